@@ -1,0 +1,248 @@
+/**
+ * The one funnel for options: whatever a caller hands in becomes a frozen object in which nothing is
+ * missing, or one INVALID_OPTION that names the option, what it expects and what it got. Below this
+ * file nobody validates again, and nothing is clamped in silence.
+ */
+import { constants } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import type { OneServerEvent } from './events.js'
+import { invalidCombination, invalidOption } from './errors.js'
+import { defaultPidFile, stateDir } from './state/paths.js'
+
+/** A duration: a number of milliseconds, or a string such as `'500ms'`, `'30s'`, `'2m'`, `'1h'`. */
+export type Duration = number | string
+
+/** Options of {@link ClientProcessManager}. Each has a default: with none, the bundled session server on port 3000 is shared. */
+export interface ClientProcessManagerOptions {
+  /**
+   * The PID file. It decides which server is meant: all clients with the same PID file share one server.
+   * @default `~/.omega-session-server.pid` (HOME, else USERPROFILE, else the working directory)
+   */
+  pidFile?: string
+  /** A name instead of `pidFile`: the PID file is then `<state folder>/<name>.pid`. Letters, digits, `.`, `_`, `-`. */
+  name?: string
+  /**
+   * A script that is run by this Node. A missing `.js` falls back to the same name in `.ts`, and `.ts` is run
+   * by `tsx`, which is looked up from the script.
+   * @default the bundled session server
+   */
+  serverScript?: string
+  /**
+   * Any other server: `[program, ...args]`, run without a shell. `{port}` and `{host}` are filled in.
+   * Needs `name` or `pidFile`, excludes `serverScript`.
+   */
+  command?: readonly string[]
+  /** Working directory of the server. @default the client's */
+  cwd?: string
+  /** Environment variables for the server, merged over what it inherits. `undefined` removes one. */
+  env?: Readonly<Record<string, string | undefined>>
+  /**
+   * What the server inherits of the launching client's environment: all of it, or the listed names.
+   * The first client's environment becomes everyone's.
+   * @default true
+   */
+  inheritEnv?: boolean | readonly string[]
+  /**
+   * The port that the server is told to listen on (`PORT`, `{port}`): a number, a list of candidates of which the
+   * first free one is taken, or `'auto'` (or 0) for any free one. A running server's own port comes before it.
+   * @default 3000
+   */
+  port?: number | readonly number[] | 'auto'
+  /**
+   * The host that the server is told to listen on and is reached at. For `localhost` both 127.0.0.1 and [::1] are
+   * tried, and the one that answers is in everyone's URL.
+   * @default 'localhost'
+   */
+  host?: string
+  /** Path of the health check. 2xx on GET is healthy; redirects are not followed. @default '/api/health' */
+  healthPath?: string
+  /** Whole URL of the health check, http or https, instead of `host` and `healthPath`. `{port}` is filled in. */
+  healthUrl?: string
+  /** Headers of the health check. They are kept in the PID file (mode 0600), since every client sends them. */
+  healthHeaders?: Readonly<Record<string, string>>
+  /** How long the server may take from claim to ready, and how long a call waits. ms. @default 10000 */
+  startupTimeout?: Duration
+  /** Longest pause between two health checks; a young launch may be checked more often. ms. @default 200 */
+  healthCheckInterval?: Duration
+  /** How long one health check may take. ms. @default 500 */
+  healthTimeout?: Duration
+  /** The signal that asks the server to stop. @default 'SIGTERM' */
+  stopSignal?: NodeJS.Signals
+  /** How long the server may take to stop before SIGKILL. ms. @default 5000 */
+  stopTimeout?: Duration
+  /** Where stdout and stderr of the server go. The previous run's is kept beside it as `.prev`. @default the PID file with `.log` for `.pid` */
+  logFile?: string
+  /** How long a server that was started for leases lives on after the last one. ms. @default 30000 */
+  idleTimeout?: Duration
+  /** Is told every step of the protocol. What it throws is dropped. */
+  onEvent?: (event: OneServerEvent) => void
+}
+
+export type PortChoice =
+  | { readonly kind: 'fixed'; readonly port: number }
+  | { readonly kind: 'list'; readonly ports: readonly number[] }
+  | { readonly kind: 'auto' }
+
+/** Options after the funnel. */
+export interface Settings {
+  readonly pidFile: string
+  readonly serverScript: string | undefined
+  readonly command: readonly string[] | undefined
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly inheritEnv: boolean | readonly string[]
+  readonly port: PortChoice
+  readonly host: string
+  readonly healthPath: string
+  readonly healthUrl: string | undefined
+  readonly healthHeaders: Readonly<Record<string, string>>
+  readonly startupTimeout: number
+  readonly healthCheckInterval: number
+  readonly healthTimeout: number
+  readonly stopSignal: NodeJS.Signals
+  readonly stopTimeout: number
+  readonly logFile: string
+  readonly idleTimeout: number
+  readonly onEvent: ((event: OneServerEvent) => void) | undefined
+}
+
+const NAMES = [
+  'pidFile', 'name', 'serverScript', 'command', 'cwd', 'env', 'inheritEnv', 'port', 'host', 'healthPath', 'healthUrl',
+  'healthHeaders', 'startupTimeout', 'healthCheckInterval', 'healthTimeout', 'stopSignal', 'stopTimeout', 'logFile',
+  'idleTimeout', 'onEvent',
+] as const satisfies readonly (keyof ClientProcessManagerOptions)[]
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** The longest that a timer of Node can wait; above it, it would fire at once. */
+const LONGEST = 2 ** 31 - 1
+
+/** A duration in ms. `option` is the name that the message uses. */
+export const parseDuration = (option: string, value: unknown, least = 0): number => {
+  const expected = `a number of milliseconds${least > 0 ? ` of at least ${least}` : ''}, or a string such as '500ms', '30s' or '2m'`
+  const match = typeof value === 'string' ? /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value.trim()) : null
+  const ms = typeof value === 'number' ? value : match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? 'ms'] ?? 1)
+  if (!Number.isFinite(ms) || ms < least || ms > LONGEST) throw invalidOption(option, expected, value)
+  return Math.round(ms)
+}
+
+/** The choice of a port. Strings come from the command line: `3000`, `3000,3001`, `auto`. */
+export const parsePort = (option: string, value: unknown): PortChoice => {
+  const expected = "an integer from 1 to 65535, a list of such, or 'auto'"
+  const one = (item: unknown): number => {
+    const port = typeof item === 'string' && /^\d{1,5}$/.test(item) ? Number(item) : item
+    if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65535) throw invalidOption(option, expected, value)
+    return port as number
+  }
+  if (value === 'auto' || value === 0 || value === '0') return { kind: 'auto' }
+  if (typeof value === 'string' && value.includes(',')) return parsePort(option, value.split(','))
+  if (!Array.isArray(value)) return { kind: 'fixed', port: one(value) }
+  if (value.length === 0) throw invalidOption(option, expected, value)
+  return { kind: 'list', ports: Object.freeze(value.map(one)) }
+}
+
+const string = (option: string, value: unknown, expected = 'a non-empty string without NUL'): string => {
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) throw invalidOption(option, expected, value)
+  return value
+}
+
+const stringMap = (option: string, value: unknown, expected: string, name: RegExp): Record<string, string | undefined> => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidOption(option, expected, value)
+  for (const [key, item] of Object.entries(value)) {
+    if (!name.test(key)) throw invalidOption(`${option}: the name ${JSON.stringify(key)}`, 'a letter or _, then letters, digits or _ (a POSIX shell drops any other)', key)
+    if (item !== undefined && (typeof item !== 'string' || item.includes('\0'))) throw invalidOption(`${option}.${key}`, 'a string', item)
+  }
+  return { ...value }
+}
+
+const host = (value: unknown): string => {
+  const text = string('host', value).replace(/^\[(.*)\]$/, '$1')
+  if (!/^[A-Za-z0-9._:%-]+$/.test(text)) throw invalidOption('host', "a host name or an IP address, such as 'localhost' or '::1'", value)
+  return text
+}
+
+const healthUrl = (value: unknown): string => {
+  const text = string('healthUrl', value)
+  const expected = "a URL with http or https, such as 'https://localhost:{port}/health'"
+  let url: URL
+  try {
+    url = new URL(text.replaceAll('{port}', '1'))
+  } catch {
+    throw invalidOption('healthUrl', expected, value)
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw invalidOption('healthUrl', expected, value)
+  return text
+}
+
+const healthPath = (value: unknown): string => {
+  const text = string('healthPath', value)
+  if (!text.startsWith('/') || /\s/.test(text)) throw invalidOption('healthPath', "a path that begins with '/'", value)
+  return text
+}
+
+const inheritEnv = (value: unknown): boolean | readonly string[] => {
+  if (typeof value === 'boolean') return value
+  if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) {
+    throw invalidOption('inheritEnv', 'true, false or a list of names', value)
+  }
+  return Object.freeze([...value])
+}
+
+const command = (value: unknown): readonly string[] => {
+  const expected = "a list such as ['node', 'server.js', '--port', '{port}']"
+  if (!Array.isArray(value) || value.length === 0) throw invalidOption('command', expected, value)
+  if (value.some((item) => typeof item !== 'string' || item.includes('\0')) || value[0] === '') throw invalidOption('command', expected, value)
+  return Object.freeze([...value])
+}
+
+const pidFileOf = ({ pidFile, name }: ClientProcessManagerOptions, env: NodeJS.ProcessEnv): string => {
+  if (name !== undefined) {
+    if (pidFile !== undefined) throw invalidCombination('name and pidFile exclude each other', 'Give the one that says which server is meant.')
+    if (typeof name !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name)) {
+      throw invalidOption('name', "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100", name)
+    }
+    return resolve(stateDir(env, process.platform), `${name}.pid`)
+  }
+  return pidFile === undefined ? defaultPidFile(env) : resolve(string('pidFile', pidFile, 'a path'))
+}
+
+/** Validates, fills in the defaults and freezes. */
+export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.ProcessEnv = process.env): Settings => {
+  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  for (const key of Object.keys(options)) {
+    if (!(NAMES as readonly string[]).includes(key)) throw invalidCombination(`unknown option ${JSON.stringify(key)}`, `The options are ${NAMES.join(', ')}.`)
+  }
+  if (options.command !== undefined) {
+    if (options.serverScript !== undefined) throw invalidCombination('command and serverScript exclude each other', 'Give the one that starts the server.')
+    if (options.name === undefined && options.pidFile === undefined) {
+      throw invalidCombination('command needs name or pidFile', 'Say which server this is, so that other clients can mean the same one.')
+    }
+  }
+  const pidFile = pidFileOf(options, env)
+  const stopSignal = options.stopSignal ?? 'SIGTERM'
+  if (!Object.hasOwn(constants.signals, stopSignal)) throw invalidOption('stopSignal', "the name of a signal, such as 'SIGTERM'", stopSignal)
+  if (options.onEvent !== undefined && typeof options.onEvent !== 'function') throw invalidOption('onEvent', 'a function', options.onEvent)
+  const cwd = options.cwd === undefined ? process.cwd() : resolve(string('cwd', options.cwd, 'a path'))
+  const script = options.serverScript === undefined ? undefined : string('serverScript', options.serverScript, 'a path')
+  return Object.freeze({
+    pidFile,
+    serverScript: script === undefined || isAbsolute(script) ? script : resolve(script),
+    command: options.command === undefined ? undefined : command(options.command),
+    cwd,
+    env: Object.freeze(stringMap('env', options.env ?? {}, 'an object of strings', /^[A-Za-z_][A-Za-z0-9_]*$/)),
+    inheritEnv: inheritEnv(options.inheritEnv ?? true),
+    port: Object.freeze(parsePort('port', options.port ?? 3000)),
+    host: host(options.host ?? 'localhost'),
+    healthPath: healthPath(options.healthPath ?? '/api/health'),
+    healthUrl: options.healthUrl === undefined ? undefined : healthUrl(options.healthUrl),
+    healthHeaders: Object.freeze(stringMap('healthHeaders', options.healthHeaders ?? {}, 'an object of strings', /^[\w!#$%&'*+.^`|~-]+$/)) as Readonly<Record<string, string>>,
+    startupTimeout: parseDuration('startupTimeout', options.startupTimeout ?? 10_000, 1),
+    healthCheckInterval: parseDuration('healthCheckInterval', options.healthCheckInterval ?? 200, 1),
+    healthTimeout: parseDuration('healthTimeout', options.healthTimeout ?? 500, 1),
+    stopSignal,
+    stopTimeout: parseDuration('stopTimeout', options.stopTimeout ?? 5000),
+    logFile: options.logFile === undefined ? pidFile.replace(/(\.pid)?$/, '.log') : resolve(string('logFile', options.logFile, 'a path')),
+    idleTimeout: parseDuration('idleTimeout', options.idleTimeout ?? 30_000),
+    onEvent: options.onEvent,
+  })
+}
