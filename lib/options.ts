@@ -4,10 +4,10 @@
  * file nobody validates again, and nothing is clamped in silence.
  */
 import { constants } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import type { OneServerEvent } from './events.js'
 import { invalidCombination, invalidOption } from './errors.js'
-import { defaultPidFile, stateDir } from './state/paths.js'
+import { defaultPidFile, stateDir } from './paths.js'
 
 /** A duration: a number of milliseconds, or a string such as `'500ms'`, `'30s'`, `'2m'`, `'1h'`. */
 export type Duration = number | string
@@ -85,6 +85,8 @@ export type PortChoice =
 
 /** Options after the funnel. */
 export interface Settings {
+  /** Names of the options that the caller gave. */
+  readonly given: ReadonlySet<string>
   readonly pidFile: string
   readonly serverScript: string | undefined
   readonly command: readonly string[] | undefined
@@ -155,28 +157,28 @@ const stringMap = (option: string, value: unknown, expected: string, name: RegEx
   return { ...value }
 }
 
-const host = (value: unknown): string => {
-  const text = string('host', value).replace(/^\[(.*)\]$/, '$1')
-  if (!/^[A-Za-z0-9._:%-]+$/.test(text)) throw invalidOption('host', "a host name or an IP address, such as 'localhost' or '::1'", value)
+export const parseHost = (option: string, value: unknown): string => {
+  const text = string(option, value).replace(/^\[(.*)\]$/, '$1')
+  if (!/^[A-Za-z0-9._:%-]+$/.test(text)) throw invalidOption(option, "a host name or an IP address, such as 'localhost' or '::1'", value)
   return text
 }
 
-const healthUrl = (value: unknown): string => {
-  const text = string('healthUrl', value)
+export const parseHealthUrl = (option: string, value: unknown): string => {
+  const text = string(option, value)
   const expected = "a URL with http or https, such as 'https://localhost:{port}/health'"
   let url: URL
   try {
     url = new URL(text.replaceAll('{port}', '1'))
   } catch {
-    throw invalidOption('healthUrl', expected, value)
+    throw invalidOption(option, expected, value)
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw invalidOption('healthUrl', expected, value)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw invalidOption(option, expected, value)
   return text
 }
 
-const healthPath = (value: unknown): string => {
-  const text = string('healthPath', value)
-  if (!text.startsWith('/') || /\s/.test(text)) throw invalidOption('healthPath', "a path that begins with '/'", value)
+export const parseHealthPath = (option: string, value: unknown): string => {
+  const text = string(option, value)
+  if (!text.startsWith('/') || /\s/.test(text)) throw invalidOption(option, "a path that begins with '/'", value)
   return text
 }
 
@@ -225,6 +227,7 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
   const cwd = options.cwd === undefined ? process.cwd() : resolve(string('cwd', options.cwd, 'a path'))
   const script = options.serverScript === undefined ? undefined : string('serverScript', options.serverScript, 'a path')
   return Object.freeze({
+    given: new Set(Object.entries(options).filter(([, value]) => value !== undefined).map(([key]) => key)),
     pidFile,
     serverScript: script === undefined || isAbsolute(script) ? script : resolve(script),
     command: options.command === undefined ? undefined : command(options.command),
@@ -232,9 +235,9 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
     env: Object.freeze(stringMap('env', options.env ?? {}, 'an object of strings', /^[A-Za-z_][A-Za-z0-9_]*$/)),
     inheritEnv: inheritEnv(options.inheritEnv ?? true),
     port: Object.freeze(parsePort('port', options.port ?? 3000)),
-    host: host(options.host ?? 'localhost'),
-    healthPath: healthPath(options.healthPath ?? '/api/health'),
-    healthUrl: options.healthUrl === undefined ? undefined : healthUrl(options.healthUrl),
+    host: parseHost('host', options.host ?? 'localhost'),
+    healthPath: parseHealthPath('healthPath', options.healthPath ?? '/api/health'),
+    healthUrl: options.healthUrl === undefined ? undefined : parseHealthUrl('healthUrl', options.healthUrl),
     healthHeaders: Object.freeze(stringMap('healthHeaders', options.healthHeaders ?? {}, 'an object of strings', /^[\w!#$%&'*+.^`|~-]+$/)) as Readonly<Record<string, string>>,
     startupTimeout: parseDuration('startupTimeout', options.startupTimeout ?? 10_000, 1),
     healthCheckInterval: parseDuration('healthCheckInterval', options.healthCheckInterval ?? 200, 1),

@@ -1,0 +1,79 @@
+/**
+ * One health check: GET, 2xx is healthy, redirects are not followed. `node:http` rather than fetch,
+ * because loading fetch costs a client more than everything else that a warm call does.
+ */
+import { request, type RequestOptions } from 'node:http'
+import type { HealthPlan, Probe } from '../system/system.js'
+
+/** `[::1]` → `::1`. */
+export const bareHost = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1')
+
+export const isLoopback = (hostname: string): boolean => {
+  const host = bareHost(hostname)
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+/** The literal addresses at which a server that listens on `host` is reached from here. */
+export const addressesOf = (host: string): readonly string[] => {
+  switch (host) {
+    case 'localhost':
+      return ['127.0.0.1', '[::1]']
+    case '0.0.0.0':
+      return ['127.0.0.1']
+    case '::':
+      return ['[::1]', '127.0.0.1']
+    default:
+      return [host.includes(':') ? `[${host}]` : host]
+  }
+}
+
+const reasonOf = (error: NodeJS.ErrnoException): string =>
+  error.code === 'ECONNREFUSED' ? 'the connection was refused' : error.code === 'ECONNRESET' ? 'the connection was closed without an answer' : error.message
+
+const probeUrl = async (url: URL, headers: HealthPlan['headers'], timeout: number): Promise<Probe> => {
+  const secure = url.protocol === 'https:'
+  const options: RequestOptions & { rejectUnauthorized?: boolean } = {
+    host: bareHost(url.hostname),
+    port: url.port,
+    path: url.pathname + url.search,
+    headers,
+    agent: false,
+    // A development server signs its own certificate; over loopback that proves as much as any other.
+    ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
+  }
+  const send = secure ? (await import('node:https')).request : request
+  return new Promise((resolve) => {
+    const call = send(options, (response) => {
+      clearTimeout(timer)
+      const status = response.statusCode ?? 0
+      resolve(status >= 200 && status < 300 ? { healthy: true, url: url.href } : { healthy: false, reason: `it answered ${status}` })
+      // The status is the answer; an endless body must neither hold this process nor the connection.
+      response.on('error', () => {})
+      response.on('end', () => clearTimeout(late))
+      const late = setTimeout(() => call.destroy(), timeout)
+      late.unref()
+      response.socket.unref()
+      response.resume()
+    })
+    const timer = setTimeout(() => {
+      resolve({ healthy: false, reason: `it did not answer within ${timeout} ms` })
+      call.destroy()
+    }, timeout)
+    call.on('error', (error) => {
+      clearTimeout(timer)
+      resolve({ healthy: false, reason: reasonOf(error) })
+    })
+    call.end()
+  })
+}
+
+/** Asks the URLs in their order; one that answers is enough. The reason is that of the one that said most. */
+export const probe = async ({ urls, headers }: HealthPlan, timeout: number): Promise<Probe> => {
+  let worst: Probe = { healthy: false, reason: 'there is no URL to ask' }
+  for (const url of urls) {
+    const result = await probeUrl(new URL(url), headers, timeout)
+    if (result.healthy) return result
+    if (worst.reason === 'there is no URL to ask' || worst.reason === 'the connection was refused') worst = result
+  }
+  return worst
+}

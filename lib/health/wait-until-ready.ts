@@ -1,0 +1,101 @@
+/**
+ * Readiness, as the launcher waits for it: wait-on against the health URL. Only the launcher loads
+ * wait-on (46 packages, some hundred ms), and it does so after the gate is open, while the server
+ * boots; twenty clients that each loaded it would take longer than the server.
+ *
+ * What wait-on does not do is done around it: it cannot be cancelled, so it runs in short slices; it
+ * polls at one pace, so a young launch gets faster slices; it would send requests that cannot be
+ * answered yet, so the kernel's socket table is asked first.
+ */
+import { createRequire } from 'node:module'
+import type { WaitOnOptions } from 'wait-on'
+import { bareHost, isLoopback } from './probe.js'
+import { listenersOn, reachedBy } from '../system/listeners.js'
+import type { HealthPlan } from '../system/system.js'
+
+type WaitOn = (options: WaitOnOptions) => Promise<void>
+
+/** The first pause between two looks, in ms; it grows until `interval`. */
+const FIRST_PAUSE = 5
+const GROWTH = 1.25
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
+
+/**
+ * Loading all of wait-on in one go would keep this process from noticing for a quarter of a second
+ * that the server has exited. So its parts are loaded one a turn; in a bundle, where there is nothing
+ * to resolve, the one import does it all.
+ */
+const loadWaitOn = async (over: () => boolean): Promise<WaitOn> => {
+  try {
+    const from = createRequire(createRequire(import.meta.url).resolve('wait-on'))
+    for (const part of ['rxjs', 'lodash/fp', 'joi', 'axios']) {
+      await nextTurn()
+      if (over()) break
+      from(part)
+    }
+  } catch {
+    // Bundled, or laid out otherwise: then in one go.
+  }
+  await nextTurn()
+  return (await import('wait-on')).default
+}
+
+/** Whether a connection to this URL would be accepted; undefined when that cannot be seen from here. */
+const listens = async (url: URL): Promise<boolean | undefined> => {
+  if (process.platform !== 'linux' || !isLoopback(url.hostname)) return undefined
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+  return reachedBy(await listenersOn(port), bareHost(url.hostname)).length > 0
+}
+
+export const waitUntilReady = async (
+  { urls, headers }: HealthPlan, interval: number, timeout: number, over: Promise<unknown>,
+): Promise<string | undefined> => {
+  let ended = false
+  const end = over.then(() => { ended = true }, () => { ended = true })
+  const pauseFor = async (ms: number): Promise<void> => {
+    let timer: NodeJS.Timeout | undefined
+    await Promise.race([end, new Promise((resolve) => { timer = setTimeout(resolve, ms) })])
+    clearTimeout(timer)
+  }
+  const loading = loadWaitOn(() => ended)
+  loading.catch(() => {})
+  let pause = Math.min(FIRST_PAUSE, interval)
+  for (let slices = 0; !ended;) {
+    if ((await nextCandidate(urls, slices)) === undefined) {
+      await pauseFor(pause)
+      pause = Math.min(pause * GROWTH, interval)
+      continue
+    }
+    const waitOn = await loading
+    // Looked at again: while wait-on was loading, the address that comes first may have begun to listen, too.
+    const url = await nextCandidate(urls, slices)
+    if (ended) break
+    if (url === undefined) continue
+    slices++
+    const slice = waitOn({
+      resources: [url.replace(/^http(s?):/, 'http$1-get:')],
+      // A young launch is asked more often: a few short slices, then the pace that was asked for.
+      interval: Math.min(interval, slices < 5 ? 25 : interval),
+      timeout: timeout + interval,
+      httpTimeout: timeout,
+      window: 0,
+      simultaneous: 1,
+      log: false,
+      followRedirect: false,
+      strictSSL: !isLoopback(new URL(url).hostname),
+      headers: { ...headers },
+      // HTTP_PROXY would capture even 127.0.0.1.
+      proxy: false,
+    } as WaitOnOptions).then(() => true, () => false)
+    if (await Promise.race([slice, end])) return url
+  }
+  return undefined
+}
+
+/** The next URL that something listens at, so that of two addresses the one that is never served does not stand in the way. */
+const nextCandidate = async (urls: readonly string[], slices: number): Promise<string | undefined> => {
+  const open: string[] = []
+  for (const url of urls) if ((await listens(new URL(url))) !== false) open.push(url)
+  return open[slices % open.length]
+}

@@ -1,0 +1,102 @@
+/**
+ * Step 7, for the client that launched: wait until the server is ready, and see how it ends if it is
+ * not. Promise 5 starts here: whatever ends the launch becomes one outcome, written before the claim
+ * is deleted, so that everybody who waits fails at once and with the same text.
+ *
+ * A launcher that dies or freezes here leaves a server that boots on; those who follow look after it.
+ */
+import { aborted, OneServerError, portInUse, serverExited, startTimeout } from '../errors.js'
+import type { Exit } from '../system/system.js'
+import { markPath, tempPath } from './claims.js'
+import type { Context } from './context.js'
+import { endPastDeadline, markReady } from './ending.js'
+import type { OwnLaunch } from './launch.js'
+import { endedBecause } from './outcome.js'
+import { isFree } from './ports.js'
+import { confirm } from './readiness.js'
+import { LOG_LINES, settleUnlocked } from './settle.js'
+
+/** `again`: nothing came of it and nobody needs to be told; look again from the start. */
+export type Attended = { readonly kind: 'ready'; readonly url: string } | { readonly kind: 'failed'; readonly error: OneServerError } | { readonly kind: 'port-lost' } | { readonly kind: 'again' }
+
+/** Leaves the launch to those who follow it. */
+export const leave = async ({ system, paths }: Context, id: string): Promise<void> => {
+  await system.create(markPath(paths, id, 'unattended'), '', await tempPath(system, paths))
+}
+
+const whyItExited = async (context: Context, { record }: OwnLaunch, exit: Exit): Promise<OneServerError> => {
+  const { logFile, port, pid } = record
+  const data = { ...exit, pid, logFile, logTail: await context.system.tail(logFile, LOG_LINES) }
+  if (await lostItsPort(context, port, data.logTail)) {
+    return portInUse(port, 'by now: the server lost it to another process between the choice and the bind', data)
+  }
+  return serverExited(data)
+}
+
+const lostItsPort = async (context: Context, port: number, logTail: string): Promise<boolean> =>
+  /EADDRINUSE|address already in use/i.test(logTail) || !(await isFree(context, port))
+
+const afterExit = async (context: Context, own: OwnLaunch, exit: Exit, mayChooseAgain: boolean): Promise<Attended> => {
+  const { launch, record } = own
+  const names = await context.system.list(context.paths.host)
+  const isEnded = names.includes(`${launch.id}.ended`)
+  const error = isEnded ? await endedBecause(context, launch.id) : await whyItExited(context, own, exit)
+  const again = !isEnded && mayChooseAgain && error?.code === 'PORT_IN_USE'
+  const told = await settleUnlocked(context, launch, record, again ? undefined : error)
+  if (again) return { kind: 'port-lost' }
+  if (told === undefined) return { kind: 'again' }
+  context.report({ type: 'exited', code: told.code, pid: record.pid, launchId: launch.id })
+  return { kind: 'failed', error: told }
+}
+
+const afterDeadline = async (context: Context, own: OwnLaunch, last: string): Promise<Attended> => {
+  const { launch, record } = own
+  const { logFile, pid, port, startupTimeout: ms } = record
+  const logTail = await context.system.tail(logFile, LOG_LINES)
+  const error = startTimeout(ms, `waiting for the health check of ${record.health.urls[0]}: ${last}`, { pid, port, logFile, logTail })
+  if (!(await endPastDeadline(context, launch, record, error))) return { kind: 'again' }
+  const told = await settleUnlocked(context, launch, record, error)
+  if (told === undefined) return { kind: 'again' }
+  context.report({ type: 'exited', code: told.code, pid, launchId: launch.id })
+  return { kind: 'failed', error: told }
+}
+
+/** Waits for the outcome of an own launch. `mayChooseAgain`: the port was ours to choose, so losing it is no failure yet. */
+export const attend = async (context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean): Promise<Attended> => {
+  const { system } = context
+  const { launch, record, child } = own
+  let exit: Exit | undefined
+  const exited = child.exited.then((how) => { exit = how })
+  const over = new AbortController()
+  const deadline = system.sleep(record.deadline - system.now(), { wake: exited, signal: over.signal })
+  const abort = new Promise<void>((resolve) => { signal?.addEventListener('abort', () => resolve(), { once: true, signal: over.signal }) })
+  const ended = Promise.race([exited, deadline, abort])
+  let last = 'nothing listened on the port'
+  try {
+    for (;;) {
+      if (signal?.aborted) {
+        await leave(context, launch.id)
+        throw aborted(signal.reason)
+      }
+      if (exit !== undefined) return await afterExit(context, own, exit, mayChooseAgain)
+      if (system.now() >= record.deadline) return await afterDeadline(context, own, await lastWord(context, own, last))
+      const url = await system.waitUntilReady(record.health, record.healthCheckInterval, record.healthTimeout, ended)
+      if (url === undefined) continue
+      const confirmed = await confirm(context, launch, url)
+      if (confirmed.healthy) {
+        const agreed = await markReady(context, launch.id, url)
+        return agreed === undefined ? { kind: 'again' } : { kind: 'ready', url: agreed }
+      }
+      last = confirmed.reason
+      await system.sleep(record.healthCheckInterval, { wake: ended })
+    }
+  } finally {
+    over.abort()
+  }
+}
+
+const lastWord = async ({ system }: Context, { record }: OwnLaunch, before: string): Promise<string> => {
+  if (!before.startsWith('nothing')) return before
+  const answer = await system.probe(record.health, record.healthTimeout)
+  return answer.healthy ? before : answer.reason
+}

@@ -1,0 +1,111 @@
+/**
+ * The names in the host's folder. A claim is a client's written promise to start a server, made before
+ * that server runs, and promise 1 rests on it. The verdict on a claim is in its *name*, so that it can
+ * be judged even when its body cannot be read: launch id, PID and start time of the server.
+ *
+ * Format 1 of the names (16 hex digits identify a launch):
+ *
+ *     <launch>.<pid>.<start>.claim      a claim; created as a whole, never rewritten or renamed
+ *     <launch>.gate                     empty until the gate was opened; the server's own process writes it
+ *     <launch>.ready                    the health check has answered; body: the URL that did
+ *     <launch>.unattended               its launcher has left without waiting for it
+ *     <launch>.<random>.ending          somebody means to end it; body: what to tell those who wait
+ *     <launch>.ended                    it is being ended; body: likewise
+ *     <launch>.outcome                  how it failed
+ *     <random>.<pid>.<start>.tmp        a file being written by that process
+ *     <random>.<pid>.<start>.locking    that process is at the lock
+ *
+ * A later format would end in a digit (`.claim2`), and is never judged, signalled or deleted.
+ */
+import { join } from 'node:path'
+import { stateNewer } from '../errors.js'
+import type { Paths } from '../paths.js'
+import type { ProcessId, System } from '../system/system.js'
+
+/** One launch, as a listing of the folder shows it. */
+export interface Launch {
+  readonly id: string
+  readonly leader: ProcessId
+  readonly ready: boolean
+  readonly unattended: boolean
+  readonly ended: boolean
+}
+
+export interface Listing {
+  /** The launches that have a claim. */
+  readonly launches: readonly Launch[]
+  /** Ids of launches that have an outcome. */
+  readonly outcomes: readonly string[]
+  /** Marks whose launch has no claim. */
+  readonly orphans: readonly string[]
+  /** What the named process was writing or waiting for. */
+  readonly traces: readonly { readonly name: string; readonly process: ProcessId }[]
+}
+
+const CLAIM = /^([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.claim$/
+const MARK = /^([0-9a-f]{16})\.(gate|ready|unattended|ended|outcome|[0-9a-f]{16}\.ending)$/
+const TRACE = /^[0-9a-f]{16}\.([1-9]\d{0,9})\.(\d{1,20})\.(?:tmp|locking)$/
+const NEWER = /\.(?:claim|gate|ready|unattended|ending|ended|outcome|lease)\d+$/
+
+type Mark = 'gate' | 'ready' | 'unattended' | 'ended' | 'outcome'
+
+export const claimPath = ({ host }: Paths, id: string, { pid, start }: ProcessId): string => join(host, `${id}.${pid}.${start}.claim`)
+
+export const markPath = ({ host }: Paths, id: string, mark: Mark): string => join(host, `${id}.${mark}`)
+
+export const endingPath = ({ host }: Paths, id: string, random: string): string => join(host, `${id}.${random}.ending`)
+
+/** Where this process writes what then gets its name by link or rename. */
+export const tempPath = async (system: System, { host }: Paths): Promise<string> =>
+  join(host, `${await system.randomId()}.${system.self.pid}.${system.self.start}.tmp`)
+
+export const parseListing = (paths: Paths, names: readonly string[]): Listing => {
+  const newer = names.find((name) => NEWER.test(name))
+  if (newer !== undefined) throw stateNewer(join(paths.host, newer))
+  const marks = new Map<string, string[]>()
+  for (const name of names) {
+    const match = MARK.exec(name)
+    if (match !== null) marks.set(match[1]!, [...(marks.get(match[1]!) ?? []), match[2]!])
+  }
+  const launches = names.flatMap((name): Launch[] => {
+    const match = CLAIM.exec(name)
+    if (match === null) return []
+    const [id, pid, start] = [match[1]!, Number(match[2]), match[3]!]
+    const of = marks.get(id) ?? []
+    return [{
+      id, leader: { pid, start },
+      ready: of.includes('ready'), unattended: of.includes('unattended'), ended: of.includes('ended'),
+    }]
+  })
+  const claimed = new Set(launches.map(({ id }) => id))
+  return {
+    launches,
+    outcomes: [...marks].filter(([, of]) => of.includes('outcome')).map(([id]) => id),
+    orphans: names.filter((name) => {
+      const match = MARK.exec(name)
+      return match !== null && match[2] !== 'outcome' && !claimed.has(match[1]!)
+    }),
+    traces: names.flatMap((name) => {
+      const match = TRACE.exec(name)
+      return match === null ? [] : [{ name, process: { pid: Number(match[1]), start: match[2]! } }]
+    }),
+  }
+}
+
+export const listClaims = async (system: System, paths: Paths): Promise<Listing> => {
+  // Claims are believed, so nobody else may be able to write one.
+  await system.inspect(paths.folder)
+  await system.inspect(paths.host)
+  return parseListing(paths, await system.list(paths.host))
+}
+
+/** Names of the marks of one launch, `outcome` excepted: that one outlives its claim. */
+export const marksOf = (id: string, names: readonly string[]): string[] =>
+  names.filter((name) => {
+    const match = MARK.exec(name)
+    return match !== null && match[1] === id && match[2] !== 'outcome'
+  })
+
+/** Names of those who mean to end a launch. */
+export const endingsOf = (id: string, names: readonly string[]): string[] =>
+  names.filter((name) => name.startsWith(`${id}.`) && name.endsWith('.ending'))

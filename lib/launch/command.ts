@@ -1,0 +1,96 @@
+/**
+ * What is run: the program as an absolute path, and its arguments. Everything that can be wrong with
+ * a command is found here, before a process exists, because afterwards 126 and 127 are ambiguous: the
+ * shell of the gate and the server itself both use them.
+ */
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { commandNotFound } from '../errors.js'
+import type { Settings } from '../options.js'
+
+export interface Command {
+  /** Absolute. */
+  readonly program: string
+  readonly args: readonly string[]
+  /** A script of Node's, which gets NODE_ENV=production. */
+  readonly isScript: boolean
+}
+
+/** The bundled server lies beside the library; in a CommonJS bundle there is no import.meta.url. */
+const bundledServer = (): string => {
+  const library = typeof __dirname === 'string' ? __dirname : dirname(dirname(fileURLToPath(import.meta.url)))
+  return join(library, 'session-server.js')
+}
+
+const isFile = (path: string): boolean => {
+  try {
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+const isExecutable = (path: string): boolean => {
+  if (!isFile(path)) return false
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const script = (settings: Settings): Command => {
+  const wanted = settings.serverScript ?? bundledServer()
+  const typed = wanted.replace(/\.js$/, '.ts')
+  const path = isFile(wanted) ? wanted : isFile(typed) ? typed : undefined
+  if (path === undefined) {
+    const tried = typed === wanted ? wanted : `${wanted} (nor ${typed})`
+    throw commandNotFound(`The server script does not exist: ${tried}`, 'Correct serverScript (--script), or build it first.')
+  }
+  return { program: process.execPath, args: path.endsWith('.ts') ? ['--import', tsx(path), path] : [path], isScript: true }
+}
+
+const tsx = (path: string): string => {
+  try {
+    return pathToFileURL(createRequire(path).resolve('tsx')).href
+  } catch (error) {
+    throw commandNotFound(
+      `The server script ${path} is TypeScript, and tsx is not installed where it lies.`,
+      'Install it there (npm install --save-dev tsx), or name a compiled .js file.', error,
+    )
+  }
+}
+
+/** Looks a program up as a shell does: in PATH, or from the working directory when it has a slash. */
+const find = (program: string, cwd: string, path: string): string | undefined => {
+  const extensions = process.platform === 'win32' ? ['', '.exe', '.com'] : ['']
+  const folders = /[\\/]/.test(program) || isAbsolute(program) ? [''] : path.split(delimiter)
+  for (const folder of folders) {
+    for (const extension of extensions) {
+      const candidate = resolve(cwd, folder, program + extension)
+      if (isExecutable(candidate)) return candidate
+    }
+  }
+  return undefined
+}
+
+/** The command with `{port}` and `{host}` filled in. Throws COMMAND_NOT_FOUND. */
+export const resolveCommand = (settings: Settings, port: number, env: Readonly<Record<string, string>>): Command => {
+  if (!existsSync(settings.cwd) || !statSync(settings.cwd).isDirectory()) {
+    throw commandNotFound(`The working directory of the server does not exist: ${settings.cwd}`, 'Correct cwd (--cwd).')
+  }
+  if (settings.command === undefined) return script(settings)
+  const [program = '', ...args] = settings.command.map((word) => word.replaceAll('{port}', String(port)).replaceAll('{host}', settings.host))
+  const found = find(program, settings.cwd, env['PATH'] ?? '')
+  if (found === undefined) {
+    const exists = /[\\/]/.test(program) && isFile(resolve(settings.cwd, program))
+    throw commandNotFound(
+      exists ? `The server's program may not be executed: ${program}` : `The server's program was not found: ${program}`,
+      exists ? 'Make it executable (chmod +x), or run it by its interpreter.' : 'Check the spelling, that it is installed, and the PATH that the server inherits. No shell is run: give each argument as its own word.',
+    )
+  }
+  return { program: found, args, isScript: false }
+}

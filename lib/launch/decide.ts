@@ -1,0 +1,75 @@
+/**
+ * What a client decides in its turn at the lock, when it has found nothing to follow: clean up what is
+ * over, then adopt what somebody ran by hand, then launch. It looks again first, although it has just
+ * looked: the wait for the lock lies between, and whoever held it may have started the server.
+ */
+import type { OneServerError } from '../errors.js'
+import { attempt, type OwnLaunch } from './launch.js'
+import type { Launch } from './claims.js'
+import type { Context } from './context.js'
+import { choosePort, findAdoptable, type Adopted } from './ports.js'
+import { endedBecause } from './outcome.js'
+import { alignPidFile, mannerOf, removeBarePidFile, settle, sweep } from './settle.js'
+import { survey, type Survey } from './survey.js'
+
+export type Decision =
+  /** A launch lives: follow it. */
+  | { readonly kind: 'follow'; readonly launch: Launch; readonly survey: Survey }
+  /** A launch that ended since the call began: share its outcome. */
+  | { readonly kind: 'failed'; readonly error: OneServerError }
+  | { readonly kind: 'adopted'; readonly server: Adopted }
+  /** Another tool's PID file names a process that lives; only its health can tell whether it is the server. */
+  | { readonly kind: 'named'; readonly pid: number }
+  | { readonly kind: 'launched'; readonly own: OwnLaunch }
+  /** The port that was chosen is taken by now. */
+  | { readonly kind: 'port-lost'; readonly port: number }
+  /** Another claim was there. */
+  | { readonly kind: 'withdrawn' }
+
+/** What can be told without the lock; undefined when there is nothing to follow. */
+export const lookAround = async (context: Context, began: number): Promise<Decision | undefined> => {
+  const seen = await survey(context, began)
+  if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
+  return seen.failed === undefined ? undefined : { kind: 'failed', error: seen.failed }
+}
+
+/** ms: a process that started so much later than the PID file was written cannot be the one that it names. Clocks have a grain. */
+const GRAIN = 2000
+
+/** Whether the process that a bare PID file names may still be the one that was meant. */
+export const namesLiveProcess = async ({ system }: Context, { pid, modified }: { pid: number; modified: number }): Promise<boolean> => {
+  const look = await system.look(pid)
+  if (look.state === 'hidden') return true
+  if (!('isThread' in look) || look.state === 'zombie' || look.isThread) return false
+  const started = await system.startedAt(pid)
+  return started === undefined || started < modified + GRAIN
+}
+
+/** Brings what is over to its end, so that nothing is left that lies. Under the lock. */
+export const cleanUp = async (context: Context, { over, pidFile }: Survey): Promise<void> => {
+  for (const launch of over) {
+    // Nobody who waits now waited for a launch that died unseen; only what somebody ended has its reason written down.
+    const told = await settle(context, launch, await mannerOf(context, launch), await endedBecause(context, launch.id))
+    context.report({ type: 'exited', code: told?.code ?? 'SERVER_EXITED', pid: launch.leader.pid, launchId: launch.id })
+  }
+  await sweep(context)
+  await alignPidFile(context)
+  if (pidFile.kind === 'bare' && !(await namesLiveProcess(context, pidFile))) await removeBarePidFile(context)
+}
+
+/** One turn at the lock. `lost` are the ports that launches of this call have lost. */
+export const decide = async (context: Context, began: number, lost: ReadonlySet<number>): Promise<Decision> => {
+  const seen = await survey(context, began)
+  if (seen.failed !== undefined && seen.living === undefined) return { kind: 'failed', error: seen.failed }
+  if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
+  await cleanUp(context, seen)
+  if (seen.pidFile.kind === 'bare' && (await namesLiveProcess(context, seen.pidFile))) {
+    const server = await findAdoptable(context)
+    return server === undefined ? { kind: 'named', pid: seen.pidFile.pid } : { kind: 'adopted', server }
+  }
+  const port = await choosePort(context, lost)
+  if (typeof port !== 'number') return { kind: 'adopted', server: port }
+  const made = await attempt(context, port)
+  if (made === 'withdrawn') return { kind: 'withdrawn' }
+  return made === 'port-lost' ? { kind: 'port-lost', port } : { kind: 'launched', own: made }
+}

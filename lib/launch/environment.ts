@@ -1,0 +1,76 @@
+/**
+ * The environment of the server. It serves every client, so what belongs to the launching client alone
+ * must not reach it: a debugger that would stop the shared server, an IPC channel whose descriptor is
+ * not there, the handles of an editor window. The README lists what is stripped.
+ */
+import type { Settings } from '../options.js'
+
+const CLIENT_ONLY = [
+  /^NODE_CHANNEL_(FD|SERIALIZATION_MODE)$/, /^NODE_UNIQUE_ID$/, /^NODE_V8_COVERAGE$/,
+  /^ELECTRON_(RUN_AS_NODE|NO_ATTACH_CONSOLE|NO_ASAR)$/, /^VSCODE_/, /^JB_(IDE|INTERPRETER)_/, /^NVIM$/, /^NVIM_LISTEN_ADDRESS$/,
+  /^JEST_WORKER_ID$/, /^VITEST_(WORKER_ID|POOL_ID)$/, /^TAP(_|$)/,
+]
+
+/** Options of Node that attach a debugger, or preload what a debugger or test runner needs. */
+const DEBUGGER = /^--(inspect|debug|experimental-network-inspection)/
+const PRELOAD = /^(--require|-r|--import|--loader|--experimental-loader)$/
+const PRELOADED = /js-debug|bootloader|jetbrains|debugConnector|@tapjs|[\\/]tap[\\/]/i
+
+/** NODE_OPTIONS split as Node does: at spaces, with double quotes and backslashes inside them. */
+const words = (options: string): string[] => (options.match(/(?:[^\s"]|"(?:\\.|[^"\\])*")+/g) ?? [])
+
+const withoutDebugger = (options: string): string => {
+  const kept: string[] = []
+  const all = words(options)
+  for (let index = 0; index < all.length; index++) {
+    const word = all[index]!
+    const [name = '', inline] = word.split(/=(.*)/s)
+    if (DEBUGGER.test(word)) continue
+    const value = inline ?? all[index + 1] ?? ''
+    if (PRELOAD.test(name)) {
+      if (inline === undefined) index++
+      if (!PRELOADED.test(value)) kept.push(...(inline === undefined ? [word, value] : [word]))
+      continue
+    }
+    kept.push(word)
+  }
+  return kept.join(' ')
+}
+
+const inherited = ({ inheritEnv }: Settings, from: NodeJS.ProcessEnv): Record<string, string> => {
+  const env: Record<string, string> = {}
+  for (const [name, value] of Object.entries(from)) {
+    if (value === undefined) continue
+    if (inheritEnv === false || (Array.isArray(inheritEnv) && !inheritEnv.includes(name))) continue
+    if (CLIENT_ONLY.some((pattern) => pattern.test(name))) continue
+    env[name] = value
+  }
+  const options = env['NODE_OPTIONS']
+  if (options !== undefined) {
+    const kept = withoutDebugger(options)
+    if (kept === '') delete env['NODE_OPTIONS']
+    else env['NODE_OPTIONS'] = kept
+  }
+  return env
+}
+
+/** What the server is started with: what it inherits, then what one-server tells it, then `env`. */
+export const environmentFor = (settings: Settings, port: number, isScript: boolean, from: NodeJS.ProcessEnv = process.env): Record<string, string> => {
+  const env: Record<string, string> = {
+    ...inherited(settings, from),
+    PORT: String(port),
+    HOST: settings.host,
+    SESSION_SERVER_PORT: String(port),
+    ...(isScript ? { NODE_ENV: 'production' } : {}),
+    // Inside an editor, process.execPath is the editor: this makes it a Node.
+    ...(isScript && process.versions['electron'] !== undefined ? { ELECTRON_RUN_AS_NODE: '1' } : {}),
+  }
+  for (const [name, value] of Object.entries(settings.env)) {
+    if (value === undefined) delete env[name]
+    else env[name] = value
+  }
+  return env
+}
+
+/** The launch id is what shows later that a process belongs to the launch, so nothing may override it. */
+export const withLaunchId = (env: Readonly<Record<string, string>>, id: string): Record<string, string> => ({ ...env, ONE_SERVER_LAUNCH_ID: id })

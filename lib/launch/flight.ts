@@ -1,0 +1,73 @@
+/**
+ * Calls inside one process for the same PID file are one flight: an extension whose ten views each ask
+ * for the server asks the machine once. Each caller keeps what is its own: its signal, its deadline,
+ * and a flight goes on for as long as one caller waits for it.
+ */
+import type { Deadline } from '../deadline.js'
+import { aborted, OneServerError, startTimeout } from '../errors.js'
+import { Deadline as OwnDeadline } from '../deadline.js'
+import type { Context } from './context.js'
+import type { ServerInfo } from './server-info.js'
+
+interface Flight {
+  readonly result: Promise<ServerInfo>
+  readonly abort: AbortController
+  callers: number
+}
+
+const flights = new Map<string, Flight>()
+
+/** Failures that a caller who has time left need not share: another's patience was over, not the launch. */
+const ANOTHERS_PATIENCE: readonly string[] = ['START_TIMEOUT', 'LOCK_TIMEOUT', 'SERVER_UNHEALTHY', 'ABORTED']
+
+const begin = (context: Context, deadline: Deadline, ensure: (deadline: Deadline) => Promise<ServerInfo>): Flight => {
+  const { system, paths } = context
+  const abort = new AbortController()
+  const flight: Flight = { result: ensure(new OwnDeadline(system, deadline.left, abort.signal)), abort, callers: 0 }
+  flights.set(paths.pidFile, flight)
+  const land = () => {
+    if (flights.get(paths.pidFile) === flight) flights.delete(paths.pidFile)
+  }
+  flight.result.then(land, land)
+  return flight
+}
+
+/** One caller's wait for a flight. */
+const board = async ({ system, paths }: Context, deadline: Deadline, flight: Flight, isOwn: boolean): Promise<ServerInfo> => {
+  flight.callers++
+  const left = new AbortController()
+  const { signal } = deadline
+  const gaveUp = new Promise<never>((_, reject) => {
+    signal?.addEventListener('abort', () => reject(aborted(signal.reason)), { once: true, signal: left.signal })
+    if (isOwn) return
+    void system.sleep(deadline.left, { signal: left.signal }).then(() => {
+      if (!left.signal.aborted) reject(startTimeout(deadline.total, 'waiting for another call of this process', {}))
+    })
+  })
+  try {
+    return await Promise.race([flight.result, gaveUp])
+  } finally {
+    left.abort()
+    if (--flight.callers === 0) {
+      if (flights.get(paths.pidFile) === flight) flights.delete(paths.pidFile)
+      flight.abort.abort(signal?.reason)
+    }
+  }
+}
+
+/** Joins the flight for this PID file, or begins one. */
+export const shareFlight = async (context: Context, deadline: Deadline, ensure: (deadline: Deadline) => Promise<ServerInfo>): Promise<ServerInfo> => {
+  for (;;) {
+    const running = flights.get(context.paths.pidFile)
+    if (running === undefined) return board(context, deadline, begin(context, deadline, ensure), true)
+    context.report({ type: 'waiting', for: 'launch' })
+    try {
+      const server = await board(context, deadline, running, false)
+      context.report({ type: 'reused', url: server.url, pid: server.pid, adopted: server.adopted })
+      return { ...server, started: false }
+    } catch (error) {
+      const isAnothers = error instanceof OneServerError && ANOTHERS_PATIENCE.includes(error.code)
+      if (!isAnothers || deadline.passed || deadline.signal?.aborted) throw error
+    }
+  }
+}

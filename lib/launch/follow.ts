@@ -1,0 +1,142 @@
+/**
+ * Following a launch that another client makes, or using a server that runs. A follower does not poll
+ * the health URL, or a crowd would: it watches the folder, looks at the leader and the launcher a few
+ * times a second, and confirms with one health check of its own. Only when nobody attends the launch
+ * any more does it ask for itself.
+ *
+ * After each wait everything is looked at again, because anything may have happened in it: the server
+ * has died, its launcher was killed or stopped, somebody ended the launch.
+ */
+import type { Deadline } from '../deadline.js'
+import { OneServerError, serverUnhealthy, startTimeout } from '../errors.js'
+import type { LaunchRecord } from '../state/launch-record.js'
+import { judge } from '../system/system.js'
+import { parseListing, type Launch } from './claims.js'
+import type { Context } from './context.js'
+import { endPastDeadline, markReady, readyUrl } from './ending.js'
+import { outcomeOf } from './outcome.js'
+import { confirm, probeLaunch } from './readiness.js'
+import { LOG_LINES, reasonFor, settleUnlocked } from './settle.js'
+
+/** `gone`: it was withdrawn, stopped or has died; look again from the start. */
+export type Followed = { readonly kind: 'ready'; readonly url: string } | { readonly kind: 'failed'; readonly error: OneServerError } | { readonly kind: 'gone' }
+
+/** ms between two looks while the folder is watched, and while it cannot be (inotify is exhausted). */
+const WATCHED = 100
+const UNWATCHED = 25
+
+/** ms that the launcher has for writing the outcome, which only it knows in full. */
+const LAUNCHER_SILENCE = 150
+
+/** ms that the launcher has for ending a launch past its deadline, before a follower does. */
+const GRACE = 1000
+
+/** Health checks in a row that must fail before a launch past its deadline is ended. */
+const FAILURES = 3
+
+/** Wakes the follower whenever something changes in the folder. */
+const changesIn = ({ system, paths }: Context) => {
+  let wake = (): void => {}
+  const close = system.watch(paths.host, () => wake())
+  return {
+    pause: close === undefined ? UNWATCHED : WATCHED,
+    next: () => new Promise<void>((resolve) => { wake = resolve }),
+    close: () => close?.(),
+  }
+}
+
+/** A server that is ready: one health check, then whether it is still this server. Until the deadline, since busy is not dead. */
+const use = async (context: Context, launch: Launch, record: LaunchRecord, deadline: Deadline): Promise<Followed> => {
+  const { system, report } = context
+  const url = await readyUrl(context, launch.id)
+  const plan = url === undefined ? record.health : { ...record.health, urls: [url] }
+  for (let waiting = false; ; waiting = true) {
+    deadline.check()
+    const answer = await system.probe(plan, record.healthTimeout)
+    if (judge(launch.leader, await system.look(launch.leader.pid)) !== 'alive') return { kind: 'gone' }
+    if (answer.healthy) return { kind: 'ready', url: answer.url }
+    if ((await context.system.list(context.paths.host)).includes(`${launch.id}.ended`)) return { kind: 'gone' }
+    if (deadline.passed) {
+      const logTail = await system.tail(record.logFile, LOG_LINES)
+      const data = { pid: record.pid, port: record.port, logFile: record.logFile, logTail }
+      return { kind: 'failed', error: serverUnhealthy(new URL(plan.urls[0]!).origin, deadline.total, answer.reason, data) }
+    }
+    if (!waiting) report({ type: 'waiting', for: 'health', url: plan.urls[0]!, pid: record.pid })
+    await system.sleep(Math.min(record.healthCheckInterval, deadline.left), { signal: deadline.signal })
+  }
+}
+
+/** How long this caller waits for a launch: as long as the launch may take, if it grants as much itself. */
+const patience = ({ settings }: Context, record: LaunchRecord, deadline: Deadline): number =>
+  settings.startupTimeout < record.startupTimeout ? deadline.at : Math.max(deadline.at, record.deadline + record.stopTimeout + GRACE)
+
+/** Whether somebody looks after the launch: its launcher lives, is not stopped, and has not left. */
+const isAttended = async ({ system }: Context, launch: Launch, { launcher }: LaunchRecord): Promise<boolean> => {
+  if (launch.unattended) return false
+  const look = await system.look(launcher.pid)
+  return look.state !== 'stopped' && judge(launcher, look) !== 'dead'
+}
+
+export const follow = async (context: Context, first: Launch, record: LaunchRecord, deadline: Deadline): Promise<Followed> => {
+  if (first.ready) return use(context, first, record, deadline)
+  const { system, paths, report } = context
+  const { id, leader } = first
+  const changes = changesIn(context)
+  report({ type: 'waiting', for: 'launch', pid: leader.pid })
+  let deadSince: number | undefined
+  let failures = 0
+  let nextProbe = 0
+  let last = 'it is still starting'
+  try {
+    for (;;) {
+      deadline.check()
+      // Before the looking, so that no change falls between the look and the wait.
+      const changed = changes.next()
+      const error = await outcomeOf(context, id)
+      if (error !== undefined) return { kind: 'failed', error }
+      const launch = parseListing(paths, await system.list(paths.host)).launches.find((one) => one.id === id)
+      if (launch === undefined) {
+        // The outcome is written before the claim goes, so it must be there by now if there is one.
+        const late = await outcomeOf(context, id)
+        return late === undefined ? { kind: 'gone' } : { kind: 'failed', error: late }
+      }
+      if (launch.ready && !launch.ended) return await use(context, launch, record, deadline)
+      const isAlive = judge(leader, await system.look(leader.pid)) === 'alive'
+      const attended = await isAttended(context, launch, record)
+      const now = system.now()
+      if (!isAlive || launch.ended) {
+        deadSince ??= now
+        if (!attended || now - deadSince > LAUNCHER_SILENCE) {
+          const told = await settleUnlocked(context, launch, record, await reasonFor(context, launch))
+          return told === undefined ? { kind: 'gone' } : { kind: 'failed', error: told }
+        }
+      } else if (now >= nextProbe && (!attended || now > record.deadline + GRACE)) {
+        const answer = await probeLaunch(context, launch, record)
+        if (answer.healthy) {
+          const url = await markReady(context, id, answer.url)
+          if (url === undefined) continue
+          const confirmed = await confirm(context, launch, url)
+          return confirmed.healthy ? { kind: 'ready', url } : { kind: 'gone' }
+        }
+        last = answer.reason
+        failures = now > record.deadline ? failures + 1 : 0
+        nextProbe = now + record.healthCheckInterval * (0.5 + system.random())
+        if (failures >= FAILURES) {
+          const because = await timedOut(context, record, record.startupTimeout, last)
+          if (await endPastDeadline(context, launch, record, because)) {
+            const told = await settleUnlocked(context, launch, record, because)
+            return told === undefined ? { kind: 'gone' } : { kind: 'failed', error: told }
+          }
+          failures = 0
+        }
+      }
+      if (now >= patience(context, record, deadline)) return { kind: 'failed', error: await timedOut(context, record, deadline.total, last) }
+      await system.sleep(changes.pause, { wake: changed, signal: deadline.signal })
+    }
+  } finally {
+    changes.close()
+  }
+}
+
+const timedOut = async ({ system }: Context, { pid, port, logFile, health }: LaunchRecord, ms: number, last: string): Promise<OneServerError> =>
+  startTimeout(ms, `waiting for the health check of ${health.urls[0]}: ${last}`, { pid, port, logFile, logTail: await system.tail(logFile, LOG_LINES) })

@@ -1,0 +1,123 @@
+/**
+ * Steps 3 to 6 of the protocol, under the lock: spawn the server gated, claim, list the claims again,
+ * publish, open the gate. Promise 1 is kept by the order. Whoever writes its claim second lists after
+ * the first one's claim was there, and the first one's child is alive, so the second withdraws: the
+ * flag principle of mutual exclusion (Dekker; Peterson; Lamport's bakery). It needs no lock and no
+ * clock, only that a listing shows a file that was there throughout.
+ *
+ * Dying between spawn and the open gate closes the pipe, and the child exits without having run.
+ * Sleeping there leaves a living claim with a deadline, past which anybody ends it; the gate that is
+ * opened afterwards has nobody behind it.
+ */
+import { basename, dirname, join } from 'node:path'
+import { formatPidFile } from '../state/pid-file.js'
+import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
+import { judge, type GatedChild } from '../system/system.js'
+import { claimPath, listClaims, markPath, tempPath, type Launch } from './claims.js'
+import { resolveCommand, type Command } from './command.js'
+import type { Context } from './context.js'
+import { environmentFor, withLaunchId } from './environment.js'
+import { healthPlan, isFree } from './ports.js'
+import { removeClaim } from './settle.js'
+import { judgeLaunch } from './verdict.js'
+
+/** A launch of this client, its gate open. */
+export interface OwnLaunch {
+  readonly launch: Launch
+  readonly record: LaunchRecord
+  readonly child: GatedChild
+}
+
+/** `withdrawn`: another claim was there. `port-lost`: something listens on the port by now. */
+export type Attempt = OwnLaunch | 'withdrawn' | 'port-lost'
+
+const fingerprintOf = async ({ settings }: Context, { program, args }: Command): Promise<string> => {
+  const { createHash } = await import('node:crypto')
+  const { cwd, env, host, healthPath, healthUrl } = settings
+  // The command before {port} is filled in: which port was free does not make it another server.
+  const what = settings.command ?? [program, ...args]
+  return createHash('sha256').update(JSON.stringify([what, cwd, Object.entries(env).toSorted(), host, healthPath, healthUrl])).digest('hex').slice(0, 16)
+}
+
+const write = async (context: Context, id: string, child: GatedChild, port: number, command: Command, logFile: string): Promise<LaunchRecord> => {
+  const { system, settings } = context
+  return {
+    format: FORMAT, launch: id, host: system.host(), pid: child.id.pid, start: child.id.start, port,
+    health: healthPlan(settings, port), healthTimeout: settings.healthTimeout, healthCheckInterval: settings.healthCheckInterval,
+    launcher: system.self, deadline: system.now() + settings.startupTimeout, startupTimeout: settings.startupTimeout,
+    stopSignal: settings.stopSignal, stopTimeout: settings.stopTimeout, logFile,
+    since: system.today().toISOString(), fingerprint: await fingerprintOf(context, command),
+  }
+}
+
+/** Step 5: every other claim must be provably dead. */
+const hasRival = async ({ system, paths }: Context, own: string): Promise<boolean> => {
+  const { launches } = await listClaims(system, paths)
+  for (const launch of launches) {
+    if (launch.id !== own && (await judgeLaunch(system, launch)) !== 'dead') return true
+  }
+  return false
+}
+
+/** The log gets its name only from the winner, so that a loser never disturbs the log of a running server. */
+const takeLog = async ({ system }: Context, from: string, logFile: string): Promise<boolean> => {
+  await system.rename(logFile, `${logFile}.prev`)
+  return system.rename(from, logFile)
+}
+
+/** Logs of clients that died between opening one and claiming. */
+const removeForgottenLogs = async ({ system, paths }: Context, logFile: string): Promise<void> => {
+  const { launches } = await listClaims(system, paths)
+  for (const name of await system.list(dirname(logFile)).catch(() => [])) {
+    const id = name.startsWith(`${basename(logFile)}.`) ? name.slice(basename(logFile).length + 1) : ''
+    if (/^[0-9a-f]{16}$/.test(id) && !launches.some((launch) => launch.id === id)) await system.remove(join(dirname(logFile), name))
+  }
+}
+
+/** Makes one attempt to launch. Under the lock; returns with the gate open, or with nothing left of it. */
+export const attempt = async (context: Context, port: number): Promise<Attempt> => {
+  const { system, paths, settings, report } = context
+  const id = await system.randomId()
+  const env = withLaunchId(environmentFor(settings, port, settings.command === undefined), id)
+  const command = resolveCommand(settings, port, env)
+  const { logFile } = settings
+  const ownLog = `${logFile}.${id}`
+  const gateFile = markPath(paths, id, 'gate')
+  await removeForgottenLogs(context, logFile)
+  await system.makeFolder(dirname(logFile))
+  const child = await system.spawn({ program: command.program, args: command.args, cwd: settings.cwd, env, logFile: ownLog, gateFile })
+  const launch: Launch = { id, leader: child.id, ready: false, unattended: false, ended: false }
+  report({ type: 'spawned', pid: child.id.pid, port, launchId: id })
+
+  const withdraw = async (): Promise<void> => {
+    await child.close()
+    await removeClaim(context, launch)
+    await system.remove(ownLog)
+  }
+  try {
+    const record = await write(context, id, child, port, command, logFile)
+    await system.create(claimPath(paths, id, child.id), JSON.stringify(record), await tempPath(system, paths))
+    await system.create(gateFile, '', await tempPath(system, paths))
+    if (await hasRival(context, id)) {
+      await withdraw()
+      report({ type: 'withdrawn', pid: child.id.pid, launchId: id })
+      return 'withdrawn'
+    }
+    const isOver = judge(child.id, await system.look(child.id.pid)) !== 'alive'
+    if (isOver || !(await isFree(context, port))) {
+      await withdraw()
+      return isOver ? 'withdrawn' : 'port-lost'
+    }
+    if (!(await takeLog(context, ownLog, logFile))) {
+      await withdraw()
+      return 'withdrawn'
+    }
+    await system.replace(paths.pidFile, formatPidFile(record), await tempPath(system, paths))
+    report({ type: 'claimed', pid: child.id.pid, port, launchId: id })
+    await child.open()
+    return { launch, record, child }
+  } catch (error) {
+    await withdraw().catch(() => {})
+    throw error
+  }
+}

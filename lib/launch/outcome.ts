@@ -1,0 +1,78 @@
+/**
+ * How a launch failed, for those who did not launch it. Promise 5: every call that began before a
+ * launch ended shares its outcome, the ones queued for the lock included, with the same text. A call
+ * made later starts afresh, which is why the outcome carries the monotonic time at which it was
+ * written, and is removed once nobody can be waiting for it any more.
+ *
+ * Format 1, one JSON object: `at` (monotonic ms), `code`, `message`, `hint`, `data`.
+ */
+import { OneServerError, type OneServerErrorCode, type OneServerErrorData } from '../errors.js'
+import { FORMAT } from '../state/launch-record.js'
+import { markPath, tempPath } from './claims.js'
+import type { Context } from './context.js'
+
+/** ms. Whoever waits looks several times a second; only a client that was frozen for so long misses it, and starts afresh. */
+const KEPT = 5000
+
+interface Told {
+  readonly format: number
+  readonly at: number
+  readonly code: OneServerErrorCode
+  readonly message: string
+  readonly hint: string
+  readonly data: OneServerErrorData
+}
+
+/** What an `.ending` or `.ended` mark says to those who wait; empty when nobody needs to be told. */
+export const tell = (error: OneServerError | undefined, at: number): string => {
+  if (error === undefined) return ''
+  const { code, message, hint, exitCode, signal, logTail, logFile, pid, port } = error
+  const data = Object.fromEntries(Object.entries({ exitCode, signal, logTail, logFile, pid, port }).filter(([, value]) => value !== undefined))
+  return JSON.stringify({ format: FORMAT, at, code, message, hint, data } satisfies Told)
+}
+
+const parse = (text: string): { error: OneServerError; at: number } | undefined => {
+  try {
+    const { format, at, code, message, hint, data } = JSON.parse(text) as Told
+    if (format !== FORMAT || typeof at !== 'number' || typeof message !== 'string') return undefined
+    return { error: new OneServerError(code, message, hint, data), at }
+  } catch {
+    return undefined
+  }
+}
+
+const readMark = async ({ system, paths }: Context, id: string, mark: 'ended' | 'outcome') => {
+  const found = await system.read(markPath(paths, id, mark))
+  return found.kind === 'file' ? parse(found.text) : undefined
+}
+
+/** What the one who ends a launch wants those who wait to be told. */
+export const endedBecause = async (context: Context, id: string): Promise<OneServerError | undefined> => (await readMark(context, id, 'ended'))?.error
+
+/** The outcome of one launch. */
+export const outcomeOf = async (context: Context, id: string): Promise<OneServerError | undefined> => (await readMark(context, id, 'outcome'))?.error
+
+/** Written exclusively: the first one stands, and is returned. */
+export const writeOutcome = async (context: Context, id: string, error: OneServerError): Promise<OneServerError> => {
+  const { system, paths } = context
+  const created = await system.create(markPath(paths, id, 'outcome'), tell(error, system.now()), await tempPath(system, paths))
+  return created ? error : (await outcomeOf(context, id)) ?? error
+}
+
+/** The first outcome that was written after `began`. */
+export const outcomeSince = async (context: Context, outcomes: readonly string[], began: number): Promise<OneServerError | undefined> => {
+  for (const id of outcomes) {
+    const told = await readMark(context, id, 'outcome')
+    if (told !== undefined && told.at >= began) return told.error
+  }
+  return undefined
+}
+
+/** Removes the outcomes that nobody can be waiting for. */
+export const removeOldOutcomes = async (context: Context, outcomes: readonly string[]): Promise<void> => {
+  const { system, paths } = context
+  for (const id of outcomes) {
+    const told = await readMark(context, id, 'outcome')
+    if (told === undefined || system.now() - told.at > KEPT) await system.remove(markPath(paths, id, 'outcome'))
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Whether *this* launch is healthy. A 200 alone does not say so: with two PID files on one port the
+ * loser would report the winner's server as its own. Ready means that the health check has answered,
+ * that the leader lives after the answer, and, where the kernel tells, that the socket which answered
+ * belongs to the launch.
+ */
+import { bareHost } from '../health/probe.js'
+import type { LaunchRecord } from '../state/launch-record.js'
+import { reachedBy } from '../system/listeners.js'
+import { judge, type Probe } from '../system/system.js'
+import type { Launch } from './claims.js'
+import type { Context } from './context.js'
+
+const portOf = (url: URL): number => Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+
+/** Who else answers at this URL: undefined when it is the launch itself, or when that cannot be seen. */
+const strangerAt = async ({ system }: Context, { id, leader }: Launch, href: string): Promise<number | undefined> => {
+  const url = new URL(href)
+  const reached = reachedBy(await system.listeners(portOf(url)), bareHost(url.hostname))
+  const owner = await system.ownerOf(reached, leader.pid)
+  if (owner === undefined || owner.pid === leader.pid || owner.launch === id) return undefined
+  const kin = await system.kin(leader, id)
+  return kin.some(({ pid }) => pid === owner.pid) ? undefined : owner.pid
+}
+
+/** Looks at what answered: `healthy` only if it is this launch. */
+export const confirm = async (context: Context, launch: Launch, url: string): Promise<Probe> => {
+  const stranger = await strangerAt(context, launch, url)
+  if (stranger !== undefined) return { healthy: false, reason: `${url} is answered by PID ${stranger}, which does not belong to the server` }
+  const alive = judge(launch.leader, await context.system.look(launch.leader.pid)) === 'alive'
+  return alive ? { healthy: true, url } : { healthy: false, reason: 'the server has exited' }
+}
+
+/** One health check of a launch that is not known to be ready yet. */
+export const probeLaunch = async (context: Context, launch: Launch, record: LaunchRecord): Promise<Probe> => {
+  const answer = await context.system.probe(record.health, record.healthTimeout)
+  return answer.healthy ? confirm(context, launch, answer.url) : answer
+}

@@ -1,0 +1,110 @@
+/**
+ * Brings a launch that is over to its end: what lives of it is ended, those who wait are told, its
+ * claim and marks go, and the PID file is set right. A claim is deleted only after the death was seen,
+ * never right after kill(2), or a second server could start beside a first one that still exits.
+ */
+import { join } from 'node:path'
+import { Deadline } from '../deadline.js'
+import { serverExited, type OneServerError } from '../errors.js'
+import { withLock } from '../state/lock.js'
+import { formatPidFile, readPidFile } from '../state/pid-file.js'
+import { judge } from '../system/system.js'
+import { claimPath, listClaims, markPath, marksOf, tempPath, type Launch } from './claims.js'
+import type { Context } from './context.js'
+import { endedBecause, removeOldOutcomes, writeOutcome } from './outcome.js'
+import { recordOf, survey } from './survey.js'
+import { terminate, type StopManner } from './terminate.js'
+
+/** How a launch wants to be ended: as its record says, if that can be read. */
+export const mannerOf = async (context: Context, launch: Launch): Promise<StopManner> => (await recordOf(context, launch)) ?? context.settings
+
+/** Deletes the claim of a launch that has been seen dead, then its marks: `.ended` must stand for as long as the claim does. */
+export const removeClaim = async ({ system, paths }: Context, launch: Pick<Launch, 'id' | 'leader'>): Promise<void> => {
+  await system.remove(claimPath(paths, launch.id, launch.leader))
+  for (const mark of marksOf(launch.id, await system.list(paths.host))) await system.remove(join(paths.host, mark))
+}
+
+/**
+ * Ends a launch whose leader is gone or that somebody means to end, and tells those who wait for it.
+ * Returns what they are told. Safe to do for several clients at once.
+ */
+export const settle = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError): Promise<OneServerError | undefined> => {
+  const { system, paths } = context
+  await terminate(system, launch, manner)
+  let told: OneServerError | undefined
+  const ready = (await system.list(paths.host)).includes(`${launch.id}.ready`)
+  if (!ready && because !== undefined) told = await writeOutcome(context, launch.id, because)
+  await removeClaim(context, launch)
+  return told
+}
+
+/** ms that setting the PID file right may wait for the lock; if it is not to be had, the next call does it. */
+const TIDYING = 1000
+
+/** As `settle`, for a client that does not hold the lock; the PID file is set right afterwards. */
+export const settleUnlocked = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError): Promise<OneServerError | undefined> => {
+  const told = await settle(context, launch, manner, because)
+  const { system, paths } = context
+  await withLock(system, paths, new Deadline(system, TIDYING), () => alignPidFile(context)).catch(() => {})
+  return told
+}
+
+/** What a client tells that finds a launch over which it did not make itself. */
+export const reasonFor = async (context: Context, launch: Launch): Promise<OneServerError | undefined> => {
+  if (launch.ended) return endedBecause(context, launch.id)
+  if (!(await hasRun(context, launch))) return undefined
+  const record = await recordOf(context, launch)
+  const logTail = record === undefined ? '' : await context.system.tail(record.logFile, LOG_LINES)
+  return serverExited({ pid: launch.leader.pid, ...(record === undefined ? {} : { logFile: record.logFile, logTail }) })
+}
+
+/** Whether the gate was opened: a launch that never ran has not failed. */
+const hasRun = async ({ system, paths }: Context, { id }: Launch): Promise<boolean> => {
+  const gate = await system.read(markPath(paths, id, 'gate'))
+  return gate.kind === 'file' && gate.text !== ''
+}
+
+/** How many lines of the log an error quotes. */
+export const LOG_LINES = 20
+
+/** Makes the PID file a true copy of the living claim, or removes it. Under the lock. */
+export const alignPidFile = async (context: Context): Promise<void> => {
+  const { system, paths } = context
+  const { pidFile, living } = await survey(context, Number.POSITIVE_INFINITY)
+  if (living !== undefined) {
+    const record = await recordOf(context, living, pidFile)
+    if (record === undefined || (pidFile.kind === 'record' && pidFile.record.launch === living.id)) return
+    await system.replace(paths.pidFile, formatPidFile(record), await tempPath(system, paths))
+    return
+  }
+  // What another host wrote there is not ours to judge.
+  if (pidFile.kind === 'record' && pidFile.record.host === system.host()) await removeStale(context, paths.pidFile)
+}
+
+/** Removes another tool's PID file whose process is shown to be gone. Under the lock. */
+export const removeBarePidFile = async (context: Context): Promise<void> => {
+  const pidFile = await readPidFile(context.system, context.paths)
+  if (pidFile.kind === 'bare') await removeStale(context, context.paths.pidFile)
+}
+
+const removeStale = async ({ system, report }: Context, path: string): Promise<void> => {
+  if (await system.remove(path)) report({ type: 'stale-removed', path })
+}
+
+/** Removes what clients that are gone left in the folder. Under the lock. */
+export const sweep = async (context: Context): Promise<void> => {
+  const { system, paths } = context
+  const { orphans, outcomes, traces } = await listClaims(system, paths)
+  // A claim comes before its marks, so one that is missing in a later listing is gone.
+  const { orphans: still } = await listClaims(system, paths)
+  for (const name of orphans) if (still.includes(name)) await removeStale(context, join(paths.host, name))
+  for (const { name, process } of traces) {
+    if (judge(process, await system.look(process.pid)) === 'dead') await removeStale(context, join(paths.host, name))
+  }
+  await removeOldOutcomes(context, outcomes)
+}
+
+/** Marks a launch as one that is being ended, whatever anybody objects. */
+export const markEnded = async ({ system, paths }: Context, id: string, body: string): Promise<void> => {
+  await system.create(markPath(paths, id, 'ended'), body, await tempPath(system, paths))
+}

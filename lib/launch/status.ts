@@ -1,0 +1,61 @@
+/**
+ * What is known about the server. `status` only reads: getters that delete surprise. `isRunning` is
+ * the one that removes a PID file which lies, as its contract says, and does so under the lock.
+ */
+import type { Deadline } from '../deadline.js'
+import { withLock } from '../state/lock.js'
+import type { LaunchRecord } from '../state/launch-record.js'
+import type { Context } from './context.js'
+import { cleanUp, namesLiveProcess } from './decide.js'
+import { readyUrl } from './ending.js'
+import { findAdoptable } from './ports.js'
+import type { ServerStatus } from './server-info.js'
+import { recordOf, survey } from './survey.js'
+
+const NOTHING = { pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, launcher: undefined, leases: [] } as const
+
+const stateOf = async ({ system }: Context, record: LaunchRecord, url: string | undefined): Promise<ServerStatus['state']> => {
+  if (url === undefined) return 'starting'
+  return (await system.probe({ ...record.health, urls: [url] }, record.healthTimeout)).healthy ? 'ready' : 'unhealthy'
+}
+
+export const statusOf = async (context: Context): Promise<ServerStatus> => {
+  const { paths, settings } = context
+  const { pidFile } = paths
+  const { logFile } = settings
+  const seen = await survey(context, Number.POSITIVE_INFINITY)
+  const record = seen.living === undefined ? undefined : await recordOf(context, seen.living, seen.pidFile)
+  if (seen.living !== undefined) {
+    const { leader, id } = seen.living
+    if (record === undefined) return { ...NOTHING, state: 'unhealthy', pid: leader.pid, launchId: id, pidFile, logFile }
+    const url = seen.living.ready ? (await readyUrl(context, id)) ?? record.health.urls[0] : undefined
+    return {
+      state: await stateOf(context, record, url), pid: record.pid, url: url === undefined ? undefined : new URL(url).origin, port: record.port,
+      since: new Date(record.since), adopted: false, launchId: id, launcher: record.launcher.pid, leases: [], pidFile, logFile: record.logFile,
+    }
+  }
+  const server = await findAdoptable(context)
+  if (server !== undefined) {
+    return { ...NOTHING, state: 'ready', pid: server.pid, url: new URL(server.url).origin, port: server.port, adopted: true, pidFile, logFile }
+  }
+  const named = seen.pidFile.kind === 'bare' && (await namesLiveProcess(context, seen.pidFile)) ? seen.pidFile.pid : undefined
+  return { ...NOTHING, state: named === undefined ? 'stopped' : 'unhealthy', pid: named, pidFile, logFile }
+}
+
+/** Healthy, or the recorded process is alive. */
+export const isRunning = async (context: Context, deadline: Deadline): Promise<boolean> => {
+  deadline.check()
+  const { system, paths } = context
+  const seen = await survey(context, Number.POSITIVE_INFINITY)
+  if (seen.living !== undefined) return true
+  const { pidFile } = seen
+  if (pidFile.kind === 'bare' && (await namesLiveProcess(context, pidFile))) return true
+  const isStale = pidFile.kind === 'bare' || seen.over.length > 0 || (pidFile.kind === 'record' && pidFile.record.host === system.host())
+  if (isStale) {
+    await withLock(system, paths, deadline, async () => {
+      const now = await survey(context, Number.POSITIVE_INFINITY)
+      if (now.living === undefined) await cleanUp(context, now)
+    })
+  }
+  return (await findAdoptable(context)) !== undefined
+}

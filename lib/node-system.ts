@@ -1,0 +1,99 @@
+/**
+ * The machine as it is: the seam's methods on Node. What a warm call needs is imported at once, what
+ * only a launch needs when it is first used, since most calls find a server that runs.
+ */
+import { setTimeout as timer, clearTimeout } from 'node:timers'
+import { probe } from './health/probe.js'
+import * as files from './system/files.js'
+import { hostIdentity } from './system/host-identity.js'
+import { groupOf, kinOf, lookAt, self, startedAt } from './system/process-table.js'
+import { judge, type FileLock, type ProcessId, type System } from './system/system.js'
+
+/** hrtime is the monotonic clock of the boot, so that deadlines mean the same in every process. */
+const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
+
+const randomId = async (): Promise<string> => {
+  const { randomBytes } = await import('node:crypto')
+  return randomBytes(8).toString('hex')
+}
+
+const sleep: System['sleep'] = (ms, { wake, signal } = {}) =>
+  new Promise((resolve) => {
+    if (signal?.aborted) return resolve()
+    const done = () => {
+      clearTimeout(handle)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const handle = timer(done, ms)
+    signal?.addEventListener('abort', done)
+    wake?.then(done, done)
+  })
+
+/** Sends, and tells whether there was somebody to send to. Not being allowed to is not knowing. */
+const kill = (pid: number, signal: NodeJS.Signals): boolean => {
+  try {
+    process.kill(pid, signal)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+}
+
+/** Windows has neither groups nor signals: the tree is ended by taskkill. Untested. */
+const killTree = (pid: number): boolean =>
+  process.getBuiltinModule('node:child_process').spawnSync('taskkill', ['/pid', String(pid), '/T', '/F'], { windowsHide: true }).status === 0
+
+const isAlive = (id: ProcessId): boolean => judge(id, lookAt(id.pid)) === 'alive'
+
+export const nodeSystem: System = {
+  get self() { return self() },
+  now,
+  host: hostIdentity,
+  randomId,
+  random: Math.random,
+  today: () => new Date(),
+  sleep,
+
+  realpath: files.realpath,
+  read: async (path) => files.read(path),
+  inspect: async (folder) => files.inspect(folder),
+  list: async (folder) => files.list(folder),
+  create: async (path, body, temp) => files.create(path, body, temp),
+  replace: async (path, body, temp) => files.replace(path, body, temp),
+  rename: async (from, to) => files.rename(from, to),
+  remove: async (path) => files.remove(path),
+  makeFolder: async (folder) => files.makeFolder(folder),
+  removeFolder: async (folder) => files.removeFolder(folder),
+  tail: async (path, lines) => files.tail(path, lines),
+  watch: files.watch,
+
+  look: async (pid) => lookAt(pid),
+  startedAt: async (pid) => startedAt(pid),
+  kin: async (leader, launch) => kinOf(leader, launch),
+  // The identity is checked in the same tick as kill(2) is called; Node has no pidfd to close the rest of the gap.
+  signal: async (id, signal) => isAlive(id) && kill(id.pid, signal),
+  signalGroup: async (group, member, signal) => {
+    if (process.platform === 'win32') return isAlive(member) && killTree(member.pid)
+    return isAlive(member) && groupOf(member.pid) === group && kill(-group, signal)
+  },
+  spawn: async (plan) => (await import('./system/spawn-gated.js')).spawnGated(plan),
+
+  probe,
+  listeners: async (port) => (await import('./system/listeners.js')).listenersOn(port),
+  ownerOf: async (listeners, likely) => (await import('./system/listeners.js')).ownerOf(listeners, likely),
+  freePort: async () => (await import('get-port')).default(),
+  waitUntilReady: async (plan, interval, timeout, over) =>
+    (await import('./health/wait-until-ready.js')).waitUntilReady(plan, interval, timeout, over),
+
+  fileLock: (paths): FileLock => {
+    let lock: FileLock | undefined
+    return {
+      try: async () => {
+        lock ??= (await import('./system/file-lock.js')).fileLock(paths, self(), now, randomId)
+        return lock.try()
+      },
+    }
+  },
+}

@@ -1,0 +1,77 @@
+/**
+ * What a client writes down about the server that it is about to start: the body of its claim and the
+ * second line of the PID file. Everything that another client needs to find, follow and stop the
+ * server is in it, so that the options of the one who reads it do not matter.
+ *
+ * Format 1, one JSON object; unknown fields are ignored. A higher `format` is never judged, since
+ * each program bundles its own copy of one-server and may meet a newer one.
+ */
+import type { HealthPlan, ProcessId } from '../system/system.js'
+
+export const FORMAT = 1
+
+export interface LaunchRecord {
+  readonly format: typeof FORMAT
+  readonly launch: string
+  /** The host's folder: on another host, PID and start time mean nothing. */
+  readonly host: string
+  /** The server: the leader of its process group. */
+  readonly pid: number
+  readonly start: string
+  readonly port: number
+  readonly health: HealthPlan
+  readonly healthTimeout: number
+  readonly healthCheckInterval: number
+  /** The client that launches it. */
+  readonly launcher: ProcessId
+  /** Monotonic ms of this boot: until then it may boot. */
+  readonly deadline: number
+  readonly startupTimeout: number
+  readonly stopSignal: NodeJS.Signals
+  readonly stopTimeout: number
+  readonly logFile: string
+  /** ISO 8601, for people. */
+  readonly since: string
+  /** Of what was launched: two launches with the same fingerprint run the same command in the same way. */
+  readonly fingerprint: string
+}
+
+type Check = (value: unknown) => boolean
+
+const text: Check = (value) => typeof value === 'string'
+const count: Check = (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0
+const pid: Check = (value) => Number.isSafeInteger(value) && (value as number) > 1
+const digits: Check = (value) => typeof value === 'string' && /^\d+$/.test(value)
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const httpUrl: Check = (value) => typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value)
+
+const health: Check = (value) =>
+  isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0 && value['urls'].every(httpUrl) &&
+  isObject(value['headers']) && Object.values(value['headers']).every(text)
+
+const process: Check = (value) => isObject(value) && pid(value['pid']) && digits(value['start'])
+
+const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
+  launch: (value) => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value),
+  host: text, pid, start: digits,
+  port: (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65536,
+  health, healthTimeout: count, healthCheckInterval: count,
+  launcher: process, deadline: count, startupTimeout: count,
+  stopSignal: (value) => typeof value === 'string' && /^SIG[A-Z0-9]+$/.test(value),
+  stopTimeout: count, logFile: text, since: text, fingerprint: text,
+}
+
+/** `cut-short`: begins as ours and does not end. `foreign`: something else. */
+export const parseRecord = (line: string): LaunchRecord | 'newer' | 'cut-short' | 'foreign' => {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    return line.trimStart().startsWith('{') || line.trim() === '' ? 'cut-short' : 'foreign'
+  }
+  if (!isObject(value) || typeof value['format'] !== 'number') return 'foreign'
+  if (value['format'] > FORMAT) return 'newer'
+  for (const [name, check] of Object.entries(FIELDS)) if (!check(value[name])) return 'foreign'
+  return value as unknown as LaunchRecord
+}

@@ -1,0 +1,161 @@
+/**
+ * The lock on the PID file: proper-lockfile, one try at a time. It keeps a crowd orderly, so that one
+ * client checks and decides while the others wait; it does not keep promise 1 (two processes that
+ * find the same stale lock can both take it), the claim does.
+ *
+ * What is added is judging a lock that somebody left. proper-lockfile compares its mtime with the
+ * wall clock: two seconds at least after a crash, and hours when the clock was set back. Here each
+ * client leaves a note with its PID and start time before it makes the lock, so a lock without the
+ * note of a live process is stale now; and one whose holder lives but does not refresh it ages on the
+ * monotonic clock of the one who looks at it.
+ */
+import { lstatSync, mkdir, readdirSync, rmdir, rmdirSync, Stats, utimes, writeFileSync, type NoParamCallback } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { stateUnusable } from '../errors.js'
+import type { Paths } from '../paths.js'
+import { remove } from './files.js'
+import { lookAt } from './process-table.js'
+import { judge, type FileLock, type HeldLock, type ProcessId } from './system.js'
+
+/** ms without a refresh after which a lock whose holder lives is taken over. proper-lockfile refreshes every 1000 ms. */
+const STALE = 3000
+const REFRESH = 1000
+
+type Lockfile = typeof import('proper-lockfile')
+
+const NOTE = /^[0-9a-f]+\.(\d+)\.(\d+)\.locking$/
+
+/**
+ * Loads proper-lockfile and gives back the signal listeners that its signal-exit adds on loading,
+ * unless the host application had loaded the same copy before: then they are the host's. Nothing is
+ * lost by it, since a lock whose process has ended is stale at once.
+ */
+const load = async (): Promise<Lockfile> => {
+  const before = process.listenerCount('SIGTERM')
+  const { emit } = process
+  const { reallyExit } = process as unknown as { reallyExit: unknown }
+  const names = process.eventNames()
+  const known = new Map(names.map((name) => [name, new Set(process.rawListeners(name as 'SIGTERM'))]))
+  const lockfile = (await import('proper-lockfile')).default
+  if (process.listenerCount('SIGTERM') === before) return lockfile
+  try {
+    const from = createRequire(createRequire(import.meta.url).resolve('proper-lockfile'))
+    ;(from('signal-exit') as { unload(): void }).unload()
+  } catch {
+    // In a bundle the copy is nobody else's, and what it added can be taken away from outside.
+    for (const name of process.eventNames()) {
+      if (typeof name !== 'string' || !name.startsWith('SIG')) continue
+      for (const listener of process.rawListeners(name as 'SIGTERM')) {
+        if (!known.get(name)?.has(listener)) process.removeListener(name, listener as () => void)
+      }
+    }
+    Object.assign(process, { emit, reallyExit })
+  }
+  return lockfile
+}
+
+let lockfile: Promise<Lockfile> | undefined
+
+const sameLock = (one: Stats, other: Stats): boolean => one.ino === other.ino && one.mtimeMs === other.mtimeMs
+
+export const fileLock = (paths: Paths, self: ProcessId, now: () => number, randomId: () => Promise<string>): FileLock => {
+  /** The lock as this client last saw it, and since when it has not been refreshed. */
+  let seen: { stats: Stats; since: number } | undefined
+
+  const liveNotes = (own: string | undefined): boolean => {
+    let alive = false
+    for (const name of readdirSync(paths.host)) {
+      const match = NOTE.exec(name)
+      if (match === null || name === own) continue
+      const holder = { pid: Number(match[1]), start: match[2]! }
+      const look = lookAt(holder.pid)
+      if (judge(holder, look) === 'dead') remove(join(paths.host, name))
+      // A stopped process may be stopped for hours; the claim covers it when it goes on.
+      else if (look.state !== 'stopped') alive = true
+    }
+    return alive
+  }
+
+  /** ms since the lock was last refreshed, as far as this client could see. */
+  const age = (stats: Stats, own: string | undefined): number => {
+    if (seen === undefined || !sameLock(seen.stats, stats)) seen = { stats, since: now() }
+    return liveNotes(own) ? now() - seen.since : Number.POSITIVE_INFINITY
+  }
+
+  const isHeld = (): boolean => {
+    try {
+      return age(lstatSync(paths.lock), undefined) < STALE
+    } catch {
+      return false
+    }
+  }
+
+  /** The file system as proper-lockfile sees it. Made anew for each try, since it keeps its probe of the clock's resolution on it. */
+  const judging = (note: string) => {
+    let held = false
+    return {
+      mkdir: (path: string, callback: NoParamCallback) =>
+        mkdir(path, { mode: 0o700 }, (error) => {
+          held = error === null
+          callback(error)
+        }),
+      stat: (path: string, callback: (error: Error | null, stats?: Stats) => void) => {
+        try {
+          const stats = lstatSync(path)
+          if (held) return callback(null, stats)
+          const judged = Object.assign(Object.create(Stats.prototype) as Stats, stats)
+          Object.defineProperty(judged, 'mtime', { value: new Date(Math.max(0, Date.now() - age(stats, note))) })
+          return callback(null, judged)
+        } catch (error) {
+          return callback(error as Error)
+        }
+      },
+      utimes,
+      rmdir: (path: string, callback: NoParamCallback) => {
+        // Between the look and the removal another client may have taken the stale lock over.
+        try {
+          if (seen !== undefined && !held && !sameLock(seen.stats, lstatSync(path))) return callback(null)
+        } catch {
+          return callback(null)
+        }
+        return rmdir(path, callback)
+      },
+      rmdirSync,
+    }
+  }
+
+  return {
+    async try(): Promise<HeldLock | undefined> {
+      if (isHeld()) return undefined
+      lockfile ??= load()
+      const { lock } = await lockfile
+      const note = `${await randomId()}.${self.pid}.${self.start}.locking`
+      const removeNote = () => { remove(join(paths.host, note)) }
+      const take = async (): Promise<() => Promise<void>> => {
+        writeFileSync(join(paths.host, note), '', { flag: 'wx', mode: 0o600 })
+        return lock(paths.pidFile, {
+          fs: judging(note), realpath: false, retries: 0, stale: STALE, update: REFRESH,
+          // The default would throw from a timer and end the host. The claim decides, so it only matters for the release.
+          onCompromised: () => { compromised = true },
+        })
+      }
+      let compromised = false
+      let release: () => Promise<void>
+      try {
+        release = await take()
+      } catch (error) {
+        removeNote()
+        if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined
+        throw stateUnusable(paths.lock, 'the lock cannot be taken', 'Make the folder writable for this user; if something else stands in the place of the lock, move it away.', error)
+      }
+      return {
+        release: async () => {
+          // What another client has taken over is not ours to remove.
+          if (!compromised) await release().catch(() => {})
+          removeNote()
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * Files of the state folder. Three truths are guarded here: what is written appears as a whole or not
+ * at all, is 0600 in 0700 whatever the umask; what is read is never followed through a symbolic link
+ * and never blocks (a FIFO in the place of a PID file); and a folder that somebody else owns or may
+ * write to is refused, since in a shared /tmp another user may have made it first.
+ *
+ * The calls are synchronous on purpose: a warm call makes five of them, each of some µs, and a
+ * thread-pool round trip costs more than the work.
+ */
+import {
+  chmodSync, closeSync, constants, fchmodSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync,
+  realpathSync, renameSync, rmdirSync, unlinkSync, watch as watchFolder, writeSync, type Stats,
+} from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { stateUnusable } from '../errors.js'
+import type { Found } from './system.js'
+
+/** Our own files have some hundred bytes; command lines in them may be long. */
+const LARGEST = 1024 * 1024
+
+const OTHERS_WRITE = 0o022
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
+
+const unusable = (path: string, what: string, error: unknown): Error =>
+  stateUnusable(path, what, 'Make the folder usable for this user, or choose another one (pidFile, --pid-file, ONE_SERVER_STATE_DIR).', error)
+
+const isOurs = ({ uid }: Stats): boolean => process.getuid === undefined || uid === process.getuid()
+
+export const realpath = (path: string): string | undefined => {
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw unusable(path, 'cannot be resolved', error)
+  }
+}
+
+const contentOf = (file: number): Found => {
+  const stats = fstatSync(file)
+  if (!stats.isFile()) return { kind: 'foreign', what: kindOf(stats) }
+  if (!isOurs(stats)) return { kind: 'foreign', what: `belongs to another user (uid ${stats.uid})` }
+  if (stats.size > LARGEST) return { kind: 'foreign', what: `is ${stats.size} bytes long` }
+  const bytes = Buffer.allocUnsafe(stats.size)
+  let length = 0
+  for (let read = 1; read > 0 && length < bytes.length; length += read) read = readSync(file, bytes, length, bytes.length - length, null)
+  return { kind: 'file', text: bytes.toString('utf8', 0, length), modified: stats.mtimeMs }
+}
+
+const kindOf = (stats: Stats): string =>
+  stats.isDirectory() ? 'is a folder' : stats.isFIFO() ? 'is a FIFO' : stats.isSymbolicLink() ? 'is a symbolic link' : stats.isSocket() ? 'is a socket' : 'is not a file'
+
+export const read = (path: string): Found => {
+  let file: number
+  try {
+    file = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
+  } catch (error) {
+    switch (codeOf(error)) {
+      case 'ENOENT':
+        return { kind: 'absent' }
+      case 'ELOOP':
+        return { kind: 'foreign', what: 'is a symbolic link' }
+      case 'ENXIO':
+        return { kind: 'foreign', what: 'is a socket' }
+      case 'EACCES':
+        return { kind: 'foreign', what: 'may not be read (EACCES)' }
+      default:
+        throw unusable(path, 'cannot be read', error)
+    }
+  }
+  try {
+    return contentOf(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Refuses a folder that others could write into. */
+export const inspect = (folder: string): void => {
+  let stats: Stats
+  try {
+    stats = lstatSync(folder)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    throw unusable(folder, 'cannot be used', error)
+  }
+  const hint = 'Nothing in it was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).'
+  if (!stats.isDirectory()) throw stateUnusable(folder, `${kindOf(stats)}, where the state folder should be`, hint)
+  if (!isOurs(stats)) throw stateUnusable(folder, `belongs to another user (uid ${stats.uid})`, hint)
+  if (process.platform !== 'win32' && (stats.mode & OTHERS_WRITE) !== 0) throw stateUnusable(folder, 'may be written to by other users', hint)
+}
+
+export const list = (folder: string): string[] => {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw unusable(folder, 'cannot be listed', error)
+  }
+}
+
+const writeNew = (path: string, body: string): void => {
+  const file = openSync(path, 'wx', 0o600)
+  try {
+    fchmodSync(file, 0o600)
+    const bytes = Buffer.from(body)
+    for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written)
+  } finally {
+    closeSync(file)
+  }
+}
+
+export const create = (path: string, body: string, temp: string): boolean => {
+  try {
+    writeNew(temp, body)
+    linkSync(temp, path)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    throw unusable(path, 'cannot be written', error)
+  } finally {
+    remove(temp)
+  }
+}
+
+export const replace = (path: string, body: string, temp: string): void => {
+  try {
+    writeNew(temp, body)
+    renameSync(temp, path)
+  } catch (error) {
+    remove(temp)
+    throw unusable(path, 'cannot be written', error)
+  }
+}
+
+export const rename = (from: string, to: string): boolean => {
+  try {
+    renameSync(from, to)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw unusable(from, `cannot be renamed to ${basename(to)}`, error)
+  }
+}
+
+export const remove = (path: string): boolean => {
+  try {
+    unlinkSync(path)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return false
+    throw unusable(path, 'cannot be removed', error)
+  }
+}
+
+/** Makes the folder and what is missing above it, each 0700. */
+export const makeFolder = (folder: string): void => {
+  try {
+    mkdirSync(folder, 0o700)
+    chmodSync(folder, 0o700)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' && dirname(folder) !== folder) {
+      makeFolder(dirname(folder))
+      return makeFolder(folder)
+    }
+    if (codeOf(error) !== 'EEXIST') throw unusable(folder, 'cannot be made', error)
+  }
+}
+
+export const removeFolder = (folder: string): void => {
+  try {
+    rmdirSync(folder)
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EBUSY'].includes(codeOf(error) ?? '')) throw unusable(folder, 'cannot be removed', error)
+  }
+}
+
+/** The last lines of a file, read from its end: a log may be large. */
+export const tail = (path: string, lines: number): string => {
+  const BLOCK = 64 * 1024
+  let file: number
+  try {
+    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  } catch {
+    return ''
+  }
+  try {
+    const { size } = fstatSync(file)
+    const bytes = Buffer.alloc(Math.min(size, BLOCK))
+    const length = readSync(file, bytes, 0, bytes.length, size - bytes.length)
+    return bytes.toString('utf8', 0, length).trimEnd().split('\n').slice(-lines).join('\n')
+  } catch {
+    return ''
+  } finally {
+    closeSync(file)
+  }
+}
+
+export const watch = (folder: string, onChange: () => void): (() => void) | undefined => {
+  try {
+    const watcher = watchFolder(folder, { persistent: false }, onChange)
+    // The folder may be deleted, or inotify be exhausted: the slow poll is the safety net.
+    watcher.on('error', () => watcher.close())
+    return () => watcher.close()
+  } catch {
+    return undefined
+  }
+}
