@@ -8,16 +8,15 @@ import { insideServer, lockTimeout, portInUse, serverUnhealthy } from './errors.
 import { reporter } from './events.js'
 import { attend, leave } from './launch/attend.js'
 import type { Context } from './launch/context.js'
-import { decide, lookAround, type Decision } from './launch/decide.js'
+import { cleanUp, decide, lookAround, type Decision } from './launch/decide.js'
 import { shareFlight } from './launch/flight.js'
 import { follow } from './launch/follow.js'
 import type { OwnLaunch } from './launch/launch.js'
 import type { Adopted } from './launch/ports.js'
 import type { ServerInfo, ServerStatus } from './launch/server-info.js'
-import { alignPidFile } from './launch/settle.js'
 import { isRunning, statusOf } from './launch/status.js'
 import { stop } from './launch/stop.js'
-import { names, recordOf, unreadableClaim, type Survey } from './launch/survey.js'
+import { names, recordOf, survey, unreadableClaim, type Survey } from './launch/survey.js'
 import type { Launch } from './launch/claims.js'
 import { nodeSystem } from './node-system.js'
 import { settle, type ClientProcessManagerOptions, type Settings } from './options.js'
@@ -187,15 +186,17 @@ const ensure = async (context: Context, deadline: Deadline): Promise<ServerInfo>
   }
 }
 
-const useLaunch = async (context: Context, launch: Launch, { pidFile }: Survey, deadline: Deadline): Promise<ServerInfo | undefined> => {
+const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadline: Deadline): Promise<ServerInfo | undefined> => {
+  const { pidFile, littered } = seen
   const record = await recordOf(context, launch, pidFile)
   if (record === undefined) throw unreadableClaim(context, launch)
   const followed = await follow(context, launch, record, deadline)
   if (followed.kind === 'failed') throw followed.error
   if (followed.kind === 'gone') return undefined
   // A ready launch has published itself: a PID file that says otherwise was overwritten, and is set right.
-  if (launch.ready && !(pidFile.kind === 'record' && names(pidFile.record, launch))) {
-    await withLock(context.system, context.paths, deadline, () => alignPidFile(context))
+  const lies = launch.ready && !(pidFile.kind === 'record' && names(pidFile.record, launch))
+  if (littered || lies) {
+    await withLock(context.system, context.paths, deadline, async () => cleanUp(context, await survey(context, deadline.began)))
   }
   const { origin } = new URL(followed.url)
   context.report({ type: 'reused', url: origin, pid: record.pid, adopted: false })

@@ -17,6 +17,20 @@ const randomId = async (): Promise<string> => {
   return randomBytes(8).toString('hex')
 }
 
+const digest = async (text: string): Promise<string> => {
+  const { createHash } = await import('node:crypto')
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}
+
+const resolvePackage = async (name: string, from: string): Promise<string | undefined> => {
+  const { createRequire } = await import('node:module')
+  try {
+    return createRequire(from).resolve(name)
+  } catch {
+    return undefined
+  }
+}
+
 const sleep: System['sleep'] = (ms, { wake, signal } = {}) =>
   new Promise((resolve) => {
     if (signal?.aborted) return resolve()
@@ -52,13 +66,17 @@ export const nodeSystem: System = {
   now,
   host: hostIdentity,
   randomId,
+  digest,
   random: Math.random,
   today: () => new Date(),
   sleep,
 
   realpath: files.realpath,
+  kindOf: async (path) => files.kindAt(path),
+  resolvePackage,
   read: async (path) => files.read(path),
   inspect: async (folder) => files.inspect(folder),
+  inspectLog: async (path) => files.inspectLog(path),
   list: async (folder) => files.list(folder),
   create: async (path, body, temp) => files.create(path, body, temp),
   replace: async (path, body, temp) => files.replace(path, body, temp),

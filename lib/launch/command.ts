@@ -3,12 +3,11 @@
  * a command is found here, before a process exists, because afterwards 126 and 127 are ambiguous: the
  * shell of the gate and the server itself both use them.
  */
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { commandNotFound } from '../errors.js'
 import type { Settings } from '../options.js'
+import type { System } from '../system/system.js'
 
 export interface Command {
   /** Absolute. */
@@ -24,69 +23,50 @@ const bundledServer = (): string => {
   return join(library, 'session-server.js')
 }
 
-const isFile = (path: string): boolean => {
-  try {
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
-}
-
-const isExecutable = (path: string): boolean => {
-  if (!isFile(path)) return false
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const script = (settings: Settings): Command => {
+const script = async (system: System, settings: Settings): Promise<Command> => {
+  const isFile = async (path: string): Promise<boolean> => ['file', 'executable'].includes(await system.kindOf(path))
   const wanted = settings.serverScript ?? bundledServer()
   const typed = wanted.replace(/\.js$/, '.ts')
-  const path = isFile(wanted) ? wanted : isFile(typed) ? typed : undefined
+  const path = (await isFile(wanted)) ? wanted : (await isFile(typed)) ? typed : undefined
   if (path === undefined) {
     const tried = typed === wanted ? wanted : `${wanted} (nor ${typed})`
     throw commandNotFound(`The server script does not exist: ${tried}`, 'Correct serverScript (--script), or build it first.')
   }
-  return { program: process.execPath, args: path.endsWith('.ts') ? ['--import', tsx(path), path] : [path], isScript: true }
+  return { program: process.execPath, args: path.endsWith('.ts') ? ['--import', await tsx(system, path), path] : [path], isScript: true }
 }
 
-const tsx = (path: string): string => {
-  try {
-    return pathToFileURL(createRequire(path).resolve('tsx')).href
-  } catch (error) {
-    throw commandNotFound(
-      `The server script ${path} is TypeScript, and tsx is not installed where it lies.`,
-      'Install it there (npm install --save-dev tsx), or name a compiled .js file.', error,
-    )
-  }
+const tsx = async (system: System, path: string): Promise<string> => {
+  const loader = await system.resolvePackage('tsx', path)
+  if (loader !== undefined) return pathToFileURL(loader).href
+  throw commandNotFound(
+    `The server script ${path} is TypeScript, and tsx is not installed where it lies.`,
+    'Install it there (npm install --save-dev tsx), or name a compiled .js file.',
+  )
 }
 
 /** Looks a program up as a shell does: in PATH, or from the working directory when it has a slash. */
-const find = (program: string, cwd: string, path: string): string | undefined => {
+const find = async (system: System, program: string, cwd: string, path: string): Promise<string | undefined> => {
   const extensions = process.platform === 'win32' ? ['', '.exe', '.com'] : ['']
   const folders = /[\\/]/.test(program) || isAbsolute(program) ? [''] : path.split(delimiter)
   for (const folder of folders) {
     for (const extension of extensions) {
       const candidate = resolve(cwd, folder, program + extension)
-      if (isExecutable(candidate)) return candidate
+      if ((await system.kindOf(candidate)) === 'executable') return candidate
     }
   }
   return undefined
 }
 
 /** The command with `{port}` and `{host}` filled in. Throws COMMAND_NOT_FOUND. */
-export const resolveCommand = (settings: Settings, port: number, env: Readonly<Record<string, string>>): Command => {
-  if (!existsSync(settings.cwd) || !statSync(settings.cwd).isDirectory()) {
+export const resolveCommand = async (system: System, settings: Settings, port: number, env: Readonly<Record<string, string>>): Promise<Command> => {
+  if ((await system.kindOf(settings.cwd)) !== 'folder') {
     throw commandNotFound(`The working directory of the server does not exist: ${settings.cwd}`, 'Correct cwd (--cwd).')
   }
-  if (settings.command === undefined) return script(settings)
+  if (settings.command === undefined) return script(system, settings)
   const [program = '', ...args] = settings.command.map((word) => word.replaceAll('{port}', String(port)).replaceAll('{host}', settings.host))
-  const found = find(program, settings.cwd, env['PATH'] ?? '')
+  const found = await find(system, program, settings.cwd, env['PATH'] ?? '')
   if (found === undefined) {
-    const exists = /[\\/]/.test(program) && isFile(resolve(settings.cwd, program))
+    const exists = /[\\/]/.test(program) && (await system.kindOf(resolve(settings.cwd, program))) === 'file'
     throw commandNotFound(
       exists ? `The server's program may not be executed: ${program}` : `The server's program was not found: ${program}`,
       exists ? 'Make it executable (chmod +x), or run it by its interpreter.' : 'Check the spelling, that it is installed, and the PATH that the server inherits. No shell is run: give each argument as its own word.',

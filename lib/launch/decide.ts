@@ -5,12 +5,13 @@
  */
 import type { OneServerError } from '../errors.js'
 import { attempt, type OwnLaunch } from './launch.js'
-import type { Launch } from './claims.js'
+import { claimPath, markPath, tempPath, type Launch } from './claims.js'
 import type { Context } from './context.js'
 import { choosePort, findAdoptable, type Adopted } from './ports.js'
 import { endedBecause } from './outcome.js'
 import { alignPidFile, mannerOf, removeBarePidFile, settle, sweep } from './settle.js'
 import { survey, type Survey } from './survey.js'
+import { judgeLaunch } from './verdict.js'
 
 export type Decision =
   /** A launch lives: follow it. */
@@ -57,11 +58,28 @@ export const cleanUp = async (context: Context, { over, pidFile }: Survey): Prom
   if (pidFile.kind === 'bare' && !(await namesLiveProcess(context, pidFile))) await removeBarePidFile(context)
 }
 
+/**
+ * Only a launch that has won is published, and its claim goes only after its death was seen. So a PID
+ * file that names a live process without a claim shows that the claim was deleted from outside (a
+ * cleaner of temporary files), and starting beside it would make two. Under the lock.
+ */
+const restoreClaim = async (context: Context, { pidFile, listing }: Survey): Promise<boolean> => {
+  const { system, paths } = context
+  if (pidFile.kind !== 'record' || pidFile.record.host !== system.host()) return false
+  const { record } = pidFile
+  const leader = { pid: record.pid, start: record.start }
+  if (listing.launches.some(({ id }) => id === record.launch) || (await judgeLaunch(system, { id: record.launch, leader })) === 'dead') return false
+  await system.create(claimPath(paths, record.launch, leader), JSON.stringify(record), await tempPath(system, paths))
+  await system.create(markPath(paths, record.launch, 'gate'), '\n', await tempPath(system, paths))
+  return true
+}
+
 /** One turn at the lock. `lost` are the ports that launches of this call have lost. */
 export const decide = async (context: Context, began: number, lost: ReadonlySet<number>): Promise<Decision> => {
   const seen = await survey(context, began)
   if (seen.failed !== undefined && seen.living === undefined) return { kind: 'failed', error: seen.failed }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
+  if (await restoreClaim(context, seen)) return { kind: 'withdrawn' }
   await cleanUp(context, seen)
   if (seen.pidFile.kind === 'bare' && (await namesLiveProcess(context, seen.pidFile))) {
     const server = await findAdoptable(context)

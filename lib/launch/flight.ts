@@ -3,9 +3,9 @@
  * for the server asks the machine once. Each caller keeps what is its own: its signal, its deadline,
  * and a flight goes on for as long as one caller waits for it.
  */
-import type { Deadline } from '../deadline.js'
+import { Deadline } from '../deadline.js'
 import { aborted, OneServerError, startTimeout } from '../errors.js'
-import { Deadline as OwnDeadline } from '../deadline.js'
+import type { System } from '../system/system.js'
 import type { Context } from './context.js'
 import type { ServerInfo } from './server-info.js'
 
@@ -15,15 +15,23 @@ interface Flight {
   callers: number
 }
 
-const flights = new Map<string, Flight>()
+/** One machine a process, and in the simulation one for each client. */
+const machines = new WeakMap<System, Map<string, Flight>>()
+
+const flightsOf = (system: System): Map<string, Flight> => {
+  const flights = machines.get(system) ?? new Map<string, Flight>()
+  machines.set(system, flights)
+  return flights
+}
 
 /** Failures that a caller who has time left need not share: another's patience was over, not the launch. */
 const ANOTHERS_PATIENCE: readonly string[] = ['START_TIMEOUT', 'LOCK_TIMEOUT', 'SERVER_UNHEALTHY', 'ABORTED']
 
 const begin = (context: Context, deadline: Deadline, ensure: (deadline: Deadline) => Promise<ServerInfo>): Flight => {
   const { system, paths } = context
+  const flights = flightsOf(system)
   const abort = new AbortController()
-  const flight: Flight = { result: ensure(new OwnDeadline(system, deadline.left, abort.signal)), abort, callers: 0 }
+  const flight: Flight = { result: ensure(new Deadline(system, deadline.left, abort.signal)), abort, callers: 0 }
   flights.set(paths.pidFile, flight)
   const land = () => {
     if (flights.get(paths.pidFile) === flight) flights.delete(paths.pidFile)
@@ -35,6 +43,7 @@ const begin = (context: Context, deadline: Deadline, ensure: (deadline: Deadline
 /** One caller's wait for a flight. */
 const board = async ({ system, paths }: Context, deadline: Deadline, flight: Flight, isOwn: boolean): Promise<ServerInfo> => {
   flight.callers++
+  const flights = flightsOf(system)
   const left = new AbortController()
   const { signal } = deadline
   const gaveUp = new Promise<never>((_, reject) => {
@@ -58,7 +67,7 @@ const board = async ({ system, paths }: Context, deadline: Deadline, flight: Fli
 /** Joins the flight for this PID file, or begins one. */
 export const shareFlight = async (context: Context, deadline: Deadline, ensure: (deadline: Deadline) => Promise<ServerInfo>): Promise<ServerInfo> => {
   for (;;) {
-    const running = flights.get(context.paths.pidFile)
+    const running = flightsOf(context.system).get(context.paths.pidFile)
     if (running === undefined) return board(context, deadline, begin(context, deadline, ensure), true)
     context.report({ type: 'waiting', for: 'launch' })
     try {

@@ -31,12 +31,11 @@ export interface OwnLaunch {
 /** `withdrawn`: another claim was there. `port-lost`: something listens on the port by now. */
 export type Attempt = OwnLaunch | 'withdrawn' | 'port-lost'
 
-const fingerprintOf = async ({ settings }: Context, { program, args }: Command): Promise<string> => {
-  const { createHash } = await import('node:crypto')
+const fingerprintOf = async ({ system, settings }: Context, { program, args }: Command): Promise<string> => {
   const { cwd, env, host, healthPath, healthUrl } = settings
   // The command before {port} is filled in: which port was free does not make it another server.
   const what = settings.command ?? [program, ...args]
-  return createHash('sha256').update(JSON.stringify([what, cwd, Object.entries(env).toSorted(), host, healthPath, healthUrl])).digest('hex').slice(0, 16)
+  return system.digest(JSON.stringify([what, cwd, Object.entries(env).toSorted(), host, healthPath, healthUrl]))
 }
 
 const write = async (context: Context, id: string, child: GatedChild, port: number, command: Command, logFile: string): Promise<LaunchRecord> => {
@@ -50,12 +49,13 @@ const write = async (context: Context, id: string, child: GatedChild, port: numb
   }
 }
 
-/** Step 5: every other claim must be provably dead. */
-const hasRival = async ({ system, paths }: Context, own: string): Promise<boolean> => {
+/** Step 5: every other claim must be provably dead. Those that are will stay so, and are removed. */
+const hasRival = async (context: Context, own: string): Promise<boolean> => {
+  const { system, paths } = context
   const { launches } = await listClaims(system, paths)
-  for (const launch of launches) {
-    if (launch.id !== own && (await judgeLaunch(system, launch)) !== 'dead') return true
-  }
+  const others = launches.filter(({ id }) => id !== own)
+  for (const launch of others) if ((await judgeLaunch(system, launch)) !== 'dead') return true
+  for (const launch of others) await removeClaim(context, launch)
   return false
 }
 
@@ -79,12 +79,13 @@ export const attempt = async (context: Context, port: number): Promise<Attempt> 
   const { system, paths, settings, report } = context
   const id = await system.randomId()
   const env = withLaunchId(environmentFor(settings, port, settings.command === undefined), id)
-  const command = resolveCommand(settings, port, env)
+  const command = await resolveCommand(system, settings, port, env)
   const { logFile } = settings
   const ownLog = `${logFile}.${id}`
   const gateFile = markPath(paths, id, 'gate')
-  await removeForgottenLogs(context, logFile)
   await system.makeFolder(dirname(logFile))
+  await system.inspectLog(logFile)
+  await removeForgottenLogs(context, logFile)
   const child = await system.spawn({ program: command.program, args: command.args, cwd: settings.cwd, env, logFile: ownLog, gateFile })
   const launch: Launch = { id, leader: child.id, ready: false, unattended: false, ended: false }
   report({ type: 'spawned', pid: child.id.pid, port, launchId: id })

@@ -55,24 +55,23 @@ export const outcomeOf = async (context: Context, id: string): Promise<OneServer
 /** Written exclusively: the first one stands, and is returned. */
 export const writeOutcome = async (context: Context, id: string, error: OneServerError): Promise<OneServerError> => {
   const { system, paths } = context
-  const created = await system.create(markPath(paths, id, 'outcome'), tell(error, system.now()), await tempPath(system, paths))
-  return created ? error : (await outcomeOf(context, id)) ?? error
+  try {
+    if (await system.create(markPath(paths, id, 'outcome'), tell(error, system.now()), await tempPath(system, paths))) return error
+  } catch (cause) {
+    // The folder goes with its last claim: then somebody else has brought this launch to its end.
+    if ((cause as { cause?: NodeJS.ErrnoException }).cause?.code !== 'ENOENT') throw cause
+  }
+  return (await outcomeOf(context, id)) ?? error
 }
 
-/** The first outcome that was written after `began`. */
-export const outcomeSince = async (context: Context, outcomes: readonly string[], began: number): Promise<OneServerError | undefined> => {
+/** The first outcome that was written after `began`, and the ones that nobody can be waiting for any more. */
+export const readOutcomes = async (context: Context, outcomes: readonly string[], began: number): Promise<{ failed: OneServerError | undefined; old: string[] }> => {
+  let failed: OneServerError | undefined
+  const old: string[] = []
   for (const id of outcomes) {
     const told = await readMark(context, id, 'outcome')
-    if (told !== undefined && told.at >= began) return told.error
+    if (told !== undefined && told.at > began) failed ??= told.error
+    if (told === undefined || context.system.now() - told.at > KEPT) old.push(id)
   }
-  return undefined
-}
-
-/** Removes the outcomes that nobody can be waiting for. */
-export const removeOldOutcomes = async (context: Context, outcomes: readonly string[]): Promise<void> => {
-  const { system, paths } = context
-  for (const id of outcomes) {
-    const told = await readMark(context, id, 'outcome')
-    if (told === undefined || system.now() - told.at > KEPT) await system.remove(markPath(paths, id, 'outcome'))
-  }
+  return { failed, old }
 }

@@ -11,7 +11,7 @@ import { formatPidFile, readPidFile } from '../state/pid-file.js'
 import { judge } from '../system/system.js'
 import { claimPath, listClaims, markPath, marksOf, tempPath, type Launch } from './claims.js'
 import type { Context } from './context.js'
-import { endedBecause, removeOldOutcomes, writeOutcome } from './outcome.js'
+import { endedBecause, readOutcomes, writeOutcome } from './outcome.js'
 import { recordOf, survey } from './survey.js'
 import { terminate, type StopManner } from './terminate.js'
 
@@ -101,7 +101,8 @@ export const sweep = async (context: Context): Promise<void> => {
   for (const { name, process } of traces) {
     if (judge(process, await system.look(process.pid)) === 'dead') await removeStale(context, join(paths.host, name))
   }
-  await removeOldOutcomes(context, outcomes)
+  const { old } = await readOutcomes(context, outcomes, Number.POSITIVE_INFINITY)
+  for (const id of old) await system.remove(markPath(paths, id, 'outcome'))
 }
 
 /** Marks a launch as one that is being ended, whatever anybody objects. */

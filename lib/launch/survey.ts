@@ -8,7 +8,8 @@ import { parseRecord, type LaunchRecord } from '../state/launch-record.js'
 import { readPidFile, type PidFile } from '../state/pid-file.js'
 import { claimPath, listClaims, type Launch, type Listing } from './claims.js'
 import type { Context } from './context.js'
-import { outcomeSince } from './outcome.js'
+import { readOutcomes } from './outcome.js'
+import { judge } from '../system/system.js'
 import { judgeLaunch } from './verdict.js'
 
 export interface Survey {
@@ -20,6 +21,8 @@ export interface Survey {
   readonly living: Launch | undefined
   /** Claims whose launch is over, or has to be brought to its end. */
   readonly over: readonly Launch[]
+  /** Something in the folder is left from clients or launches that are gone. */
+  readonly littered: boolean
 }
 
 /** A launch that nobody means to end, and whose leader lives, is the one to follow. Of several the one that has got furthest. */
@@ -37,7 +40,14 @@ export const survey = async (context: Context, began: number): Promise<Survey> =
   const pidFile = await readPidFile(system, paths)
   const named = pidFile.kind === 'record' ? pidFile.record.launch : undefined
   living.sort((one, other) => rank(other, named) - rank(one, named))
-  return { pidFile, listing, living: living[0], over, failed: await outcomeSince(context, listing.outcomes, began) }
+  const { failed, old } = await readOutcomes(context, listing.outcomes, began)
+  const littered = over.length + old.length + listing.orphans.length > 0 || (await hasDeadTraces(context, listing))
+  return { pidFile, listing, living: living[0], over, failed, littered }
+}
+
+const hasDeadTraces = async ({ system }: Context, { traces }: Listing): Promise<boolean> => {
+  for (const { process } of traces) if (judge(process, await system.look(process.pid)) === 'dead') return true
+  return false
 }
 
 const rank = (launch: Launch, named: string | undefined): number => (launch.ready ? 2 : 0) + (launch.id === named ? 1 : 0)

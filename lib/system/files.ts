@@ -8,8 +8,8 @@
  * thread-pool round trip costs more than the work.
  */
 import {
-  chmodSync, closeSync, constants, fchmodSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync,
-  realpathSync, renameSync, rmdirSync, unlinkSync, watch as watchFolder, writeSync, type Stats,
+  accessSync, chmodSync, closeSync, constants, fchmodSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync,
+  realpathSync, renameSync, rmdirSync, statSync, unlinkSync, watch as watchFolder, writeSync, type Stats,
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { stateUnusable } from '../errors.js'
@@ -50,6 +50,18 @@ const contentOf = (file: number): Found => {
 const kindOf = (stats: Stats): string =>
   stats.isDirectory() ? 'is a folder' : stats.isFIFO() ? 'is a FIFO' : stats.isSymbolicLink() ? 'is a symbolic link' : stats.isSocket() ? 'is a socket' : 'is not a file'
 
+/** What a command could name. Symbolic links are followed: programs often are. */
+export const kindAt = (path: string): 'absent' | 'folder' | 'file' | 'executable' => {
+  try {
+    const stats = statSync(path)
+    if (!stats.isFile()) return stats.isDirectory() ? 'folder' : 'absent'
+    accessSync(path, constants.X_OK)
+    return 'executable'
+  } catch (error) {
+    return codeOf(error) === 'EACCES' ? 'file' : 'absent'
+  }
+}
+
 export const read = (path: string): Found => {
   let file: number
   try {
@@ -88,6 +100,19 @@ export const inspect = (folder: string): void => {
   if (!stats.isDirectory()) throw stateUnusable(folder, `${kindOf(stats)}, where the state folder should be`, hint)
   if (!isOurs(stats)) throw stateUnusable(folder, `belongs to another user (uid ${stats.uid})`, hint)
   if (process.platform !== 'win32' && (stats.mode & OTHERS_WRITE) !== 0) throw stateUnusable(folder, 'may be written to by other users', hint)
+}
+
+/** Refuses a log that is not a plain file: the next launch moves it aside, which a folder or /dev/null must not suffer. */
+export const inspectLog = (path: string): void => {
+  let stats: Stats
+  try {
+    stats = lstatSync(path)
+  } catch {
+    // Not there, or not to be seen: whether a log can be opened there is told by opening it.
+    return
+  }
+  if (stats.isFile()) return
+  throw stateUnusable(path, `${kindOf(stats)}, where the log should be`, 'Nothing in it was touched. Choose another logFile (--log-file).')
 }
 
 export const list = (folder: string): string[] => {

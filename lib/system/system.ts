@@ -90,6 +90,8 @@ export interface System extends Clock {
   host(): string
   /** 16 hex digits. */
   randomId(): Promise<string>
+  /** A short digest of a text, for comparing. */
+  digest(text: string): Promise<string>
   /** 0 ≤ x < 1. */
   random(): number
   /** Wall clock, for people only: nothing is decided by it. */
@@ -98,10 +100,16 @@ export interface System extends Clock {
   sleep(ms: number, options?: { wake?: Promise<unknown>; signal?: AbortSignal | undefined }): Promise<void>
 
   realpath(path: string): string | undefined
+  /** What a command could name. */
+  kindOf(path: string): Promise<'absent' | 'folder' | 'file' | 'executable'>
+  /** The file that a package's name means to the script at `from`; undefined when it is not installed there. */
+  resolvePackage(name: string, from: string): Promise<string | undefined>
   /** Reads a small file. Never follows a symbolic link, never blocks on a FIFO. */
   read(path: string): Promise<Found>
   /** Throws STATE_UNUSABLE when a folder is another user's, or others may write into it. */
   inspect(folder: string): Promise<void>
+  /** Throws STATE_UNUSABLE when something other than a plain file is in the place of a log. */
+  inspectLog(path: string): Promise<void>
   /** Names in a folder; none when it is not there. */
   list(folder: string): Promise<string[]>
   /** Creates `path` with its whole body, or not at all; false when it exists. (temp file + link) */

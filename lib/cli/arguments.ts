@@ -1,0 +1,111 @@
+/**
+ * The words after the command become one frozen request, or one error that names the flag as it was
+ * typed. All of it is judged here, by the library's own funnel too, before a command begins: so a
+ * mistake in the call can never leave anything half done.
+ */
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { invalidCombination, type OneServerError } from '../errors.js'
+import { settle, type ClientProcessManagerOptions, type Settings } from '../options.js'
+import { FLAGS, flag, type Choices, type FlagName } from './flags.js'
+
+/** What a command takes. */
+export interface Accepts {
+  /** The command's own name, for messages. */
+  readonly word: string
+  readonly flags: readonly FlagName[]
+  /** It takes [name]. */
+  readonly named: boolean
+  /** It takes the server's command after `--`. */
+  readonly server: boolean
+}
+
+export interface Request {
+  /** Options of the library, as given: none that was not asked for. */
+  readonly options: ClientProcessManagerOptions
+  /** The same after the library's funnel, with all defaults. */
+  readonly settings: Settings
+  readonly help: boolean
+  readonly follow: boolean
+  readonly lines: number | undefined
+}
+
+const usage = (message: string): OneServerError => invalidCombination(message, 'See one-server --help.')
+
+const unknownFlag = async (word: string, name: string, rawName: string, flags: readonly FlagName[]): Promise<OneServerError> => {
+  if (Object.hasOwn(FLAGS, name)) return usage(`${rawName} does not apply to ${word}; see one-server ${word} --help`)
+  const { nearest } = await import('./nearest.js')
+  const near = nearest(rawName, flags.map((known) => `--${known}`))
+  const advice = near === undefined ? `see one-server ${word} --help` : `did you mean ${near}?`
+  return usage(`unknown option ${rawName} for ${word}; ${advice}`)
+}
+
+/** Words before and after the first `--`. */
+const halves = (argv: readonly string[]): { own: string[]; server: string[] | undefined } => {
+  const at = argv.indexOf('--')
+  return at < 0 ? { own: [...argv], server: undefined } : { own: argv.slice(0, at), server: argv.slice(at + 1) }
+}
+
+/** Whether a flag without a value stands among our own words. For what must be known even when the rest is wrong. */
+export const mentions = (argv: readonly string[], name: FlagName): boolean => halves(argv).own.includes(`--${name}`)
+
+const tokensOf = (args: string[]) => {
+  const options: NonNullable<ParseArgsConfig['options']> = {}
+  for (const name of Object.keys(FLAGS) as FlagName[]) {
+    const { short, value } = flag(name)
+    options[name] = { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) }
+  }
+  // Not strict: its messages speak of parseArgs and run over several lines.
+  return parseArgs({ args, options, strict: false, tokens: true, allowPositionals: true }).tokens
+}
+
+export const read = async (argv: readonly string[], accepts: Accepts): Promise<Request> => {
+  const { word, flags } = accepts
+  const { own, server } = halves(argv)
+  const tokens = tokensOf(own)
+  const given = new Set<string>()
+  const names: string[] = []
+  const choices: Choices = {}
+  // Whoever asks for help gets it, whatever else is wrong with the call.
+  const help = tokens.some((token) => token.kind === 'option' && token.name === 'help')
+  for (const token of help ? [] : tokens) {
+    if (token.kind === 'positional') names.push(token.value)
+    if (token.kind !== 'option') continue
+    if (!(flags as readonly string[]).includes(token.name)) throw await unknownFlag(word, token.name, token.rawName, flags)
+    const { value: placeholder, sample, read: apply } = flag(token.name as FlagName)
+    given.add(token.name)
+    if (placeholder === undefined) {
+      if (token.value !== undefined) throw usage(`${token.rawName} takes no value, got ${JSON.stringify(token.value)}`)
+      continue
+    }
+    // `--port --json` is a forgotten value, not a port called --json; `--port=--json` was meant.
+    const forgotten = !token.value || (!token.inlineValue && token.value.startsWith('-'))
+    if (forgotten) throw usage(`${token.rawName} needs a value, such as ${token.rawName} ${sample}`)
+    Object.assign(choices, apply?.(token.rawName, token.value as string))
+  }
+  const { lines, ...options } = choices
+  place(options, names, help ? undefined : server, accepts)
+  return Object.freeze({ options, settings: settle(options), help, follow: given.has('follow'), lines })
+}
+
+/** What is not a flag: the name and the server's command. */
+const place = (options: ClientProcessManagerOptions, names: readonly string[], server: string[] | undefined, accepts: Accepts): void => {
+  const { word } = accepts
+  const [name] = names
+  if (name !== undefined && !accepts.named) throw usage(`${word} takes no name, got ${JSON.stringify(name)}`)
+  if (names.length > 1) {
+    const but = accepts.server ? "; the server's command goes after --" : ''
+    throw usage(`${word} takes one name, got ${names.map((item) => JSON.stringify(item)).join(' ')}${but}`)
+  }
+  if (name !== undefined) {
+    if (options.pidFile !== undefined) throw usage(`give a name or --pid-file, not both: each says which server is meant`)
+    options.name = name
+  }
+  if (server === undefined) return
+  if (!accepts.server) throw usage(`${word} takes no command after --; see one-server ${word} --help`)
+  if (server.length === 0 || server[0] === '') throw usage("-- must be followed by the server's command, such as -- node server.js")
+  if (options.serverScript !== undefined) throw usage('give --script or a command after --, not both')
+  if (name === undefined && options.pidFile === undefined) {
+    throw usage(`a command after -- needs a name, such as one-server ${word} web -- ${server[0]}`)
+  }
+  options.command = server
+}

@@ -1,0 +1,88 @@
+/**
+ * Every flag, once: what it is called, what its value looks like, what the help says and which option
+ * of the library it becomes. The parser and the help read the same table, so they cannot disagree, and
+ * a value is judged by the library's own rules under the name that the user typed.
+ */
+import { invalidOption } from '../errors.js'
+import { parseDuration, parseHealthPath, parseHealthUrl, parseHost, parsePort, type ClientProcessManagerOptions } from '../options.js'
+
+/** What flags add up to: options of the library, and what only the command line knows. */
+export type Choices = ClientProcessManagerOptions & { lines?: number }
+
+export interface Flag {
+  readonly short?: string
+  /** How the help calls the value. Absent: the flag takes none. */
+  readonly value?: string
+  /** A value that would be accepted, for the message when there is none. */
+  readonly sample?: string
+  readonly text: string
+  /** `flag` is the spelling that the user chose. */
+  readonly read?: (flag: string, value: string) => Choices
+}
+
+const port = (flag: string, value: string): Choices => {
+  const choice = parsePort(flag, value)
+  if (choice.kind === 'fixed') return { port: choice.port }
+  return { port: choice.kind === 'list' ? choice.ports : 'auto' }
+}
+
+const health = (flag: string, value: string): Choices => {
+  if (value.startsWith('/')) return { healthPath: parseHealthPath(flag, value) }
+  if (value.includes('://')) return { healthUrl: parseHealthUrl(flag, value) }
+  throw invalidOption(flag, "a path that begins with '/', or a whole URL", value)
+}
+
+const lines = (flag: string, value: string): Choices => {
+  if (!/^\d{1,9}$/.test(value)) throw invalidOption(flag, 'a whole number of lines', value)
+  return { lines: Number(value) }
+}
+
+export const FLAGS = {
+  'pid-file': {
+    value: 'PATH', sample: './web.pid', text: 'the PID file that says which server is meant, instead of a name',
+    read: (_, pidFile) => ({ pidFile }),
+  },
+  script: {
+    value: 'PATH', sample: 'server.js', text: 'the script to run with this Node (.ts: with tsx)',
+    read: (_, serverScript) => ({ serverScript }),
+  },
+  port: { value: 'PORT', sample: '3000', text: "a port, a list such as 3000,3001, or 'auto' (default 3000)", read: port },
+  host: {
+    value: 'HOST', sample: 'localhost', text: 'the host to listen on (default localhost)',
+    read: (flag, value) => ({ host: parseHost(flag, value) }),
+  },
+  health: {
+    value: 'PATH|URL', sample: '/api/health', text: 'the health check: a path, or a whole URL with {port} filled in (default /api/health)',
+    read: health,
+  },
+  timeout: {
+    value: 'TIME', sample: '30s', text: 'how long the server may take until it is healthy (default 10s)',
+    read: (flag, value) => ({ startupTimeout: parseDuration(flag, value, 1) }),
+  },
+  interval: {
+    value: 'TIME', sample: '200ms', text: 'longest pause between two health checks (default 200ms)',
+    read: (flag, value) => ({ healthCheckInterval: parseDuration(flag, value, 1) }),
+  },
+  'stop-timeout': {
+    value: 'TIME', sample: '5s', text: 'how long it may take to stop before it is killed (default 5s)',
+    read: (flag, value) => ({ stopTimeout: parseDuration(flag, value) }),
+  },
+  'idle-timeout': {
+    value: 'TIME', sample: '30s', text: 'how long it lives on after its last lease (default 30s)',
+    read: (flag, value) => ({ idleTimeout: parseDuration(flag, value) }),
+  },
+  'log-file': {
+    value: 'PATH', sample: './web.log', text: "the server's output (default: beside the PID file, .log)",
+    read: (_, logFile) => ({ logFile }),
+  },
+  cwd: { value: 'PATH', sample: '.', text: 'working directory of the server (default: this one)', read: (_, cwd) => ({ cwd }) },
+  lines: { short: 'n', value: 'N', sample: '50', text: 'how many of the last lines (default 20)', read: lines },
+  follow: { short: 'f', text: 'go on with what is written, across restarts, until Ctrl-C' },
+  json: { text: 'print one JSON document on stdout' },
+  quiet: { text: 'no progress on stderr; errors are still printed' },
+  help: { short: 'h', text: 'print this help' },
+} as const satisfies Readonly<Record<string, Flag>>
+
+export type FlagName = keyof typeof FLAGS
+
+export const flag = (name: FlagName): Flag => FLAGS[name]

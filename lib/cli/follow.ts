@@ -1,0 +1,97 @@
+/**
+ * Goes on with a log as it is written. Each launch renames the log away and begins a new one, so the
+ * path is compared with the file that is open: what is left in the old one is printed first, then the
+ * new one from its beginning, and no line is lost between the two.
+ */
+import { watch, type FSWatcher } from 'node:fs'
+import { open, stat, type FileHandle } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { copy } from './tail.js'
+
+/** Where nothing tells of a change (network folders, all watches in use), one is seen this late. ms. */
+const SAFETY_NET = 500
+
+const NEWLINE = 0x0a
+
+export interface Follower {
+  readonly write: (data: Uint8Array) => Promise<void>
+  /** Told when another launch has begun its log. */
+  readonly onNewLog: () => void
+  readonly signal: AbortSignal
+}
+
+/** Resolves at each change near `path`; one that came before it was asked for is not lost. */
+const changesOf = (path: string, signal: AbortSignal): { next(): Promise<void>; close(): void } => {
+  let changed = false
+  let wake = (): void => {}
+  const mark = (): void => {
+    changed = true
+    wake()
+  }
+  let watcher: FSWatcher | undefined
+  try {
+    // The folder, since a watch on the file would stay with the old one after a rename.
+    watcher = watch(dirname(path), (_, file) => {
+      if (file === null || file === basename(path)) mark()
+    })
+    watcher.on('error', () => watcher?.close())
+  } catch {
+    // The safety net alone, then.
+  }
+  const timer = setInterval(mark, SAFETY_NET)
+  signal.addEventListener('abort', mark, { once: true })
+  const next = async (): Promise<void> => {
+    if (!changed && !signal.aborted) await new Promise<void>((resolve) => (wake = resolve))
+    changed = false
+  }
+  const close = (): void => {
+    clearInterval(timer)
+    watcher?.close()
+    signal.removeEventListener('abort', mark)
+  }
+  return { next, close }
+}
+
+/** Undefined between the rename of the old log and the birth of the new one. */
+const successorOf = async (path: string, file: FileHandle): Promise<FileHandle | undefined> => {
+  try {
+    const [current, opened] = [await stat(path), await file.stat()]
+    return current.ino === opened.ino && current.dev === opened.dev ? undefined : await open(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Follows until the signal fires. `file` is open at `path`; all before `from` has been printed, and `last` was its last byte. It closes every file. */
+export const follow = async (path: string, file: FileHandle, from: number, last: number | undefined, { write, onNewLog, signal }: Follower): Promise<void> => {
+  let position = from
+  const changes = changesOf(path, signal)
+  const drain = async (): Promise<void> => {
+    // Shorter than what was printed: it was emptied in place, and begins again.
+    if ((await file.stat()).size < position) position = 0
+    const copied = await copy(file, position, write, { signal })
+    position = copied.end
+    last = copied.last ?? last
+  }
+  try {
+    while (!signal.aborted) {
+      const successor = await successorOf(path, file)
+      // After the look at the path, not before: what was still written to the old log up to then is in it now.
+      await drain()
+      if (successor !== undefined) {
+        if (last !== undefined && last !== NEWLINE) await write(Buffer.from('\n'))
+        await file.close()
+        file = successor
+        position = 0
+        last = undefined
+        onNewLog()
+        continue
+      }
+      await changes.next()
+    }
+  } finally {
+    changes.close()
+    await file.close()
+  }
+}

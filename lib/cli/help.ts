@@ -1,0 +1,60 @@
+/**
+ * The help, composed from the same tables that the parser reads. It fits 80 columns, and each page
+ * ends with something that can be copied and run. Loaded when somebody asks.
+ */
+import { COMMANDS, type Command } from './commands.js'
+import { flag, type FlagName } from './flags.js'
+import { wrap } from './wrap.js'
+
+const WIDTH = 80
+
+const rows = (items: readonly (readonly [string, string])[]): string => {
+  const widest = Math.max(...items.map(([left]) => left.length)) + 4
+  return items.map(([left, right]) => wrap(right, WIDTH, `  ${left}`.padEnd(widest), ' '.repeat(widest))).join('\n')
+}
+
+const optionRow = (name: FlagName): [string, string] => {
+  const { short, value, text } = flag(name)
+  return [`${short === undefined ? '    ' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`, text]
+}
+
+const examples = (lines: readonly string[]): string => lines.map((line) => `  $ ${line}`).join('\n')
+
+const EXIT_CODES = [
+  ['0', 'done'], ['1', 'failed'], ['2', 'the call is wrong'], ['3', 'not running (status)'], ['4', 'not healthy in time'],
+  ['5', 'the server exited while starting'], ['6', 'the port is in use'], ['7', 'other clients held the lock'], ['130', 'interrupted'],
+] as const
+
+export const overview = (): string => `\
+Any number of clients, one server: whoever comes first starts it, everyone
+waits until it is healthy, nobody starts a second.
+
+Usage: one-server <command> [name] [options] [-- server's command ...]
+
+Commands:
+${rows(Object.values(COMMANDS).map(({ word, summary }) => [word, summary]))}
+
+  one-server <command> --help tells more; one-server --version the version.
+
+Examples:
+  $ one-server start                    the bundled session server
+  $ one-server start web -- npm start   any other, under a name
+  $ one-server stop web
+
+Exit codes:
+${rows(EXIT_CODES)}
+`
+
+export const helpFor = ({ usage, about, flags, summary, examples: lines }: Command): string => `\
+Usage: one-server ${usage}
+
+${wrap(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`, WIDTH, '', '')}
+
+${wrap(about, WIDTH, '', '')}
+
+Options:
+${rows(flags.map(optionRow))}
+${flags.some((name) => flag(name).value === 'TIME') ? '\n  TIME is in ms, or with a unit: 500ms, 30s, 2m, 1h.\n' : ''}
+${lines.length > 1 ? 'Examples' : 'Example'}:
+${examples(lines)}
+`

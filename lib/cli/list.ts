@@ -1,0 +1,78 @@
+/**
+ * `list`: every server that has a name here, and the default one. Each is judged on its own: a file
+ * that cannot be judged is a line in the list, since hiding it or giving up would both hide a server.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { ClientProcessManager } from '../client-process-manager.js'
+import { OneServerError, stateUnusable } from '../errors.js'
+import { defaultPidFile, stateDir } from '../paths.js'
+import type { Request } from './arguments.js'
+import type { Output } from './output.js'
+import { STATE_COLOURS } from './status.js'
+
+interface Entry {
+  readonly name: string
+  readonly state: keyof typeof STATE_COLOURS
+  readonly pid: number | undefined
+  readonly url: string | undefined
+  readonly since: Date | undefined
+  readonly adopted: boolean
+  readonly pidFile: string
+  readonly logFile: string | undefined
+  /** Why it is unusable. */
+  readonly reason: string | undefined
+}
+
+const namesIn = (folder: string): string[] => {
+  try {
+    return readdirSync(folder).filter((file) => file.endsWith('.pid')).sort()
+  } catch (error) {
+    // The first named server makes the folder.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw stateUnusable(folder, 'the folder of named servers cannot be read', 'Make it readable for you, or set ONE_SERVER_STATE_DIR.', error)
+  }
+}
+
+const firstLine = (file: string): string | undefined => {
+  try {
+    return readFileSync(file, 'utf8').split('\n', 1)[0]
+  } catch {
+    return undefined
+  }
+}
+
+const look = async (name: string, pidFile: string, signal: AbortSignal): Promise<Entry> => {
+  try {
+    const { state, pid, url, since, adopted, logFile } = await new ClientProcessManager({ pidFile }).status({ signal })
+    // A server without a claim is looked for on the default port, which says nothing about this name
+    // unless its PID file names that very process.
+    const strange = adopted && (pid === undefined || firstLine(pidFile) !== String(pid))
+    if (strange) return { name, state: 'stopped', pid: undefined, url: undefined, since: undefined, adopted: false, pidFile, logFile, reason: undefined }
+    return { name, state, pid, url, since, adopted, pidFile, logFile, reason: undefined }
+  } catch (error) {
+    if (signal.aborted || !(error instanceof OneServerError)) throw error
+    return { name, state: 'unusable', pid: undefined, url: undefined, since: undefined, adopted: false, pidFile, logFile: undefined, reason: error.message }
+  }
+}
+
+const table = (entries: readonly Entry[], output: Output): string => {
+  const cells = entries.map(({ name, state, pid, url, reason }) => [name, state, pid?.toString() ?? '-', reason ?? url ?? '-'] as const)
+  const widest = (column: number): number => Math.max(...cells.map((row) => row[column]?.length ?? 0))
+  const [names, states, pids] = [widest(0), widest(1), widest(2)]
+  return cells
+    .map(([name, state, pid, rest]) => `${name.padEnd(names)}  ${output.paint(STATE_COLOURS[state], state.padEnd(states))}  ${pid.padEnd(pids)}  ${rest}\n`)
+    .join('')
+}
+
+export const run = async (_: Request, output: Output, signal: AbortSignal): Promise<number> => {
+  const folder = stateDir(process.env, process.platform)
+  const files = namesIn(folder).map((file) => ({ name: basename(file, '.pid'), pidFile: join(folder, file) }))
+  const unnamed = defaultPidFile(process.env)
+  if (existsSync(unnamed)) files.unshift({ name: '(default)', pidFile: unnamed })
+  const servers = await Promise.all(files.map(({ name, pidFile }) => look(name, pidFile, signal)))
+  if (output.json) await output.document({ servers })
+  else if (servers.length > 0) await output.result(table(servers, output))
+  else output.note(`no servers: nothing was started by name yet`)
+  return 0
+}

@@ -1,0 +1,59 @@
+/**
+ * `logs`: what the server printed, byte for byte, on stdout. It needs no server to run, since a log is
+ * read most often when one has died; a running server only tells where its log is.
+ */
+import { open, type FileHandle } from 'node:fs/promises'
+import { ClientProcessManager } from '../client-process-manager.js'
+import { OneServerError, stateUnusable } from '../errors.js'
+import type { Request } from './arguments.js'
+import { follow } from './follow.js'
+import type { Output } from './output.js'
+import { copy, startOfLastLines } from './tail.js'
+
+/** As many as an error message quotes. */
+const LINES = 20
+
+/** Whoever launched the server may have put its log elsewhere, and only the server's record knows. */
+const locate = async ({ options, settings }: Request, signal: AbortSignal): Promise<string> => {
+  if (options.logFile !== undefined) return settings.logFile
+  try {
+    return (await new ClientProcessManager(options).status({ signal })).logFile
+  } catch (error) {
+    if (signal.aborted || !(error instanceof OneServerError)) throw error
+    // State that cannot be judged is a reason to read the log, not to withhold it.
+    return settings.logFile
+  }
+}
+
+const openLog = async (path: string): Promise<FileHandle> => {
+  try {
+    const file = await open(path)
+    if (!(await file.stat()).isDirectory()) return file
+    await file.close()
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw stateUnusable(path, 'there is no log yet', 'one-server start writes one. If the log is elsewhere, name it: --log-file PATH.')
+    }
+    throw stateUnusable(path, 'the log cannot be read', 'Make it readable for you, or name another: --log-file PATH.', error)
+  }
+  throw stateUnusable(path, 'this is a folder, not a log', 'Name the log itself: --log-file PATH.')
+}
+
+export const run = async (request: Request, output: Output, interrupted: AbortSignal): Promise<number> => {
+  const signal = AbortSignal.any([interrupted, output.closed])
+  const path = await locate(request, signal)
+  const file = await openLog(path)
+  const write = (data: Uint8Array): Promise<void> => output.result(data)
+  let kept = false
+  try {
+    const { size } = await file.stat()
+    const start = await startOfLastLines(file, size, request.lines ?? LINES)
+    const { end, last } = await copy(file, start, write, { to: size, signal })
+    kept = request.follow
+    if (kept) await follow(path, file, end, last, { write, signal, onNewLog: () => output.note('a new launch has begun its log') })
+  } finally {
+    if (!kept) await file.close()
+  }
+  return 0
+}

@@ -1,0 +1,62 @@
+/**
+ * From words to an exit code. It decides which command is meant and hands over: only what that command
+ * needs is loaded, because a warm `start` is run in loops and hooks and should cost little more than
+ * its one request. It never exits and touches nothing but what it is given.
+ */
+import { invalidCombination } from '../errors.js'
+import { mentions, read } from './arguments.js'
+import { COMMANDS, commandCalled, type Command } from './commands.js'
+import { Output, type Io } from './output.js'
+
+const USAGE = 2
+
+/** A command to run with the rest of the words, or text that is the whole answer. */
+type Plan = { command: Command } | { text: string; to: 'stdout' | 'stderr' }
+
+const unknownWord = async (word: string): Promise<Error> => {
+  if (word.startsWith('-')) return invalidCombination(`the command comes first: one-server start [options], got ${word}`, 'See one-server --help.')
+  const { nearest } = await import('./nearest.js')
+  const words = Object.keys(COMMANDS)
+  const near = nearest(word, words)
+  const advice = near === undefined ? `expected ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` : `did you mean ${near}?`
+  return invalidCombination(`unknown command ${JSON.stringify(word)}; ${advice}`, 'See one-server --help.')
+}
+
+const plan = async ([word, about]: readonly string[]): Promise<Plan> => {
+  if (word === '--version' || word === '-v') return { text: `${(await import('./version.js')).version()}\n`, to: 'stdout' }
+  const asked = word === undefined || word === 'help' || word === '--help' || word === '-h'
+  const name = asked ? (word === 'help' ? about : undefined) : word
+  if (name === undefined || name.startsWith('-') && asked) {
+    const { overview } = await import('./help.js')
+    return { text: overview(), to: word === undefined ? 'stderr' : 'stdout' }
+  }
+  const command = commandCalled(name)
+  if (command === undefined) throw await unknownWord(name)
+  return asked ? { text: (await import('./help.js')).helpFor(command), to: 'stdout' } : { command }
+}
+
+export const main = async (argv: readonly string[], io: Io): Promise<number> => {
+  const output = new Output(io, { json: mentions(argv, 'json'), quiet: mentions(argv, 'quiet') })
+  let usage = true
+  try {
+    const planned = await plan(argv)
+    if ('text' in planned) {
+      if (planned.to === 'stdout') await output.result(planned.text)
+      else output.complain(planned.text.trimEnd())
+      return planned.to === 'stdout' ? 0 : USAGE
+    }
+    const { command } = planned
+    const request = await read(argv.slice(1), command)
+    if (request.help) {
+      await output.result((await import('./help.js')).helpFor(command))
+      return 0
+    }
+    usage = false
+    const { run } = await command.load()
+    const code = await run(request, output, io.signal)
+    return io.signal.aborted ? (await import('./failure.js')).exitCodeOfSignal(io.signal) : code
+  } catch (error) {
+    const { fail } = await import('./failure.js')
+    return fail(error, output, io.signal, usage)
+  }
+}

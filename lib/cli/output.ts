@@ -1,0 +1,90 @@
+/**
+ * What is printed, and where: stdout carries the result and nothing else, so that `$(one-server start)`
+ * is a URL; every other word goes to stderr. A reader that goes away (`| head -1`) has had enough,
+ * which is no failure; any other failure to write the result is one.
+ */
+import type { Writable } from 'node:stream'
+
+export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+/** All that a command may touch of the process it runs in. */
+export interface Io {
+  readonly stdout: Terminal
+  readonly stderr: Terminal
+  readonly env: NodeJS.ProcessEnv
+  /** Fires when the user interrupts; its reason is the name of the signal. */
+  readonly signal: AbortSignal
+}
+
+/** Version of every JSON document that is printed; it rises when a field changes its meaning or goes. */
+const SCHEMA_VERSION = 1
+
+const COLOURS = { red: 31, green: 32, yellow: 33, dim: 2 } as const
+
+/** Absent is null, so that a document has the same keys whatever the state. */
+const explicit = (_: string, value: unknown): unknown => (value === undefined ? null : value)
+
+export class Output {
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly stderr: Terminal
+  readonly #io: Io
+  readonly #closed = new AbortController()
+
+  constructor(io: Io, { json, quiet }: { json: boolean; quiet: boolean }) {
+    this.#io = io
+    this.json = json
+    this.quiet = quiet
+    this.stderr = io.stderr
+    io.stdout.on('error', () => this.#closed.abort())
+    // With stderr gone there is nobody left to tell.
+    io.stderr.on('error', () => {})
+  }
+
+  /** Fires when nobody reads stdout any more. */
+  get closed(): AbortSignal {
+    return this.#closed.signal
+  }
+
+  /** Columns of the narrower of the terminal and a classic one: what is composed here fits both. */
+  get width(): number {
+    return Math.max(40, Math.min(80, this.#io.stderr.columns || 80))
+  }
+
+  /** Whether words on stderr may move: a terminal that can, watched by a person. */
+  get animated(): boolean {
+    const { env, stderr } = this.#io
+    return stderr.isTTY === true && !this.quiet && env['TERM'] !== 'dumb' && env['CI'] === undefined
+  }
+
+  /** The result, as it is. Resolves when it has been handed over, so that an exit cannot cut it short. */
+  result(data: string | Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.closed.aborted) return resolve()
+      this.#io.stdout.write(data, (error) => {
+        if (!error || (error as NodeJS.ErrnoException).code === 'EPIPE' || this.closed.aborted) resolve()
+        else reject(error)
+      })
+    })
+  }
+
+  document(content: object): Promise<void> {
+    return this.result(`${JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...content }, explicit)}\n`)
+  }
+
+  /** A word about what happens, for people. */
+  note(line: string): void {
+    if (!this.quiet) this.stderr.write(`one-server: ${line}\n`)
+  }
+
+  /** Something went wrong: printed whatever `quiet` says. */
+  complain(text: string): void {
+    this.stderr.write(`${text}\n`)
+  }
+
+  paint(colour: keyof typeof COLOURS, text: string): string {
+    const { stdout, env } = this.#io
+    const plain = stdout.isTTY !== true || env['NO_COLOR'] || env['TERM'] === 'dumb'
+    return plain ? text : `\u001B[${COLOURS[colour]}m${text}\u001B[0m`
+  }
+}

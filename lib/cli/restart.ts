@@ -1,0 +1,36 @@
+/**
+ * `restart`: stop, then ensure, as two calls: between them another client may start the server again,
+ * and then its server is as fresh as ours would have been. Whatever would make the second call fail is
+ * found before the first, since a server that was stopped and cannot be started again is a loss.
+ */
+import { ClientProcessManager } from '../client-process-manager.js'
+import { portInUse } from '../errors.js'
+import type { ServerStatus } from '../launch/server-info.js'
+import type { Request } from './arguments.js'
+import type { Output } from './output.js'
+import { Progress, withPid } from './progress.js'
+
+export const run = async ({ options }: Request, output: Output, signal: AbortSignal): Promise<number> => {
+  const progress = new Progress(output)
+  const manager = new ClientProcessManager({ ...options, onEvent: progress.onEvent })
+  try {
+    const before = await manager.status({ signal })
+    refuse(before)
+    if (before.state !== 'stopped') progress.say(`stopping the server${withPid(before.pid)}`)
+    if (await manager.stopServer({ signal })) progress.say(`stopped${withPid(before.pid)}`)
+    const server = await manager.ensureServerRunning({ signal })
+    progress.end()
+    output.note(`restarted${withPid(server.pid)}, log: ${server.logFile}`)
+    await (output.json ? output.document(server) : output.result(`${server.url}\n`))
+    return 0
+  } finally {
+    progress.end()
+  }
+}
+
+/** Throws when the server that runs could not be brought back, or is not ours to stop. */
+const refuse = ({ adopted, port, pid }: ServerStatus): void => {
+  if (!adopted || port === undefined) return
+  const what = `by a server${withPid(pid)} that one-server did not start; it was left running`
+  throw portInUse(port, what, pid === undefined ? {} : { pid })
+}

@@ -1,0 +1,98 @@
+/**
+ * A call that is wrong ends with 2 and one line that says what is expected, under the name that was
+ * typed, before anything has been touched; a call that is right becomes the library's options.
+ */
+import t from 'tap'
+import { read, type Accepts } from '../../lib/cli/arguments.js'
+import { COMMANDS } from '../../lib/cli/commands.js'
+import { call } from './command-line.js'
+
+const WRONG: [argv: string[], line: string][] = [
+  [['strat'], 'unknown command "strat"; did you mean start?'],
+  [['frobnicate'], 'unknown command "frobnicate"; expected start, status, stop, restart, logs or list'],
+  [['constructor'], 'unknown command "constructor"; expected start, status, stop, restart, logs or list'],
+  [['help', 'lgos'], 'unknown command "lgos"; did you mean logs?'],
+  [['--port', '1', 'start'], 'the command comes first: one-server start [options], got --port'],
+  [['start', '--prot', '1'], 'unknown option --prot for start; did you mean --port?'],
+  [['stop', '--stop', '1s'], 'unknown option --stop for stop; did you mean --stop-timeout?'],
+  [['start', '-x'], 'unknown option -x for start; see one-server start --help'],
+  [['stop', '--script', 'x'], '--script does not apply to stop; see one-server stop --help'],
+  [['start', '-f'], '-f does not apply to start; see one-server start --help'],
+  [['start', '--port'], '--port needs a value, such as --port 3000'],
+  [['start', '--port='], '--port needs a value, such as --port 3000'],
+  [['start', '--port', '--host', 'a'], '--port needs a value, such as --port 3000'],
+  [['logs', '-n'], '-n needs a value, such as -n 50'],
+  [['start', '--quiet=yes'], '--quiet takes no value, got "yes"'],
+  [['start', '--port', '99999'], `--port must be an integer from 1 to 65535, a list of such, or 'auto', got "99999"`],
+  [['start', '--timeout', 'banana'], `--timeout must be a number of milliseconds of at least 1, or a string such as '500ms', '30s' or '2m', got "banana"`],
+  [['start', '--interval', '0'], `--interval must be a number of milliseconds of at least 1, or a string such as '500ms', '30s' or '2m', got "0"`],
+  [['stop', '--stop-timeout', '5y'], `--stop-timeout must be a number of milliseconds, or a string such as '500ms', '30s' or '2m', got "5y"`],
+  [['start', '--host', 'a b'], `--host must be a host name or an IP address, such as 'localhost' or '::1', got "a b"`],
+  [['start', '--health', 'ok'], `--health must be a path that begins with '/', or a whole URL, got "ok"`],
+  [['start', '--health', 'ftp://a/'], `--health must be a URL with http or https, such as 'https://localhost:{port}/health', got "ftp://a/"`],
+  [['logs', '--lines', 'x'], '--lines must be a whole number of lines, got "x"'],
+  [['logs', '-nx'], '-n must be a whole number of lines, got "x"'],
+  [['start', 'a', 'b'], `start takes one name, got "a" "b"; the server's command goes after --`],
+  [['stop', 'a', 'b'], 'stop takes one name, got "a" "b"'],
+  [['list', 'a'], 'list takes no name, got "a"'],
+  [['start', '../a'], `name must be letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100, got "../a"`],
+  [['start', 'a', '--pid-file', 'b'], 'give a name or --pid-file, not both: each says which server is meant'],
+  [['start', '--', 'serve'], 'a command after -- needs a name, such as one-server start web -- serve'],
+  [['start', 'a', '--'], "-- must be followed by the server's command, such as -- node server.js"],
+  [['start', 'a', '--script', 'b', '--', 'c'], 'give --script or a command after --, not both'],
+  [['status', 'a', '--', 'b'], 'status takes no command after --; see one-server status --help'],
+]
+
+for (const [argv, line] of WRONG) {
+  t.test(`one-server ${argv.join(' ')}`, async (t) => {
+    t.same(await call(...argv), { code: 2, stdout: '', stderr: `one-server: ${line}\n` })
+  })
+}
+
+t.test('with --json a wrong call is one document on stdout, and the line on stderr unless --quiet', async (t) => {
+  const message = '--port needs a value, such as --port 3000'
+  const loud = await call('start', '--json', '--port')
+  t.same(JSON.parse(loud.stdout), { schemaVersion: 1, error: { code: 'INVALID_OPTION', message, hint: 'See one-server --help.' } })
+  t.equal(loud.stderr, `one-server: ${message}\n`)
+  const quiet = await call('start', '--json', '--quiet', '--port')
+  t.equal(quiet.stdout, loud.stdout)
+  t.equal(quiet.stderr, '')
+  t.equal(quiet.code, 2)
+})
+
+t.test('without --json, --quiet does not silence an error', async (t) => {
+  t.match(await call('start', '--quiet', '--port'), { code: 2, stderr: /^one-server: --port needs a value/ })
+})
+
+t.test('what stands after -- belongs to the server, whatever it looks like', async (t) => {
+  const { options, help } = await read(['web', '--quiet', '--', 'node', '--help', '--port', '{port}', '--', '-n'], COMMANDS.start)
+  t.same(options, { name: 'web', command: ['node', '--help', '--port', '{port}', '--', '-n'] })
+  t.equal(help, false)
+  t.match(await call('start', '--', '--json'), { code: 2, stdout: '' }, 'nor does its --json make our output JSON')
+})
+
+t.test('flags become options of the library, and only those that were given', async (t) => {
+  const options = async (...argv: string[]): Promise<object> => (await read(argv, COMMANDS.start)).options
+  t.same(await options(), {})
+  t.same(await options('--port', 'auto'), { port: 'auto' })
+  t.same(await options('--port', '0'), { port: 'auto' })
+  t.same(await options('--port=3000,3001'), { port: [3000, 3001] })
+  t.same(await options('--port', '3000', '--port', '4000'), { port: 4000 }, 'the last one counts')
+  t.same(await options('--health', '/ok'), { healthPath: '/ok' })
+  t.same(await options('--health', 'https://localhost:{port}/ok'), { healthUrl: 'https://localhost:{port}/ok' })
+  t.same(
+    await options('--pid-file', '/p', '--script', 's.js', '--host', '::1', '--timeout', '2m', '--interval', '50', '--stop-timeout', '0', '--idle-timeout', '1h', '--log-file', '/l', '--cwd', '/c'),
+    { pidFile: '/p', serverScript: 's.js', host: '::1', startupTimeout: 120_000, healthCheckInterval: 50, stopTimeout: 0, idleTimeout: 3_600_000, logFile: '/l', cwd: '/c' },
+  )
+})
+
+t.test('the flags of logs', async (t) => {
+  t.match(await read(['web'], COMMANDS.logs), { follow: false, lines: undefined })
+  t.match(await read(['-fn5', 'web'], COMMANDS.logs), { follow: true, lines: 5, options: { name: 'web' } })
+  t.match(await read(['--lines', '0'], COMMANDS.logs), { follow: false, lines: 0 })
+})
+
+t.test('help is given whatever else is wrong with the call', async (t) => {
+  const accepts: Accepts = COMMANDS.stop
+  t.match(await read(['a', 'b', '--port', '99999', '--bogus', '-h', '--', 'x'], accepts), { help: true })
+})

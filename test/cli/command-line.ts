@@ -1,0 +1,125 @@
+/**
+ * How the tests of the command line call it: as a real process with a home of its own, so that no
+ * server of the machine is seen, or in this process, where only words and exit codes matter.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import { main } from '../../lib/cli/main.js'
+
+const BIN = fileURLToPath(new URL('../../lib/cli/bin.js', import.meta.url))
+
+/**
+ * tap puts its hook into the environment of whatever is spawned. It would double the time of each call
+ * and be among the modules that it loads, so it is taken out behind tap's back; `env` keeps the PID.
+ */
+const PROGRAM = ['env', '-u', 'NODE_OPTIONS', process.execPath, BIN] as const
+
+/** The path of a server in the fixtures. */
+export const fixture = (name: string): string => fileURLToPath(new URL(`../../../fixtures/${name}.mjs`, import.meta.url))
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Running {
+  readonly child: ChildProcess
+  readonly ended: Promise<Ended>
+  /** Resolves once stdout contains the text; rejects when the process ends first. */
+  readonly prints: (text: string, stream?: 'stdout' | 'stderr') => Promise<void>
+}
+
+export interface Home {
+  /** A short path: the state of a server is kept below it. */
+  readonly folder: string
+  readonly env: NodeJS.ProcessEnv
+  /** Begins `one-server ...args`. */
+  readonly begin: (args: readonly string[], env?: NodeJS.ProcessEnv) => Running
+  /** Runs `one-server ...args` to its end. */
+  readonly run: (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Ended>
+  /** The same within a shell, with what is to stand behind it: a pipe or a redirection. */
+  readonly shell: (args: readonly string[], behind: string) => Promise<Ended>
+  /** `start` whose server is stopped at the end of the test. */
+  readonly start: (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Ended>
+}
+
+export const watched = (child: ChildProcess): Running => {
+  const text = { stdout: '', stderr: '' }
+  const waiting = new Set<() => void>()
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream]?.setEncoding('utf8').on('data', (part: string) => {
+      text[stream] += part
+      for (const look of waiting) look()
+    })
+  }
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve({ code, signal, ...text }))
+  })
+  const prints: Running['prints'] = (wanted, stream = 'stdout') =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!text[stream].includes(wanted)) return
+        waiting.delete(look)
+        resolve()
+      }
+      waiting.add(look)
+      look()
+      void ended.then(({ code }) => reject(new Error(`ended with ${code} before it printed ${JSON.stringify(wanted)}: ${JSON.stringify(text)}`)), reject)
+    })
+  return { child, ended, prints }
+}
+
+/** The environment without what belongs to the test runner or would change how the CLI prints. */
+const bare = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_|TAP|_TAP|CI$|NO_COLOR$|FORCE_COLOR$|XDG_|ONE_SERVER_|PORT$|HOST$)/.test(name)))
+
+export const home = (t: Test): Home => {
+  const folder = mkdtempSync(join(tmpdir(), 'os-'))
+  const env = { ...bare(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), TERM: 'dumb' }
+  const toStop = new Map<string, string[]>()
+  const begin: Home['begin'] = (args, more = {}) => {
+    const running = watched(spawn(PROGRAM[0], [...PROGRAM.slice(1), ...args], { env: { ...env, ...more }, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] }))
+    t.teardown(() => running.child.kill('SIGKILL'))
+    return running
+  }
+  const run: Home['run'] = (args, more) => begin(args, more).ended
+  const shell: Home['shell'] = (args, behind) =>
+    watched(spawn('bash', ['-c', `set -o pipefail; "$0" "$@" ${behind}`, ...PROGRAM, ...args], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })).ended
+  const start: Home['start'] = (args, more) => {
+    const at = args.indexOf('--pid-file')
+    const which = at < 0 ? args.slice(1, 2).filter((word) => !word.startsWith('-')) : args.slice(at, at + 2)
+    toStop.set(which.join(' '), which)
+    return run(args, more)
+  }
+  t.teardown(async () => {
+    for (const which of toStop.values()) {
+      const { code, stderr } = await run(['stop', ...which, '--stop-timeout', '300ms'])
+      if (code !== 0) throw new Error(`a server of the test was left: ${stderr}`)
+    }
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return { folder, env, begin, run, shell, start }
+}
+
+class Collected extends Writable {
+  text = ''
+  override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
+    this.text += chunk.toString()
+    done()
+  }
+}
+
+/** `main` in this process: for calls that end before anything is touched. */
+export const call = async (...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> => {
+  const [stdout, stderr] = [new Collected(), new Collected()]
+  const code = await main(argv, { stdout, stderr, env: {}, signal: new AbortController().signal })
+  return { code, stdout: stdout.text, stderr: stderr.text }
+}

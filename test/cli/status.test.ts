@@ -1,0 +1,64 @@
+/** `status` tells what is the case and changes nothing; its exit code alone says whether a server runs. */
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import t from 'tap'
+import { fixture, home, watched } from './command-line.js'
+
+t.test('stopped', async (t) => {
+  const { run, folder } = home(t)
+  const { code, stdout, stderr } = await run(['status', 'web'])
+  t.match({ code, stderr }, { code: 3, stderr: '' })
+  t.match(stdout, /^state {5}stopped\npid file {2}\/.*web\.pid\nlog {7}\/.*web\.log\n$/)
+  const json = await run(['status', 'web', '--json'])
+  t.equal(json.code, 3)
+  t.match(JSON.parse(json.stdout), { schemaVersion: 1, state: 'stopped', pid: null, url: null, since: null, leases: [], adopted: false })
+  t.same(readdirSync(folder), [], 'it leaves no trace')
+})
+
+t.test('ready', async (t) => {
+  const { run, start } = home(t)
+  const server = JSON.parse((await start(['start', 'web', '--port', 'auto', '--json'])).stdout) as { url: string; pid: number; launchId: string }
+  const { code, stdout, stderr } = await run(['status', 'web'])
+  t.match({ code, stderr }, { code: 0, stderr: '' })
+  t.match(stdout, new RegExp(`^state {5}ready\nurl {7}${server.url}\npid {7}${server.pid}\nsince {5}\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d \\(\\d+ s\\)\nlaunch {4}${server.launchId}`))
+  const json = JSON.parse((await run(['status', 'web', '--json'])).stdout) as { since: string }
+  t.match(json, { schemaVersion: 1, state: 'ready', url: server.url, pid: server.pid, launchId: server.launchId })
+  t.ok(Math.abs(Date.now() - Date.parse(json.since)) < 60_000, json.since)
+})
+
+t.test('starting', async (t) => {
+  const { run, begin, start } = home(t)
+  const { child, ended, prints } = begin(['start', 'web', '--port', 'auto', '--timeout', '1m', '--script', fixture('never-answers')])
+  await prints('waiting for the health check', 'stderr')
+  t.match(await run(['status', 'web']), { code: 0, stdout: /^state {5}starting\n/ })
+  child.kill('SIGTERM')
+  await ended
+  await start(['start', 'web', '--timeout', '1ms'])
+})
+
+t.test('a server that one-server did not start', async (t) => {
+  const { run, env } = home(t)
+  const { child, prints, ended } = watched(spawn(process.execPath, [fixture('healthy')], { env: { ...env, PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] }))
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  let text = ''
+  child.stdout?.on('data', (part: string) => (text += part))
+  await prints('\n')
+  const port = /port (\d+)/.exec(text)?.[1] as string
+  const { code, stdout } = await run(['status', 'web', '--port', port])
+  t.equal(code, 0)
+  t.match(stdout, /^state {5}ready$/m)
+  t.match(stdout, /^launch {4}none: not started by one-server$/m)
+  t.notMatch(stdout, /^log/m)
+
+  const stop = await run(['stop', 'web', '--port', port])
+  t.match(stop, { code: 0, stdout: '' })
+  t.match(stop.stderr, `one-server: http://127.0.0.1:${port} was not started by one-server\none-server: it was left running`)
+  t.match(JSON.parse((await run(['stop', 'web', '--port', port, '--json'])).stdout), { schemaVersion: 1, stopped: false, adopted: true })
+
+  t.match(await run(['start', 'web', '--port', port]), { code: 0, stdout: `http://127.0.0.1:${port}\n`, stderr: /not started by one-server\n$/ })
+  t.match(await run(['restart', 'web', '--port', port]), { code: 6, stdout: '', stderr: /that one-server did not\s+start/ })
+  t.equal(child.exitCode, null)
+})

@@ -1,0 +1,172 @@
+/**
+ * Runs clients through one order of their steps. The order is the answers of a `Chooser`; the same
+ * answers give the same run, so a failing one replays. After the clients, one more is run without any
+ * fault, and what it finds is checked: a healthy server, one claim, a true PID file, no orphan.
+ */
+import { ClientProcessManager } from '../../lib/client-process-manager.js'
+import type { ClientProcessManagerOptions } from '../../lib/options.js'
+import { HOST_FOLDER, PID_FILE, World, type Actor, type WorldOptions } from './world.js'
+
+/** What the scheduler may do next. The first one is what happens when nobody interferes. */
+export interface Choice {
+  readonly kind: 'step' | 'crash' | 'freeze' | 'thaw' | 'server-dies' | 'leader-dies'
+  readonly actor: Actor
+}
+
+export interface Chooser {
+  readonly random: () => number
+  /** Index of the choice to take. */
+  choose(choices: readonly Choice[], world: World): number
+  /** Which faults may be offered at all. */
+  readonly faults: ReadonlySet<Choice['kind']>
+}
+
+/** What a client of the run does. */
+export type Act = (manager: ClientProcessManager) => Promise<unknown>
+
+export interface RunPlan {
+  readonly acts: readonly Act[]
+  readonly options?: ClientProcessManagerOptions
+  readonly world?: WorldOptions
+}
+
+export interface RunResult {
+  readonly violations: readonly string[]
+  readonly steps: number
+  readonly trace: readonly string[]
+}
+
+/** Steps after which a run is taken to hang. */
+const LONGEST = 20_000
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
+
+const OPTIONS: ClientProcessManagerOptions = { pidFile: PID_FILE, port: 'auto', startupTimeout: 2000, healthCheckInterval: 200, stopTimeout: 500 }
+
+interface Client {
+  readonly actor: Actor
+  done: boolean
+  result: unknown
+}
+
+const begin = (world: World, act: Act, chooser: Chooser, options: ClientProcessManagerOptions): Client => {
+  const actor = world.addClient()
+  const client: Client = { actor, done: false, result: undefined }
+  const manager = new ClientProcessManager(options, world.systemOf(actor, chooser.random))
+  act(manager).then(
+    (value) => { client.result = value },
+    (error: unknown) => { client.result = error },
+  ).finally(() => { client.done = true })
+  return client
+}
+
+/** Fires what is due next; false when nothing is. */
+const passTime = (world: World): boolean => {
+  const awake = [...world.actors, world.kernel].filter((actor) => !actor.crashed && !actor.frozen)
+  const due = Math.min(...awake.flatMap((actor) => actor.timers.map(({ at }) => at)))
+  if (due === Number.POSITIVE_INFINITY) return false
+  world.clock = Math.max(world.clock, due)
+  for (const actor of awake) for (const timer of [...actor.timers]) if (timer.at <= world.clock) timer.fire()
+  return true
+}
+
+const choicesOf = (world: World, clients: readonly Client[], last: Actor | undefined, faults: Chooser['faults']): Choice[] => {
+  const ready = [world.kernel, ...world.actors].filter((actor) => actor.canStep)
+  const inOrder = [...ready].sort((one, other) => Number(other === last) - Number(one === last))
+  const choices: Choice[] = inOrder.map((actor) => ({ kind: 'step', actor }))
+  const living = clients.filter(({ actor, done }) => !done && !actor.crashed)
+  for (const { actor } of living) {
+    if (faults.has('crash')) choices.push({ kind: 'crash', actor })
+    if (faults.has('freeze') && !actor.frozen && living.length > 1) choices.push({ kind: 'freeze', actor })
+    if (faults.has('thaw') && actor.frozen) choices.push({ kind: 'thaw', actor })
+  }
+  if (world.runningServers.length > 0) {
+    if (faults.has('server-dies')) choices.push({ kind: 'server-dies', actor: world.kernel })
+    if (faults.has('leader-dies')) choices.push({ kind: 'leader-dies', actor: world.kernel })
+  }
+  return choices
+}
+
+const perform = (world: World, { kind, actor }: Choice): void => {
+  switch (kind) {
+    case 'step': {
+      const step = actor.steps.shift()!
+      world.clock += 0.01
+      world.note(`${actor.name} ${step.name}`)
+      return step.run()
+    }
+    case 'crash':
+      return world.crash(actor)
+    case 'freeze':
+      return world.freeze(actor)
+    case 'thaw':
+      return world.thaw(actor)
+    default: {
+      const leader = world.runningServers.find(({ pid, group }) => pid === group) ?? world.runningServers[0]
+      if (leader !== undefined) world.killServer(leader, kind === 'server-dies')
+    }
+  }
+}
+
+/** Runs until every client has returned or is dead. */
+const play = async (world: World, clients: readonly Client[], chooser: Chooser): Promise<number> => {
+  let last: Actor | undefined
+  let idle = 0
+  for (let steps = 0; ; steps++) {
+    await nextTurn()
+    const waiting = clients.filter(({ actor, done }) => !done && !actor.crashed)
+    if (waiting.length === 0 && !world.kernel.canStep) return steps
+    const choices = choicesOf(world, clients, last, chooser.faults)
+    if (choices.some(({ kind }) => kind === 'step')) {
+      idle = 0
+      const choice = choices[chooser.choose(choices, world)]!
+      perform(world, choice)
+      if (choice.kind === 'step' && choice.actor !== world.kernel) last = choice.actor
+    } else if (!passTime(world)) {
+      const frozen = waiting.find(({ actor }) => actor.frozen)
+      if (frozen !== undefined) world.thaw(frozen.actor)
+      else if (idle++ > 20) {
+        world.violations.push(`${waiting.map(({ actor }) => actor.name).join(', ')} waits for nothing`)
+        return steps
+      }
+    }
+    if (steps > LONGEST) {
+      world.violations.push(`no end after ${LONGEST} steps`)
+      return steps
+    }
+  }
+}
+
+const NO_FAULTS: ReadonlySet<Choice['kind']> = new Set()
+
+const checkEnd = (world: World, { result }: Client): void => {
+  const fail = (what: string) => world.violations.push(what)
+  if (result instanceof Error || result === undefined) {
+    fail(`the call after it failed: ${result instanceof Error ? result.stack : 'no result'}`)
+    return
+  }
+  const { pid, launchId } = result as { pid: number; launchId: string }
+  const leaders = world.runningServers.filter((process) => process.group === process.pid)
+  if (leaders.length !== 1 || leaders[0]!.pid !== pid) fail(`the call after it was told ${pid}, and ${leaders.map((one) => one.pid).join(', ') || 'nothing'} runs`)
+  const alive = [...world.processes.values()].filter(({ state, launch }) => state !== 'dead' && launch !== launchId)
+  if (alive.length > 0) fail(`left alive: ${alive.map((one) => `${one.pid} (${one.state})`).join(', ')}`)
+  const claims = [...world.files.keys()].filter((path) => path.endsWith('.claim'))
+  if (claims.length !== 1 || !claims[0]!.includes(launchId)) fail(`claims: ${claims.join(', ')}`)
+  if (!world.files.get(PID_FILE)?.includes(launchId)) fail(`the PID file says ${world.files.get(PID_FILE) ?? 'nothing'}`)
+  const left = [...world.files.keys()].filter((path) => path.startsWith(HOST_FOLDER) && !path.includes(launchId) && !path.endsWith('.outcome'))
+  if (left.length > 0) fail(`left in the folder: ${left.join(', ')}`)
+}
+
+export const run = async ({ acts, options = OPTIONS, world: worldOptions = {} }: RunPlan, chooser: Chooser): Promise<RunResult> => {
+  const world = new World(worldOptions)
+  const clients = acts.map((act) => begin(world, act, chooser, options))
+  let steps = await play(world, clients, chooser)
+  if (!worldOptions.neverReady) {
+    const calm: Chooser = { random: chooser.random, faults: NO_FAULTS, choose: () => 0 }
+    world.note('one more client')
+    const next = begin(world, (manager) => manager.ensureServerRunning(), calm, options)
+    steps += await play(world, [...clients, next], calm)
+    checkEnd(world, next)
+  }
+  return { violations: world.violations, steps, trace: world.trace }
+}

@@ -1,0 +1,359 @@
+/**
+ * A machine in memory: files, processes, sockets and a clock, behind the same seam that the real code
+ * uses on Node. Every method of the seam is a step that waits for the scheduler, so the real protocol
+ * runs through whatever order of steps is chosen, with clients that crash or freeze between any two.
+ *
+ * The invariant is checked where it would break: in the moment in which a server executes its first
+ * instruction, no other may be running.
+ */
+import { basename, dirname } from 'node:path'
+import { stateUnusable } from '../../lib/errors.js'
+import type { Exit, FileLock, GatedChild, HealthPlan, Kin, Listener, Probe, ProcessId, ProcessLook, SpawnPlan, System } from '../../lib/system/system.js'
+
+export const PID_FILE = '/home/user/server.pid'
+const HOST = 'host'
+export const HOST_FOLDER = `${PID_FILE}.d/${HOST}`
+
+/** ms from the first instruction until the port is open. */
+const BOOT = 300
+
+/** What one actor could do next. */
+export interface Step {
+  readonly name: string
+  readonly run: () => void
+}
+
+interface Timer {
+  readonly at: number
+  readonly fire: () => void
+}
+
+/** A client process, or the kernel, which delivers deaths and opens gates. */
+export class Actor {
+  readonly steps: Step[] = []
+  timers: Timer[] = []
+  /** Frozen actors keep their steps and do none of them. */
+  frozen = false
+  crashed = false
+  constructor(readonly name: string, readonly pid: number) {}
+
+  get canStep(): boolean {
+    return !this.frozen && !this.crashed && this.steps.length > 0
+  }
+}
+
+interface Process {
+  readonly pid: number
+  readonly start: string
+  readonly group: number
+  readonly launch: string | undefined
+  readonly port: number
+  state: 'gated' | 'running' | 'dead'
+  opened: boolean
+  listensAt: number
+  readonly gateFile: string
+  readonly exited: ((exit: Exit) => void)[]
+  readonly isServer: boolean
+}
+
+export interface WorldOptions {
+  /** Servers that start a child in their own group, which serves on when its leader dies. */
+  readonly withChildren?: boolean
+  /** Servers that never listen. */
+  readonly neverReady?: boolean
+  /** Breaks step 5 on purpose: the listing after a client's own claim shows that claim alone. */
+  readonly withoutSecondListing?: boolean
+}
+
+export class World {
+  clock = 1000
+  readonly files = new Map<string, string>()
+  readonly folders = new Set<string>(['/', '/home', '/home/user'])
+  readonly processes = new Map<number, Process>()
+  readonly actors: Actor[] = []
+  readonly kernel = new Actor('kernel', 1)
+  readonly watchers: { readonly actor: Actor; readonly folder: string; readonly onChange: () => void }[] = []
+  readonly violations: string[] = []
+  readonly trace: string[] = []
+  /** Launches whose server has executed an instruction. */
+  readonly ran = new Set<string>()
+  #lastPid = 99
+  #lastId = 0
+  #lastPort = 4000
+
+  constructor(readonly options: WorldOptions = {}) {}
+
+  addClient(): Actor {
+    const actor = new Actor(`c${this.actors.length + 1}`, ++this.#lastPid)
+    this.actors.push(actor)
+    return actor
+  }
+
+  get runningServers(): Process[] {
+    return [...this.processes.values()].filter(({ state, isServer }) => state === 'running' && isServer)
+  }
+
+  /** A client dies: its pipes close, and gates that were not opened let their children exit. */
+  crash(actor: Actor): void {
+    actor.crashed = true
+    this.note(`${actor.name} is killed`)
+    for (const process of this.processes.values()) {
+      if (process.state === 'gated' && !process.opened && this.#owners.get(process.pid) === actor) this.#willDie(process.pid, 'its gate closed')
+    }
+  }
+
+  freeze(actor: Actor): void {
+    actor.frozen = true
+    this.note(`${actor.name} freezes`)
+  }
+
+  thaw(actor: Actor): void {
+    actor.frozen = false
+    this.note(`${actor.name} goes on`)
+  }
+
+  /** The server dies by itself: the leader alone, or all of it. */
+  killServer(process: Process, all: boolean): void {
+    this.note(`the server ${process.pid} dies${all ? '' : ', its children do not'}`)
+    this.#die(process.pid)
+    if (all) for (const child of this.processes.values()) if (child.group === process.pid) this.#die(child.pid)
+  }
+
+  note(what: string): void {
+    this.trace.push(`${this.clock} ${what}`)
+  }
+
+  readonly #owners = new Map<number, Actor>()
+
+  #die(pid: number): void {
+    const process = this.processes.get(pid)
+    if (process === undefined || process.state === 'dead') return
+    process.state = 'dead'
+    const owner = this.#owners.get(pid)
+    if (owner !== undefined && process.exited.length > 0) {
+      owner.steps.push({ name: `sees that ${pid} has exited`, run: () => { for (const tell of process.exited) tell({ exitCode: 1 }) } })
+    }
+  }
+
+  #willDie(pid: number, why: string): void {
+    const process = this.processes.get(pid)
+    if (process === undefined || process.state === 'dead') return
+    this.kernel.steps.push({ name: `${pid} dies: ${why}`, run: () => this.#die(pid) })
+  }
+
+  #begin(process: Process): void {
+    const others = this.runningServers.filter(({ group }) => group !== process.pid)
+    if (others.length > 0) this.violations.push(`two servers: ${process.pid} begins while ${others.map(({ pid }) => pid).join(', ')} runs`)
+    process.state = 'running'
+    process.listensAt = this.clock + BOOT
+    if (process.launch !== undefined) this.ran.add(process.launch)
+    if (this.files.has(process.gateFile)) this.files.set(process.gateFile, '\n')
+    if (this.options.withChildren) this.#add({ group: process.pid, launch: process.launch, port: 0, gateFile: '', state: 'running', isServer: true })
+  }
+
+  #add(values: Pick<Process, 'launch' | 'port' | 'gateFile' | 'state' | 'isServer'> & { group?: number }): Process {
+    const pid = ++this.#lastPid
+    const process: Process = { pid, start: String(pid * 7), group: pid, opened: false, listensAt: Number.POSITIVE_INFINITY, exited: [], ...values }
+    this.processes.set(pid, process)
+    return process
+  }
+
+  #changed(folder: string): void {
+    for (const watcher of this.watchers) if (watcher.folder === folder && !watcher.actor.crashed) watcher.onChange()
+  }
+
+  #write(path: string, body: string): void {
+    if (!this.folders.has(dirname(path))) throw stateUnusable(path, 'cannot be written', 'simulated', Object.assign(new Error('ENOENT'), { code: 'ENOENT' }))
+    this.files.set(path, body)
+    this.#changed(dirname(path))
+  }
+
+  #remove(path: string): boolean {
+    const there = this.files.delete(path)
+    if (there) this.#changed(dirname(path))
+    return there
+  }
+
+  #listening(port: number): Process | undefined {
+    if (this.options.neverReady) return undefined
+    // Of several that want a port the first one has it.
+    return [...this.processes.values()].find((process) => process.state === 'running' && process.port === port && process.listensAt <= this.clock)
+  }
+
+  #look(pid: number): ProcessLook {
+    const client = this.actors.find((actor) => actor.pid === pid)
+    if (client !== undefined) return client.crashed ? { state: 'gone' } : { state: client.frozen ? 'stopped' : 'running', start: String(pid * 7), isThread: false }
+    const process = this.processes.get(pid)
+    return process === undefined || process.state === 'dead' ? { state: 'gone' } : { state: 'running', start: process.start, isThread: false }
+  }
+
+  #isAlive({ pid, start }: ProcessId): boolean {
+    const look = this.#look(pid)
+    return 'start' in look && look.start === start
+  }
+
+  /** The seam, as one client sees it. */
+  systemOf(actor: Actor, random: () => number): System {
+    const world = this
+    /** Waits for the scheduler, then does it at once. */
+    const step = <Result>(name: string, work: () => Result): Promise<Result> =>
+      new Promise((resolve, reject) => {
+        actor.steps.push({
+          name, run: () => {
+            try {
+              resolve(work())
+            } catch (error) {
+              reject(error as Error)
+            }
+          },
+        })
+      })
+    /** What commutes with everything that others do needs no place in the order. */
+    const atOnce = async <Result>(work: () => Result): Promise<Result> => work()
+    let ownClaim: string | undefined
+
+    const sleep: System['sleep'] = (ms, { wake, signal } = {}) =>
+      new Promise((resolve) => {
+        if (signal?.aborted) return resolve()
+        const done = () => {
+          signal?.removeEventListener('abort', done)
+          actor.timers = actor.timers.filter((one) => one !== timer)
+          resolve()
+        }
+        const timer: Timer = { at: world.clock + Math.max(0, ms), fire: done }
+        actor.timers.push(timer)
+        signal?.addEventListener('abort', done)
+        wake?.then(done, done)
+      })
+
+    const probe = ({ urls }: HealthPlan): Probe => {
+      for (const url of urls) {
+        const { hostname, port } = new URL(url)
+        if (hostname === '127.0.0.1' && world.#listening(Number(port)) !== undefined) return { healthy: true, url }
+      }
+      return { healthy: false, reason: 'the connection was refused' }
+    }
+
+    const spawn = ({ env, gateFile, logFile }: SpawnPlan): GatedChild => {
+      const process = world.#add({ launch: env['ONE_SERVER_LAUNCH_ID'], port: Number(env['PORT']), gateFile, state: 'gated', isServer: true })
+      world.#write(logFile, '')
+      world.#owners.set(process.pid, actor)
+      const exited = new Promise<Exit>((resolve) => { process.exited.push(resolve) })
+      return {
+        id: { pid: process.pid, start: process.start },
+        exited,
+        open: () => step(`opens the gate of ${process.pid}`, () => {
+          if (process.state === 'dead') return false
+          process.opened = true
+          world.kernel.steps.push({ name: `${process.pid} passes its gate`, run: () => { if (process.state === 'gated') world.#begin(process) } })
+          return true
+        }),
+        close: async () => {
+          await step(`closes the gate of ${process.pid}`, () => world.#willDie(process.pid, 'its gate closed'))
+          await exited
+        },
+      }
+    }
+
+    return {
+      self: { pid: actor.pid, start: String(actor.pid * 7) },
+      now: () => world.clock,
+      host: () => HOST,
+      randomId: () => atOnce(() => (++world.#lastId).toString(16).padStart(16, '0')),
+      digest: () => atOnce(() => 'digest'),
+      random,
+      today: () => new Date(0),
+      sleep,
+      realpath: (path) => path,
+      kindOf: (path) => atOnce(() => (path === process.cwd() ? 'folder' as const : 'executable' as const)),
+      inspectLog: () => atOnce(() => {}),
+      resolvePackage: () => atOnce(() => undefined),
+      read: (path) => step(`reads ${basename(path)}`, () => {
+        const text = world.files.get(path)
+        return text === undefined ? { kind: 'absent' } : { kind: 'file', text, modified: 0 }
+      }),
+      inspect: () => atOnce(() => {}),
+      list: (folder) => step(`lists ${basename(folder)}`, () => {
+        const names = [...world.files.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path))
+        if (!world.options.withoutSecondListing || ownClaim === undefined) return names
+        const own = ownClaim
+        ownClaim = undefined
+        return names.filter((name) => name === own || !name.endsWith('.claim'))
+      }),
+      create: async (path, body, temp) => {
+        await step(`writes ${basename(path)} aside`, () => world.#write(temp, body))
+        return step(`creates ${basename(path)}`, () => {
+          world.#remove(temp)
+          if (world.files.has(path)) return false
+          world.#write(path, body)
+          if (path.endsWith('.claim')) ownClaim = basename(path)
+          return true
+        })
+      },
+      replace: async (path, body, temp) => {
+        await step(`writes ${basename(path)} aside`, () => world.#write(temp, body))
+        return step(`replaces ${basename(path)}`, () => {
+          world.#remove(temp)
+          world.#write(path, body)
+        })
+      },
+      rename: (from, to) => step(`renames ${basename(from)} to ${basename(to)}`, () => {
+        const body = world.files.get(from)
+        if (body === undefined) return false
+        world.#remove(from)
+        world.#write(to, body)
+        return true
+      }),
+      remove: (path) => step(`removes ${basename(path)}`, () => world.#remove(path)),
+      makeFolder: (folder) => step(`makes ${basename(folder)}`, () => { world.folders.add(folder) }),
+      removeFolder: (folder) => step(`removes the folder ${basename(folder)}`, () => {
+        const inside = [...world.files.keys(), ...world.folders].some((path) => path !== folder && dirname(path) === folder)
+        if (!inside) world.folders.delete(folder)
+      }),
+      tail: () => atOnce(() => ''),
+      watch: (folder, onChange) => {
+        const watcher = { actor, folder, onChange }
+        world.watchers.push(watcher)
+        return () => { world.watchers.splice(world.watchers.indexOf(watcher), 1) }
+      },
+      look: (pid) => step(`looks at ${pid}`, () => world.#look(pid)),
+      startedAt: () => atOnce(() => undefined),
+      kin: (leader, launch) => step(`looks for the kin of ${leader.pid}`, () =>
+        [...world.processes.values()].filter((process) => process.state !== 'dead' && (process.group === leader.pid || process.launch === launch))
+          .map(({ pid, start, group, launch: carried }): Kin => ({ pid, start, inGroup: group === leader.pid, carriesLaunchId: carried === launch }))),
+      signal: (process, signal) => step(`sends ${signal} to ${process.pid}`, () => {
+        if (!world.#isAlive(process)) return false
+        if (signal !== 'SIGCONT') world.#willDie(process.pid, signal)
+        return true
+      }),
+      signalGroup: (group, member, signal) => step(`sends ${signal} to the group ${group}`, () => {
+        if (!world.#isAlive(member)) return false
+        if (signal !== 'SIGCONT') for (const { pid, group: own } of world.processes.values()) if (own === group) world.#willDie(pid, signal)
+        return true
+      }),
+      spawn: (plan) => step('spawns', () => spawn(plan)),
+      probe: (plan) => step('probes', () => probe(plan)),
+      listeners: (port) => step(`asks who listens on ${port}`, (): Listener[] => {
+        const process = world.#listening(port)
+        return process === undefined ? [] : [{ address: '127.0.0.1', uid: undefined, inode: String(process.pid) }]
+      }),
+      ownerOf: ([listener]) => step('asks whose socket it is', () => {
+        const process = listener === undefined ? undefined : world.processes.get(Number(listener.inode))
+        return process === undefined ? undefined : { pid: process.pid, launch: process.launch }
+      }),
+      freePort: () => atOnce(() => ++world.#lastPort),
+      waitUntilReady: async (plan, interval, _timeout, over) => {
+        let ended = false
+        const end = over.then(() => { ended = true })
+        while (!ended) {
+          const answer = await step('checks the health', () => probe(plan))
+          if (answer.healthy) return answer.url
+          await sleep(interval, { wake: end })
+        }
+        return undefined
+      },
+      // The lock grants itself to everybody: it must not be what keeps promise 1.
+      fileLock: (): FileLock => ({ try: () => atOnce(() => ({ release: async () => {} })) }),
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/** Who listens on a port, asked about real sockets: address, owner, and which of them a connection would reach. */
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import t, { type Test } from 'tap'
+import { listenersOn, ownerOf, reachedBy } from '../../lib/system/listeners.js'
+import { bareEnv, fixture, start } from '../child.js'
+import { until } from '../until.js'
+
+const hasIPv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
+const needsIPv6 = hasIPv6 ? {} : { skip: 'this machine has no ::1' }
+
+const listen = async (t: Test, options: { host: string; port?: number; ipv6Only?: boolean }) => {
+  const server = createServer()
+  server.listen({ port: 0, ...options })
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return { server, port: (server.address() as AddressInfo).port }
+}
+
+for (const host of ['127.0.0.1', '0.0.0.0', '127.0.0.2', '::1', '::']) {
+  t.test(`a socket that listens on ${host} is seen with its address and its owner`, host.includes(':') ? needsIPv6 : {}, async (t) => {
+    const { port } = await listen(t, { host })
+    const found = await listenersOn(port)
+    t.match(found, [{ address: host, uid: process.getuid?.(), inode: /^[1-9]\d*$/ }])
+    t.same(ownerOf(found), { pid: process.pid, launch: undefined })
+    t.same(ownerOf(found, process.pid), { pid: process.pid, launch: undefined }, 'when it was expected')
+    t.same(ownerOf(found, process.ppid), { pid: process.pid, launch: undefined }, 'and when somebody else was')
+  })
+}
+
+t.test('two addresses of one port are two listeners', needsIPv6, async (t) => {
+  const { port } = await listen(t, { host: '127.0.0.1' })
+  await listen(t, { host: '::1', port, ipv6Only: true })
+  t.same((await listenersOn(port)).map(({ address }) => address).toSorted(), ['127.0.0.1', '::1'])
+})
+
+t.test('a connection is no listener, and a port that was closed has none', async (t) => {
+  const { server, port } = await listen(t, { host: '127.0.0.1' })
+  const client = connect(port, '127.0.0.1')
+  await once(client, 'connect')
+  t.equal((await listenersOn(port)).length, 1)
+  t.same(await listenersOn(client.localPort!), [])
+  const inode = (await listenersOn(port))[0]?.inode
+  client.destroy()
+  server.close()
+  await once(server, 'close')
+  t.notOk((await listenersOn(port)).some((listener) => listener.inode === inode))
+})
+
+t.test('of another process the launch id is told with the owner', async (t) => {
+  const child = start(t, process.execPath, [fixture('plain-http-server.mjs')], { env: { ...bareEnv(), PORT: '0', ONE_SERVER_LAUNCH_ID: 'abc' }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const line = String((await once(child.stdout!, 'data'))[0])
+  const found = await listenersOn(Number(/port (\d+)/.exec(line)![1]))
+  t.same(ownerOf(found), { pid: child.pid, launch: 'abc' })
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  await until(() => ownerOf(found) === undefined, 'the sockets to go')
+})
+
+t.test('nobody owns no socket', async (t) => {
+  t.equal(ownerOf([]), undefined)
+  t.equal(ownerOf([{ address: '127.0.0.1', uid: undefined, inode: undefined }]), undefined, 'where inodes are not told')
+})
+
+t.test('a connection reaches the exact address before a wildcard', async (t) => {
+  const at = (...addresses: string[]) => addresses.map((address) => ({ address, uid: undefined, inode: undefined }))
+  const reached = (address: string, ...addresses: string[]) => reachedBy(at(...addresses), address).map((one) => one.address)
+  t.same(reached('127.0.0.1', '0.0.0.0', '127.0.0.1', '::1', '::'), ['127.0.0.1'])
+  t.same(reached('127.0.0.1', '::', '0.0.0.0'), ['0.0.0.0'])
+  t.same(reached('127.0.0.1', '::'), ['::'], 'the IPv6 wildcard takes IPv4 as well')
+  t.same(reached('::1', '0.0.0.0', '127.0.0.1'), [])
+  t.same(reached('::1', '::', '0.0.0.0'), ['::'])
+  t.same(reached('127.0.0.1', '127.0.0.2', '192.0.2.1', '::1'), [])
+  t.same(reached('127.0.0.1', '127.0.0.1', '127.0.0.1'), ['127.0.0.1', '127.0.0.1'], 'all that share it')
+})

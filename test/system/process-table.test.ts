@@ -1,0 +1,148 @@
+/**
+ * What is known about a process, asked about real ones: running, stopped, zombies, threads, one whose
+ * name looks like a line of /proc, and the processes of a launch.
+ */
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { groupOf, kinOf, launchIdOf, lookAt, self, startedAt } from '../../lib/system/process-table.js'
+import { judge, type ProcessId } from '../../lib/system/system.js'
+import { bareEnv, start } from '../child.js'
+import { tempFolder } from '../temp-folder.js'
+import { until } from '../until.js'
+
+const LAUNCH = '0123456789abcdef'
+
+/** A shell that reads a line, and so lives until the test ends. */
+const waiter = (t: Test, options: { env?: Record<string, string>; detached?: boolean } = {}) => start(t, '/bin/sh', ['-c', 'read line'], { stdio: ['pipe', 'ignore', 'ignore'], ...options })
+
+const identify = (pid: number): ProcessId => {
+  const look = lookAt(pid)
+  if (!('start' in look)) throw new Error(`PID ${pid} is ${look.state}`)
+  return { pid, start: look.start }
+}
+
+/** Runs a shell text that prints one PID a line and goes on; returns the PIDs. */
+const shell = async (t: Test, text: string, lines: number, options: { env?: Record<string, string>; detached?: boolean } = {}) => {
+  const child = start(t, '/bin/sh', ['-c', text], { stdio: ['pipe', 'pipe', 'inherit'], ...options })
+  let out = ''
+  child.stdout!.setEncoding('utf8')
+  while (out.split('\n').length <= lines) out += (await once(child.stdout!, 'data'))[0]
+  return { child, pids: out.trim().split('\n').map(Number) }
+}
+
+t.test('this process runs, and is this process', async (t) => {
+  const look = lookAt(process.pid)
+  t.match(look, { state: 'running', start: /^\d+$/, isThread: false })
+  t.same(self(), { pid: process.pid, start: 'start' in look && look.start })
+  t.equal(judge(self(), lookAt(process.pid)), 'alive')
+})
+
+t.test('a process that has ended and was waited for is gone', async (t) => {
+  const child = waiter(t)
+  t.match(lookAt(child.pid!), { state: 'running' })
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.same(lookAt(child.pid!), { state: 'gone' })
+})
+
+t.test('the start time stays the same across exec, and two processes can be told apart by it', async (t) => {
+  const { child } = await shell(t, 'echo 1; exec sleep 60', 1)
+  const before = identify(child.pid!)
+  await until(() => execFileSync('ps', ['-o', 'args=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('sleep'), 'the exec')
+  t.same(identify(child.pid!), before)
+  t.not(self().start, before.start)
+})
+
+t.test('a number that cannot be a PID is gone', async (t) => {
+  for (const pid of [0, -1, -process.pid, 1.5, Number.NaN, 2 ** 31, 2 ** 53]) t.same(lookAt(pid), { state: 'gone' }, String(pid))
+})
+
+t.test('a zombie has ended', async (t) => {
+  // The shell becomes a program that does not wait for the child that it has inherited.
+  const { child, pids: [zombie] } = await shell(t, 'sleep 0 & echo $!; exec sleep 60', 1)
+  await until(() => lookAt(zombie!).state === 'zombie', 'the zombie')
+  t.doesNotThrow(() => process.kill(zombie!, 0), 'although kill(2) still knows it')
+  t.equal(judge(identify(zombie!), lookAt(zombie!)), 'dead')
+  t.equal(judge(identify(child.pid!), lookAt(child.pid!)), 'alive')
+})
+
+t.test('a stopped process is alive, and is told apart', async (t) => {
+  const child = waiter(t)
+  child.kill('SIGSTOP')
+  await until(() => lookAt(child.pid!).state === 'stopped', 'the stop')
+  t.equal(judge(identify(child.pid!), lookAt(child.pid!)), 'alive')
+  child.kill('SIGCONT')
+  await until(() => lookAt(child.pid!).state === 'running', 'it to go on')
+})
+
+t.test('a name with parentheses in it is not mistaken for a state', async (t) => {
+  const program = join(tempFolder(t), 'x) Z 1 (y) X 2')
+  writeFileSync(program, '#!/bin/sh\nread line\n', { mode: 0o700 })
+  const child = start(t, program, [], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+  await until(() => execFileSync('ps', ['-o', 'comm=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('x) Z'), 'the name')
+  t.match(lookAt(child.pid!), { state: 'running' })
+  t.equal(groupOf(child.pid!), child.pid)
+  t.ok(Math.abs(startedAt(child.pid!)! - Date.now()) < 5000)
+})
+
+t.test('when a process was started is told to a second or so', async (t) => {
+  const before = Date.now()
+  const child = waiter(t)
+  const after = Date.now()
+  const at = startedAt(child.pid!)!
+  t.ok(at > before - 1000 && at < after + 1000, `${at - before} ms after the spawn`)
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.equal(startedAt(child.pid!), undefined, 'of one that is gone it is not')
+})
+
+t.test('the number of a thread is no process', { skip: process.platform === 'linux' ? false : 'only Linux gives threads numbers of that kind' }, async (t) => {
+  const thread = readdirSync('/proc/self/task').map(Number).find((tid) => tid !== process.pid)!
+  t.doesNotThrow(() => process.kill(thread, 0), 'although kill(2) takes it')
+  t.match(lookAt(thread), { state: 'running', isThread: true })
+})
+
+t.test('the processes of a launch are its group and whoever carries its id, and nobody else', async (t) => {
+  const env = { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH }
+  const { child, pids: [inside, bare, escaped] } = await shell(t,
+    'sleep 60 & echo $!; env -i sleep 60 & echo $!; setsid sh -c \'echo $$; exec sleep 60\' & wait', 3, { env, detached: true })
+  const leader = identify(child.pid!)
+  // The one that left is not ended with the group, so the test does it.
+  t.teardown(() => { for (const pid of [inside!, bare!, escaped!]) try { process.kill(pid, 'SIGKILL') } catch {} })
+  const stranger = waiter(t, { env: { ...env, ONE_SERVER_LAUNCH_ID: 'f'.repeat(16) } })
+  const prefixed = waiter(t, { env: { ...env, ONE_SERVER_LAUNCH_ID: `${LAUNCH}0` } })
+  await until(() => groupOf(bare!) === leader.pid && kinOf(leader, LAUNCH).find(({ pid }) => pid === bare)?.carriesLaunchId === false, 'the environment to be emptied')
+  const kin = new Map(kinOf(leader, LAUNCH).map(({ pid, ...one }) => [pid, one]))
+  t.same([...kin.keys()].toSorted(), [child.pid!, inside!, bare!, escaped!].toSorted())
+  t.match(kin.get(child.pid!), { start: leader.start, inGroup: true, carriesLaunchId: true })
+  t.match(kin.get(inside!), { inGroup: true, carriesLaunchId: true })
+  t.match(kin.get(bare!), { inGroup: true, carriesLaunchId: false })
+  t.match(kin.get(escaped!), { inGroup: false, carriesLaunchId: true })
+  t.notOk(kin.has(stranger.pid!))
+  t.notOk(kin.has(prefixed.pid!), 'an id that begins alike is another')
+  t.notOk(kinOf({ ...leader, start: String(BigInt(leader.start) + 100_000n) }, LAUNCH).length, 'what was there before the leader does not descend from it')
+})
+
+t.test('a zombie is no process of a launch any more', async (t) => {
+  const env = { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH }
+  const { child, pids: [zombie] } = await shell(t, 'sleep 0 & echo $!; exec sleep 60', 1, { env, detached: true })
+  await until(() => lookAt(zombie!).state === 'zombie', 'the zombie')
+  t.same(kinOf(identify(child.pid!), LAUNCH).map(({ pid }) => pid), [child.pid])
+})
+
+t.test('the launch id of a process is the one in its environment', async (t) => {
+  t.equal(launchIdOf(waiter(t, { env: { ...bareEnv(), ONE_SERVER_LAUNCH_ID: 'abc' } }).pid!), 'abc')
+  t.equal(launchIdOf(waiter(t, { env: { ...bareEnv(), NOT_ONE_SERVER_LAUNCH_ID: 'abc' } }).pid!), undefined)
+  t.equal(launchIdOf(2 ** 31 - 1), undefined)
+})
+
+t.test('the group of a process is its leader', async (t) => {
+  const { child, pids: [member] } = await shell(t, 'sleep 60 & echo $!; wait', 1, { detached: true })
+  t.teardown(() => process.kill(-child.pid!, 'SIGKILL'))
+  t.equal(groupOf(child.pid!), child.pid)
+  t.equal(groupOf(member!), child.pid)
+  t.equal(groupOf(2 ** 31 - 1), undefined)
+})
