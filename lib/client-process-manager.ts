@@ -22,6 +22,7 @@ import { nodeSystem } from './node-system.js'
 import { settle, type ClientProcessManagerOptions, type Settings } from './options.js'
 import { pathsOf, resolvePidFile } from './paths.js'
 import { withLock } from './state/lock.js'
+import { readPidFile } from './state/pid-file.js'
 import type { System } from './system/system.js'
 
 /** Options of one call. */
@@ -193,9 +194,9 @@ const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadlin
   const followed = await follow(context, launch, record, deadline)
   if (followed.kind === 'failed') throw followed.error
   if (followed.kind === 'gone') return undefined
-  // A ready launch has published itself: a PID file that says otherwise was overwritten, and is set right.
-  const lies = launch.ready && !(pidFile.kind === 'record' && names(pidFile.record, launch))
-  if (littered || lies) {
+  // A ready launch has published itself: a PID file that says otherwise was overwritten or removed by a client that had lost the lock.
+  const published = launch.ready ? pidFile : await readPidFile(context.system, context.paths)
+  if (littered || !(published.kind === 'record' && names(published.record, launch))) {
     await withLock(context.system, context.paths, deadline, async () => cleanUp(context, await survey(context, deadline.began)))
   }
   const { origin } = new URL(followed.url)

@@ -4,8 +4,9 @@
  * found before the first, since a server that was stopped and cannot be started again is a loss.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
-import { portInUse } from '../errors.js'
+import { invalidCombination, portInUse } from '../errors.js'
 import type { ServerStatus } from '../launch/server-info.js'
+import type { ClientProcessManagerOptions } from '../options.js'
 import type { Request } from './arguments.js'
 import type { Output } from './output.js'
 import { Progress, withPid } from './progress.js'
@@ -15,7 +16,7 @@ export const run = async ({ options }: Request, output: Output, signal: AbortSig
   const manager = new ClientProcessManager({ ...options, onEvent: progress.onEvent })
   try {
     const before = await manager.status({ signal })
-    refuse(before)
+    refuse(before, options)
     if (before.state !== 'stopped') progress.say(`stopping the server${withPid(before.pid)}`)
     if (await manager.stopServer({ signal })) progress.say(`stopped${withPid(before.pid)}`)
     const server = await manager.ensureServerRunning({ signal })
@@ -29,7 +30,14 @@ export const run = async ({ options }: Request, output: Output, signal: AbortSig
 }
 
 /** Throws when the server that runs could not be brought back, or is not ours to stop. */
-const refuse = ({ adopted, port, pid }: ServerStatus): void => {
+const refuse = ({ adopted, port, pid, launchId, bundled }: ServerStatus, { command, serverScript }: ClientProcessManagerOptions): void => {
+  // What a PID file says is never executed, so the server's command has to be given again.
+  if (launchId !== undefined && !bundled && command === undefined && serverScript === undefined) {
+    throw invalidCombination(
+      `restart cannot know how the server${withPid(pid)} was started, and has left it running`,
+      'Give its command again: one-server restart <name> -- <command>, or --script.',
+    )
+  }
   if (!adopted || port === undefined) return
   const what = `by a server${withPid(pid)} that one-server did not start; it was left running`
   throw portInUse(port, what, pid === undefined ? {} : { pid })

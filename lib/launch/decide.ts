@@ -5,12 +5,15 @@
  */
 import type { OneServerError } from '../errors.js'
 import { attempt, type OwnLaunch } from './launch.js'
-import { claimPath, markPath, tempPath, type Launch } from './claims.js'
+import type { LaunchRecord } from '../state/launch-record.js'
+import { claimPath, markPath, parseListing, tempPath, type Launch } from './claims.js'
 import type { Context } from './context.js'
+import { isAttended, LAUNCHER_SILENCE } from './follow.js'
 import { choosePort, findAdoptable, type Adopted } from './ports.js'
-import { endedBecause } from './outcome.js'
-import { alignPidFile, mannerOf, removeBarePidFile, settle, sweep } from './settle.js'
-import { survey, type Survey } from './survey.js'
+import { endedMark } from './outcome.js'
+import { alignPidFile, reasonFor, removeBarePidFile, settle, sweep } from './settle.js'
+import { readPidFile } from '../state/pid-file.js'
+import { recordOf, survey, type Survey } from './survey.js'
 import { judgeLaunch } from './verdict.js'
 
 export type Decision =
@@ -46,16 +49,39 @@ export const namesLiveProcess = async ({ system }: Context, { pid, modified }: {
   return started === undefined || started < modified + GRAIN
 }
 
+/** Gives the launcher of a launch that died while it booted the time to say how: it has released the lock, so whoever queued may notice first. */
+const hearLauncher = async (context: Context, launch: Launch, record: LaunchRecord): Promise<void> => {
+  const { system, paths } = context
+  const until = system.now() + LAUNCHER_SILENCE
+  while (system.now() < until && (await isAttended(context, launch, record))) {
+    const { launches } = parseListing(paths, await system.list(paths.host))
+    if (!launches.some(({ id }) => id === launch.id)) return
+    await system.sleep(10)
+  }
+}
+
+/** Why a launch is over, and as of when. A call that began before it was claimed has waited for it; one that began later would have seen it live. */
+const whyItIsOver = async (context: Context, launch: Launch, record: LaunchRecord | undefined, began: number) => {
+  const ended = await endedMark(context, launch.id)
+  if (ended !== undefined || record === undefined || began > record.deadline - record.startupTimeout) return ended
+  const error = await reasonFor(context, launch)
+  return error === undefined ? undefined : { error, at: context.system.now() }
+}
+
 /** Brings what is over to its end, so that nothing is left that lies. Under the lock. */
-export const cleanUp = async (context: Context, { over, pidFile }: Survey): Promise<void> => {
+export const cleanUp = async (context: Context, { over, pidFile }: Survey, began = Number.POSITIVE_INFINITY): Promise<void> => {
   for (const launch of over) {
-    // Nobody who waits now waited for a launch that died unseen; only what somebody ended has its reason written down.
-    const told = await settle(context, launch, await mannerOf(context, launch), await endedBecause(context, launch.id))
+    const record = await recordOf(context, launch)
+    if (record !== undefined && !launch.ready) await hearLauncher(context, launch, record)
+    const why = await whyItIsOver(context, launch, record, began)
+    const told = await settle(context, launch, record ?? context.settings, why?.error, why?.at)
     context.report({ type: 'exited', code: told?.code ?? 'SERVER_EXITED', pid: launch.leader.pid, launchId: launch.id })
   }
   await sweep(context)
   await alignPidFile(context)
   if (pidFile.kind === 'bare' && !(await namesLiveProcess(context, pidFile))) await removeBarePidFile(context)
+  const lied = pidFile.kind !== 'absent' && (await readPidFile(context.system, context.paths)).kind === 'absent'
+  if (lied) context.report({ type: 'stale-removed', path: context.paths.pidFile })
 }
 
 /**
@@ -80,7 +106,10 @@ export const decide = async (context: Context, began: number, lost: ReadonlySet<
   if (seen.failed !== undefined && seen.living === undefined) return { kind: 'failed', error: seen.failed }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
   if (await restoreClaim(context, seen)) return { kind: 'withdrawn' }
-  await cleanUp(context, seen)
+  await cleanUp(context, seen, began)
+  // Of what was over, the reason may be known by now.
+  const { failed } = seen.over.length === 0 ? seen : await survey(context, began)
+  if (failed !== undefined) return { kind: 'failed', error: failed }
   if (seen.pidFile.kind === 'bare' && (await namesLiveProcess(context, seen.pidFile))) {
     const server = await findAdoptable(context)
     return server === undefined ? { kind: 'named', pid: seen.pidFile.pid } : { kind: 'adopted', server }

@@ -26,7 +26,7 @@ const WATCHED = 100
 const UNWATCHED = 25
 
 /** ms that the launcher has for writing the outcome, which only it knows in full. */
-const LAUNCHER_SILENCE = 150
+export const LAUNCHER_SILENCE = 150
 
 /** ms that the launcher has for ending a launch past its deadline, before a follower does. */
 const GRACE = 1000
@@ -71,7 +71,7 @@ const patience = ({ settings }: Context, record: LaunchRecord, deadline: Deadlin
   settings.startupTimeout < record.startupTimeout ? deadline.at : Math.max(deadline.at, record.deadline + record.stopTimeout + GRACE)
 
 /** Whether somebody looks after the launch: its launcher lives, is not stopped, and has not left. */
-const isAttended = async ({ system }: Context, launch: Launch, { launcher }: LaunchRecord): Promise<boolean> => {
+export const isAttended = async ({ system }: Context, launch: Launch, { launcher }: LaunchRecord): Promise<boolean> => {
   if (launch.unattended) return false
   const look = await system.look(launcher.pid)
   return look.state !== 'stopped' && judge(launcher, look) !== 'dead'

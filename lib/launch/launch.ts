@@ -45,7 +45,8 @@ const write = async (context: Context, id: string, child: GatedChild, port: numb
     health: healthPlan(settings, port), healthTimeout: settings.healthTimeout, healthCheckInterval: settings.healthCheckInterval,
     launcher: system.self, deadline: system.now() + settings.startupTimeout, startupTimeout: settings.startupTimeout,
     stopSignal: settings.stopSignal, stopTimeout: settings.stopTimeout, logFile,
-    since: system.today().toISOString(), fingerprint: await fingerprintOf(context, command),
+    since: system.today().toISOString(),
+    bundled: settings.command === undefined && settings.serverScript === undefined, fingerprint: await fingerprintOf(context, command),
   }
 }
 

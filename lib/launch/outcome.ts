@@ -46,17 +46,19 @@ const readMark = async ({ system, paths }: Context, id: string, mark: 'ended' | 
   return found.kind === 'file' ? parse(found.text) : undefined
 }
 
-/** What the one who ends a launch wants those who wait to be told. */
-export const endedBecause = async (context: Context, id: string): Promise<OneServerError | undefined> => (await readMark(context, id, 'ended'))?.error
+/** What the one who ends a launch wants those who wait to be told, and when it said so. */
+export const endedMark = (context: Context, id: string): Promise<{ error: OneServerError; at: number } | undefined> => readMark(context, id, 'ended')
+
+export const endedBecause = async (context: Context, id: string): Promise<OneServerError | undefined> => (await endedMark(context, id))?.error
 
 /** The outcome of one launch. */
 export const outcomeOf = async (context: Context, id: string): Promise<OneServerError | undefined> => (await readMark(context, id, 'outcome'))?.error
 
-/** Written exclusively: the first one stands, and is returned. */
-export const writeOutcome = async (context: Context, id: string, error: OneServerError): Promise<OneServerError> => {
+/** Written exclusively: the first one stands, and is returned. Calls that began before `at` share it. */
+export const writeOutcome = async (context: Context, id: string, error: OneServerError, at = context.system.now()): Promise<OneServerError> => {
   const { system, paths } = context
   try {
-    if (await system.create(markPath(paths, id, 'outcome'), tell(error, system.now()), await tempPath(system, paths))) return error
+    if (await system.create(markPath(paths, id, 'outcome'), tell(error, at), await tempPath(system, paths))) return error
   } catch (cause) {
     // The folder goes with its last claim: then somebody else has brought this launch to its end.
     if ((cause as { cause?: NodeJS.ErrnoException }).cause?.code !== 'ENOENT') throw cause

@@ -43,6 +43,8 @@ export interface ServerStatus {
   readonly since: Date | undefined
   readonly adopted: boolean
   readonly launchId: string | undefined
+  /** Whether it is the bundled session server. */
+  readonly bundled: boolean
   /** The client that launched it. */
   readonly launcher: number | undefined
   readonly leases: readonly LeaseStatus[]

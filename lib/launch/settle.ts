@@ -15,9 +15,6 @@ import { endedBecause, readOutcomes, writeOutcome } from './outcome.js'
 import { recordOf, survey } from './survey.js'
 import { terminate, type StopManner } from './terminate.js'
 
-/** How a launch wants to be ended: as its record says, if that can be read. */
-export const mannerOf = async (context: Context, launch: Launch): Promise<StopManner> => (await recordOf(context, launch)) ?? context.settings
-
 /** Deletes the claim of a launch that has been seen dead, then its marks: `.ended` must stand for as long as the claim does. */
 export const removeClaim = async ({ system, paths }: Context, launch: Pick<Launch, 'id' | 'leader'>): Promise<void> => {
   await system.remove(claimPath(paths, launch.id, launch.leader))
@@ -28,12 +25,12 @@ export const removeClaim = async ({ system, paths }: Context, launch: Pick<Launc
  * Ends a launch whose leader is gone or that somebody means to end, and tells those who wait for it.
  * Returns what they are told. Safe to do for several clients at once.
  */
-export const settle = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError): Promise<OneServerError | undefined> => {
+export const settle = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError, at?: number): Promise<OneServerError | undefined> => {
   const { system, paths } = context
   await terminate(system, launch, manner)
   let told: OneServerError | undefined
   const ready = (await system.list(paths.host)).includes(`${launch.id}.ready`)
-  if (!ready && because !== undefined) told = await writeOutcome(context, launch.id, because)
+  if (!ready && because !== undefined) told = await writeOutcome(context, launch.id, because, at)
   await removeClaim(context, launch)
   return told
 }
@@ -78,13 +75,13 @@ export const alignPidFile = async (context: Context): Promise<void> => {
     return
   }
   // What another host wrote there is not ours to judge.
-  if (pidFile.kind === 'record' && pidFile.record.host === system.host()) await removeStale(context, paths.pidFile)
+  if (pidFile.kind === 'record' && pidFile.record.host === system.host()) await system.remove(paths.pidFile)
 }
 
 /** Removes another tool's PID file whose process is shown to be gone. Under the lock. */
 export const removeBarePidFile = async (context: Context): Promise<void> => {
   const pidFile = await readPidFile(context.system, context.paths)
-  if (pidFile.kind === 'bare') await removeStale(context, context.paths.pidFile)
+  if (pidFile.kind === 'bare') await context.system.remove(context.paths.pidFile)
 }
 
 const removeStale = async ({ system, report }: Context, path: string): Promise<void> => {

@@ -12,7 +12,7 @@ import { findAdoptable } from './ports.js'
 import type { ServerStatus } from './server-info.js'
 import { recordOf, survey } from './survey.js'
 
-const NOTHING = { pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, launcher: undefined, leases: [] } as const
+const NOTHING = { pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false, launcher: undefined, leases: [] } as const
 
 const stateOf = async ({ system }: Context, record: LaunchRecord, url: string | undefined): Promise<ServerStatus['state']> => {
   if (url === undefined) return 'starting'
@@ -31,7 +31,7 @@ export const statusOf = async (context: Context): Promise<ServerStatus> => {
     const url = seen.living.ready ? (await readyUrl(context, id)) ?? record.health.urls[0] : undefined
     return {
       state: await stateOf(context, record, url), pid: record.pid, url: url === undefined ? undefined : new URL(url).origin, port: record.port,
-      since: new Date(record.since), adopted: false, launchId: id, launcher: record.launcher.pid, leases: [], pidFile, logFile: record.logFile,
+      since: new Date(record.since), adopted: false, launchId: id, bundled: record.bundled, launcher: record.launcher.pid, leases: [], pidFile, logFile: record.logFile,
     }
   }
   const server = await findAdoptable(context)

@@ -11,7 +11,7 @@ import type { Launch } from './claims.js'
 import type { Context } from './context.js'
 import { cleanUp } from './decide.js'
 import { tell } from './outcome.js'
-import { markEnded, settle } from './settle.js'
+import { alignPidFile, markEnded, settle } from './settle.js'
 import { recordOf, survey } from './survey.js'
 import type { StopManner } from './terminate.js'
 
@@ -53,6 +53,7 @@ export const stop = async (context: Context, deadline: Deadline): Promise<boolea
       const launch = listing.launches.find((one) => one.id === id)
       if (launch !== undefined) ran = (await end(context, launch)) || ran
     }
+    await alignPidFile(context)
     await cleanUp(context, await survey(context, Number.POSITIVE_INFINITY))
     return ran
   })

@@ -32,6 +32,8 @@ export interface LaunchRecord {
   readonly logFile: string
   /** ISO 8601, for people. */
   readonly since: string
+  /** Whether it is the bundled session server. */
+  readonly bundled: boolean
   /** Of what was launched: two launches with the same fingerprint run the same command in the same way. */
   readonly fingerprint: string
 }
@@ -59,7 +61,7 @@ const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   health, healthTimeout: count, healthCheckInterval: count,
   launcher: process, deadline: count, startupTimeout: count,
   stopSignal: (value) => typeof value === 'string' && /^SIG[A-Z0-9]+$/.test(value),
-  stopTimeout: count, logFile: text, since: text, fingerprint: text,
+  stopTimeout: count, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', fingerprint: text,
 }
 
 /** `cut-short`: begins as ours and does not end. `foreign`: something else. */
