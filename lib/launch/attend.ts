@@ -5,13 +5,14 @@
  *
  * A launcher that dies or freezes here leaves a server that boots on; those who follow look after it.
  */
+import { basename } from 'node:path'
 import { aborted, OneServerError, portInUse, serverExited, startTimeout } from '../errors.js'
 import type { Exit } from '../system/system.js'
-import { markPath, tempPath } from './claims.js'
+import { claimPath, markPath, tempPath } from './claims.js'
 import type { Context } from './context.js'
 import { endPastDeadline, markReady } from './ending.js'
 import type { OwnLaunch } from './launch.js'
-import { endedBecause } from './outcome.js'
+import { endedBecause, outcomeOf } from './outcome.js'
 import { isFree } from './ports.js'
 import { confirm } from './readiness.js'
 import { LOG_LINES, settleUnlocked } from './settle.js'
@@ -36,9 +37,18 @@ const whyItExited = async (context: Context, { record }: OwnLaunch, exit: Exit):
 const lostItsPort = async (context: Context, port: number, logTail: string): Promise<boolean> =>
   /EADDRINUSE|address already in use/i.test(logTail) || !(await isFree(context, port))
 
+/** While this client was frozen, others have brought its launch to its end: what they told those who wait holds for it, too. */
+const afterOthers = async (context: Context, { launch }: OwnLaunch): Promise<Attended> => {
+  const error = await outcomeOf(context, launch.id)
+  return error === undefined ? { kind: 'again' } : { kind: 'failed', error }
+}
+
 const afterExit = async (context: Context, own: OwnLaunch, exit: Exit, mayChooseAgain: boolean): Promise<Attended> => {
   const { launch, record } = own
   const names = await context.system.list(context.paths.host)
+  if (!names.includes(basename(claimPath(context.paths, launch.id, launch.leader)))) return afterOthers(context, own)
+  // It was ready to somebody who followed it, so it has not failed to start.
+  if (names.includes(`${launch.id}.ready`)) return { kind: 'again' }
   const isEnded = names.includes(`${launch.id}.ended`)
   const error = isEnded ? await endedBecause(context, launch.id) : await whyItExited(context, own, exit)
   const again = !isEnded && mayChooseAgain && error?.code === 'PORT_IN_USE'

@@ -12,7 +12,7 @@
 import { join } from 'node:path'
 import type { OneServerError } from '../errors.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
-import { endingPath, endingsOf, markPath, tempPath, type Launch } from './claims.js'
+import { endingPath, endingsOf, listClaims, markPath, tempPath, type Launch } from './claims.js'
 import type { Context } from './context.js'
 import { tell } from './outcome.js'
 import { probeLaunch } from './readiness.js'
@@ -34,7 +34,9 @@ export const markReady = async (context: Context, id: string, url: string): Prom
   const { system, paths } = context
   await system.create(markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, url }), await tempPath(system, paths))
   for (const name of endingsOf(id, await system.list(paths.host))) await system.remove(join(paths.host, name))
-  if ((await system.list(paths.host)).includes(`${id}.ended`)) return undefined
+  // Without its claim the launch has been ended already, mark and all.
+  const launch = (await listClaims(system, paths)).launches.find((one) => one.id === id)
+  if (launch === undefined || launch.ended) return undefined
   return (await readyUrl(context, id)) ?? url
 }
 

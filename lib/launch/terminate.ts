@@ -36,11 +36,21 @@ const send = async (system: System, group: number, members: readonly Kin[], isNe
   for (const member of members) if (!member.inGroup && isNew(member)) await system.signal(member, signal)
 }
 
+/** Those that were shown to be ours and live, although nothing shows it any more: a process that exits has no environment left, and may still hold the port. */
+const stillThere = async (system: System, asked: ReadonlyMap<string, ProcessId>, found: readonly Kin[]): Promise<Kin[]> => {
+  const names = new Set(found.map(nameOf))
+  const there: Kin[] = []
+  for (const [name, id] of asked) {
+    if (!names.has(name) && judge(id, await system.look(id.pid)) === 'alive') there.push({ ...id, inGroup: false, carriesLaunchId: true })
+  }
+  return there
+}
+
 /** Ends the launch. Safe to call while others do: signalling twice does no harm. */
 export const terminate = async (system: System, launch: Pick<Launch, 'id' | 'leader'>, { stopSignal, stopTimeout }: StopManner): Promise<void> => {
   const { leader } = launch
   const killAt = system.now() + stopTimeout
-  const asked = new Set<string>()
+  const asked = new Map<string, ProcessId>()
   for (;;) {
     const hard = system.now() >= killAt
     if (system.now() > killAt + KILL_TAKES) {
@@ -55,15 +65,16 @@ export const terminate = async (system: System, launch: Pick<Launch, 'id' | 'lea
       await system.sleep(LEADER_PAUSE)
       continue
     }
-    const members = leads ? (await system.kin(leader, launch.id)) : await remainsOf(system, launch)
-    if (members === undefined) throw cannotTell(launch)
+    const found = leads ? (await system.kin(leader, launch.id)) : await remainsOf(system, launch)
+    if (found === undefined) throw cannotTell(launch)
+    const members = [...found, ...(await stillThere(system, asked, found))]
     if (!leads && members.length === 0) return
     if (leads) await system.signalGroup(leader.pid, leader, signal)
     await send(system, leader.pid, leads ? members.filter(({ inGroup }) => !inGroup) : members, isNew, signal)
     // A stopped process would take notice only when somebody lets it go on.
     if (leads && signal !== 'SIGKILL') await system.signalGroup(leader.pid, leader, 'SIGCONT')
-    asked.add(nameOf(leader))
-    for (const member of members) asked.add(nameOf(member))
+    asked.set(nameOf(leader), leader)
+    for (const member of members) asked.set(nameOf(member), member)
     await system.sleep(leads ? LEADER_PAUSE : REMAINS_PAUSE)
   }
 }

@@ -10,15 +10,23 @@ import type { Launch } from './claims.js'
 /** `headless`: the leader is gone and others of the launch live. `unknown`: that cannot be told. */
 export type LaunchVerdict = 'alive' | 'headless' | 'dead' | 'unknown'
 
+/** A process that exits gives back its memory, and its environment with it, some ms before it is gone. */
+const LOOKS = 25
+const PAUSE = 20
+
 /** The processes of a launch whose leader is gone; undefined when it cannot be told whether they are. */
 export const remainsOf = async (system: System, { id, leader }: Pick<Launch, 'id' | 'leader'>): Promise<Kin[] | undefined> => {
-  const look = await system.look(leader.pid)
-  const kin = await system.kin(leader, id)
-  // The kernel gives a number to nobody while a process group has it: a recycled PID shows that the group is gone.
-  const recycled = 'start' in look && look.start !== leader.start
-  const own = kin.filter(({ inGroup, carriesLaunchId }) => carriesLaunchId || (inGroup && !recycled))
-  if (own.length === 0) return []
-  return own.some(({ carriesLaunchId }) => carriesLaunchId) ? own : undefined
+  for (let looks = 1; ; looks++) {
+    const look = await system.look(leader.pid)
+    const kin = await system.kin(leader, id)
+    // The kernel gives a number to nobody while a process group has it: a recycled PID shows that the group is gone.
+    const recycled = 'start' in look && look.start !== leader.start
+    const own = kin.filter(({ inGroup, carriesLaunchId }) => carriesLaunchId || (inGroup && !recycled))
+    if (own.length === 0) return []
+    if (own.some(({ carriesLaunchId }) => carriesLaunchId)) return own
+    if (looks === LOOKS) return undefined
+    await system.sleep(PAUSE)
+  }
 }
 
 export const judgeLaunch = async (system: System, launch: Pick<Launch, 'id' | 'leader'>): Promise<LaunchVerdict> => {

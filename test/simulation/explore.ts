@@ -70,9 +70,6 @@ export interface Bounds {
   readonly preemptions: number
   readonly faults: number
   readonly kinds: readonly Choice['kind'][]
-  /** Of the runs, every `of`-th beginning at `part`: so that several processes can share the work. */
-  readonly part?: number
-  readonly of?: number
   readonly stopAt?: number
   readonly most?: number
 }

@@ -5,6 +5,7 @@
  */
 import { ClientProcessManager } from '../../lib/client-process-manager.js'
 import type { ClientProcessManagerOptions } from '../../lib/options.js'
+import type { System } from '../../lib/system/system.js'
 import { HOST_FOLDER, PID_FILE, World, type Actor, type WorldOptions } from './world.js'
 
 /** What the scheduler may do next. The first one is what happens when nobody interferes. */
@@ -22,12 +23,16 @@ export interface Chooser {
 }
 
 /** What a client of the run does. */
-export type Act = (manager: ClientProcessManager) => Promise<unknown>
+export type Act = (manager: ClientProcessManager, system: System) => Promise<unknown>
 
 export interface RunPlan {
   readonly acts: readonly Act[]
   readonly options?: ClientProcessManagerOptions
   readonly world?: WorldOptions
+  /** What is there before the clients begin. */
+  readonly prepare?: (world: World) => void
+  /** What must hold afterwards, in place of the call that must find a healthy server. */
+  readonly check?: (world: World, results: readonly unknown[]) => readonly string[]
 }
 
 export interface RunResult {
@@ -52,8 +57,8 @@ interface Client {
 const begin = (world: World, act: Act, chooser: Chooser, options: ClientProcessManagerOptions): Client => {
   const actor = world.addClient()
   const client: Client = { actor, done: false, result: undefined }
-  const manager = new ClientProcessManager(options, world.systemOf(actor, chooser.random))
-  act(manager).then(
+  const system = world.systemOf(actor, chooser.random)
+  act(new ClientProcessManager(options, system), system).then(
     (value) => { client.result = value },
     (error: unknown) => { client.result = error },
   ).finally(() => { client.done = true })
@@ -157,11 +162,14 @@ const checkEnd = (world: World, { result }: Client): void => {
   if (left.length > 0) fail(`left in the folder: ${left.join(', ')}`)
 }
 
-export const run = async ({ acts, options = OPTIONS, world: worldOptions = {} }: RunPlan, chooser: Chooser): Promise<RunResult> => {
+export const run = async ({ acts, options = OPTIONS, world: worldOptions = {}, prepare, check }: RunPlan, chooser: Chooser): Promise<RunResult> => {
   const world = new World(worldOptions)
+  prepare?.(world)
   const clients = acts.map((act) => begin(world, act, chooser, options))
   let steps = await play(world, clients, chooser)
-  if (!worldOptions.neverReady) {
+  if (check !== undefined) {
+    world.violations.push(...check(world, clients.map(({ result }) => result)))
+  } else {
     const calm: Chooser = { random: chooser.random, faults: NO_FAULTS, choose: () => 0 }
     world.note('one more client')
     const next = begin(world, (manager) => manager.ensureServerRunning(), calm, options)

@@ -59,8 +59,8 @@ interface Process {
 export interface WorldOptions {
   /** Servers that start a child in their own group, which serves on when its leader dies. */
   readonly withChildren?: boolean
-  /** Servers that never listen. */
-  readonly neverReady?: boolean
+  /** Clients by name whose health checks fail, whatever the server does: it is slow, and they ask at the wrong moment. */
+  readonly deafClients?: readonly string[]
   /** Breaks step 5 on purpose: the listing after a client's own claim shows that claim alone. */
   readonly withoutSecondListing?: boolean
 }
@@ -91,6 +91,14 @@ export class World {
 
   get runningServers(): Process[] {
     return [...this.processes.values()].filter(({ state, isServer }) => state === 'running' && isServer)
+  }
+
+  /** A server that has been running for long, launched by a client that is gone. */
+  addServer(launch: string, port: number): ProcessId {
+    for (const folder of [`${PID_FILE}.d`, HOST_FOLDER]) this.folders.add(folder)
+    const process = this.#add({ launch, port, gateFile: '', state: 'running', isServer: true })
+    process.listensAt = 0
+    return process
   }
 
   /** A client dies: its pipes close, and gates that were not opened let their children exit. */
@@ -175,7 +183,6 @@ export class World {
   }
 
   #listening(port: number): Process | undefined {
-    if (this.options.neverReady) return undefined
     // Of several that want a port the first one has it.
     return [...this.processes.values()].find((process) => process.state === 'running' && process.port === port && process.listensAt <= this.clock)
   }
@@ -227,6 +234,7 @@ export class World {
       })
 
     const probe = ({ urls }: HealthPlan): Probe => {
+      if (world.options.deafClients?.includes(actor.name)) return { healthy: false, reason: 'it did not answer' }
       for (const url of urls) {
         const { hostname, port } = new URL(url)
         if (hostname === '127.0.0.1' && world.#listening(Number(port)) !== undefined) return { healthy: true, url }

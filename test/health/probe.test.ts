@@ -1,0 +1,138 @@
+/** One health check, against real servers: what counts as healthy, what is told otherwise, and that nothing is left open by it. */
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createSecure } from 'node:https'
+import { createServer as createRaw, type AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { addressesOf, bareHost, isLoopback, probe } from '../../lib/health/probe.js'
+import { fixture, library, runModule } from '../child.js'
+
+const serve = async (t: Test, answer: RequestListener, server: Server = createServer(answer), host = '127.0.0.1') => {
+  server.listen(0, host)
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+const at = (port: number, path = '/') => `http://127.0.0.1:${port}${path}`
+const plan = (...urls: string[]) => ({ urls, headers: {} })
+
+t.test('2xx is healthy and nothing else is', async (t) => {
+  const port = await serve(t, (request, response) => {
+    const status = Number(request.url!.slice(1))
+    response.writeHead(status, { location: at(port, '/200') }).end()
+  })
+  for (const status of [200, 201, 204, 299]) t.same(await probe(plan(at(port, `/${status}`)), 1000), { healthy: true, url: at(port, `/${status}`) }, `${status}`)
+  for (const status of [301, 302, 307, 401, 404, 500, 503]) t.same(await probe(plan(at(port, `/${status}`)), 1000), { healthy: false, reason: `it answered ${status}` }, `${status}`)
+})
+
+t.test('it is one GET of the whole path, with the headers', async (t) => {
+  const asked: unknown[] = []
+  const port = await serve(t, ({ method, url, headers: { host, authorization } }, response) => {
+    asked.push({ method, url, host, authorization })
+    response.end()
+  })
+  await probe({ urls: [at(port, '/h/x?a=1&b')], headers: { authorization: 'Bearer x' } }, 1000)
+  t.same(asked, [{ method: 'GET', url: '/h/x?a=1&b', host: `127.0.0.1:${port}`, authorization: 'Bearer x' }])
+})
+
+t.test('why there is no answer is told in words', async (t) => {
+  const silent = await serve(t, () => {})
+  const rude = await serve(t, (request) => request.socket.destroy())
+  const raw = createRaw((socket) => socket.end('SSH-2.0-x\r\n')).listen(0, '127.0.0.1')
+  await once(raw, 'listening')
+  t.teardown(() => raw.close())
+  const closed = createServer().listen(0, '127.0.0.1')
+  await once(closed, 'listening')
+  const { port } = closed.address() as AddressInfo
+  closed.close()
+  t.same(await probe(plan(at(port)), 1000), { healthy: false, reason: 'the connection was refused' })
+  t.same(await probe(plan(at(silent)), 30), { healthy: false, reason: 'it did not answer within 30 ms' })
+  t.same(await probe(plan(at(rude)), 1000), { healthy: false, reason: 'the connection was closed without an answer' })
+  t.match(await probe(plan(at((raw.address() as AddressInfo).port)), 1000), { healthy: false, reason: /Parse Error/ })
+  t.match(await probe(plan('http://name.invalid:1/'), 2000), { healthy: false, reason: String })
+  t.same(await probe(plan(), 1000), { healthy: false, reason: 'there is no URL to ask' })
+})
+
+t.test('of several URLs the first that answers is told', async (t) => {
+  const asked: string[] = []
+  const good = await serve(t, (request, response) => {
+    asked.push(request.url!)
+    response.writeHead(request.url === '/bad' ? 503 : 200).end()
+  })
+  t.same(await probe(plan(at(good, '/bad'), at(good, '/a'), at(good, '/b')), 1000), { healthy: true, url: at(good, '/a') })
+  t.same(asked, ['/bad', '/a'], 'and the others are not asked')
+})
+
+t.test('when none answers, the reason is that of the one that said most', async (t) => {
+  const bad = await serve(t, (_, response) => { response.writeHead(503).end() })
+  // Nothing can listen on port 0.
+  const refused = 'http://127.0.0.1:0/'
+  for (const urls of [[refused, at(bad)], [at(bad), refused]]) t.same(await probe(plan(...urls), 1000), { healthy: false, reason: 'it answered 503' })
+})
+
+t.test('over loopback a server may sign its own certificate, elsewhere it may not', async (t) => {
+  const pem = (name: string) => readFileSync(fixture(name))
+  const port = await serve(t, () => {}, createSecure({ key: pem('https-key.pem'), cert: pem('https-cert.pem') }, (_, response) => { response.end() }), '0.0.0.0')
+  t.same(await probe(plan(`https://127.0.0.1:${port}/`), 1000), { healthy: true, url: `https://127.0.0.1:${port}/` })
+  t.match(await probe(plan(`https://localhost:${port}/`), 1000), { healthy: true })
+  // Reaches the same server by a name that is not loopback's.
+  t.match(await probe(plan(`https://0.0.0.0:${port}/`), 1000), { healthy: false, reason: /self-signed certificate/ })
+  t.match(await probe(plan(`http://127.0.0.1:${port}/`), 1000), { healthy: false }, 'http to https is no answer')
+})
+
+t.test('an endless answer holds neither this process nor the connection', async (t) => {
+  let closed: Promise<unknown> | undefined
+  const port = await serve(t, (request, response) => {
+    closed = once(request.socket, 'close')
+    response.writeHead(200).write('first')
+    const more = setInterval(() => response.write('more'), 5)
+    request.socket.once('close', () => clearInterval(more))
+  })
+  t.same(await probe(plan(at(port)), 50), { healthy: true, url: at(port) })
+  await closed
+  const { code, stdout } = await runModule(t, `
+    import { probe } from '${library('health/probe.js')}'
+    console.log(JSON.stringify(await probe({ urls: ['${at(port)}'], headers: {} }, 60000)))`)
+  t.equal(code, 0)
+  t.match(JSON.parse(stdout), { healthy: true })
+})
+
+t.test('a server that promises more than it sends throws nowhere', async (t) => {
+  const port = await serve(t, (request, response) => {
+    response.writeHead(200, { 'content-length': 1000 }).write('x', () => request.socket.destroy())
+  })
+  const { code, stdout, stderr } = await runModule(t, `
+    import { probe } from '${library('health/probe.js')}'
+    console.log((await probe({ urls: ['${at(port)}'], headers: {} }, 1000)).healthy)`)
+  t.same({ code, stdout, stderr }, { code: 0, stdout: 'true\n', stderr: '' })
+})
+
+t.test('a proxy in the environment is not asked', async (t) => {
+  const port = await serve(t, (_, response) => { response.end() })
+  const { stdout } = await runModule(t, `
+    import { probe } from '${library('health/probe.js')}'
+    for (const name of ['HTTP_PROXY', 'http_proxy', 'ALL_PROXY']) process.env[name] = 'http://127.0.0.1:1'
+    console.log((await probe({ urls: ['${at(port)}'], headers: {} }, 1000)).healthy)`)
+  t.equal(stdout, 'true\n')
+})
+
+t.test('where a server is reached follows from where it listens', async (t) => {
+  t.same(addressesOf('localhost'), ['127.0.0.1', '[::1]'])
+  t.same(addressesOf('0.0.0.0'), ['127.0.0.1'])
+  t.same(addressesOf('::'), ['[::1]', '127.0.0.1'])
+  t.same(addressesOf('::1'), ['[::1]'])
+  t.same(addressesOf('192.0.2.1'), ['192.0.2.1'])
+  t.same(addressesOf('my.host'), ['my.host'])
+  t.equal(bareHost('[::1]'), '::1')
+  t.equal(bareHost('my.host'), 'my.host')
+})
+
+t.test('loopback is what cannot leave the machine', async (t) => {
+  for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '::1', '[::1]']) t.equal(isLoopback(host), true, host)
+  for (const host of ['0.0.0.0', '::', '192.0.2.1', '127.evil.example', '127.0.0.1.evil.example', 'localhost.evil.example', 'my.host']) t.equal(isLoopback(host), false, host)
+})

@@ -1,0 +1,58 @@
+/**
+ * Promises 1, 3 and 4 over every order that fits into a few seconds; `npm run soak` goes through the
+ * rest. The lock grants itself to everybody here.
+ */
+import t, { type Test } from 'tap'
+import { endingPlan, waiter, waiterThatLooksFirst } from './ending.js'
+import { exploreAll, exploreRandom, replaySeed, type Explored } from './explore.js'
+import { anyActs, ensure, FAULTS, stopServer } from './series.js'
+
+/** A failing order as a person needs it: what broke, how to replay it, and what happened. */
+const report = ({ runs, steps, failures }: Explored) => ({ runs, steps, failures: failures.map(({ replay, result }) => ({ replay, violations: result.violations, trace: result.trace.slice(-80) })) })
+
+const holds = (t: Test, explored: Explored): void => {
+  t.comment(`${explored.runs} orders, ${explored.steps} steps`)
+  t.same(report(explored).failures, [])
+}
+
+t.test('two clients, every order with up to two preemptions', async (t) => {
+  holds(t, await exploreAll({ acts: [ensure, ensure] }, { preemptions: 2, faults: 0, kinds: [] }))
+})
+
+t.test('two clients, every order with one fault', async (t) => {
+  holds(t, await exploreAll({ acts: [ensure, ensure] }, { preemptions: 0, faults: 1, kinds: FAULTS }))
+})
+
+t.test('a client and a stop, every order with up to two preemptions', async (t) => {
+  holds(t, await exploreAll({ acts: [ensure, stopServer] }, { preemptions: 2, faults: 0, kinds: [] }))
+})
+
+t.test('3 to 6 clients in random orders, with kills, freezes and deaths of the server', async (t) => {
+  holds(t, await exploreRandom(anyActs, 1, 1500))
+})
+
+t.test('a waiter against a reaper past its deadline, in every order', async (t) => {
+  holds(t, await exploreAll(endingPlan([waiter], 1), { preemptions: 40, faults: 0, kinds: [] }))
+})
+
+t.test('two waiters against two reapers, every order with up to two preemptions', async (t) => {
+  holds(t, await exploreAll(endingPlan([waiter, waiter], 2), { preemptions: 2, faults: 0, kinds: [] }))
+})
+
+t.test('the checker can fail: without the second listing it finds two servers', async (t) => {
+  const broken = { acts: [ensure, ensure], world: { withoutSecondListing: true } }
+  const { failures } = await exploreAll(broken, { preemptions: 1, faults: 0, kinds: [] })
+  t.match(failures[0]?.result.violations, [/^two servers: /])
+})
+
+t.test('the checker can fail: a waiter that looks before it objects is given a server that is ended', async (t) => {
+  const { failures } = await exploreAll(endingPlan([waiterThatLooksFirst], 1), { preemptions: 3, faults: 0, kinds: [] })
+  t.match(failures[0]?.result.violations, [/^somebody was told ready/])
+})
+
+t.test('a failing order has a seed, and the seed replays it', async (t) => {
+  const broken = (random: () => number) => ({ ...anyActs(random), world: { withoutSecondListing: true } })
+  const { failures } = await exploreRandom(broken, 1, 500)
+  const seed = Number(/\d+/.exec(failures[0]!.replay)?.[0])
+  t.same((await replaySeed(broken, seed)).trace, failures[0]!.result.trace)
+})

@@ -1,0 +1,179 @@
+/**
+ * The lock on the PID file: one holder at a time; what a dead holder left is stale at once, whatever
+ * its time of modification says; and a holder that has lost it removes nobody else's.
+ */
+import { existsSync, lstatSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { nodeSystem as system } from '../../lib/node-system.js'
+import { pathsOf, type Paths } from '../../lib/paths.js'
+import { fileLock } from '../../lib/system/file-lock.js'
+import { lookAt } from '../../lib/system/process-table.js'
+import { library, runModule, startModule } from '../child.js'
+import { tempFolder } from '../temp-folder.js'
+import { until } from '../until.js'
+
+const pathsIn = (t: Test): Paths => {
+  const paths = pathsOf(join(tempFolder(t), 's.pid'), system.host())
+  mkdirSync(paths.host, { recursive: true })
+  return paths
+}
+
+/** A client in a process of its own, which takes the lock and says so, and gives it back when it is told to. */
+const holder = async (t: Test, paths: Paths) => {
+  const { child, line } = startModule(t, `
+    import { nodeSystem as system } from '${library('node-system.js')}'
+    const held = await system.fileLock(JSON.parse(process.argv[1])).try()
+    console.log(held === undefined ? 'refused' : 'held')
+    process.stdin.once('data', async () => {
+      await held.release()
+      console.log('released')
+      process.stdin.destroy()
+    })`, [JSON.stringify(paths)])
+  t.equal(await line(), 'held')
+  return { child, line }
+}
+
+t.test('the lock has one holder, and is free again when that one gives it back', async (t) => {
+  const paths = pathsIn(t)
+  const held = await system.fileLock(paths).try()
+  t.ok(held)
+  t.ok(lstatSync(paths.lock).isDirectory())
+  t.equal(await system.fileLock(paths).try(), undefined)
+  await held?.release()
+  t.notOk(existsSync(paths.lock))
+  t.same(readdirSync(paths.host), [], 'no note is left')
+  const again = await system.fileLock(paths).try()
+  t.ok(again)
+  await again?.release()
+})
+
+t.test('a holder in another process is one, too', async (t) => {
+  const paths = pathsIn(t)
+  const { child, line } = await holder(t, paths)
+  t.equal(await system.fileLock(paths).try(), undefined)
+  t.match(readdirSync(paths.host), [new RegExp(`^[0-9a-f]{16}\\.${child.pid}\\.\\d+\\.locking$`)], 'its note names it')
+  child.stdin!.write('\n')
+  t.equal(await line(), 'released')
+  const held = await system.fileLock(paths).try()
+  t.ok(held)
+  await held?.release()
+})
+
+t.test('the lock of a client that was killed is free at once', async (t) => {
+  const paths = pathsIn(t)
+  const { child } = await holder(t, paths)
+  child.kill('SIGKILL')
+  await until(() => lookAt(child.pid!).state === 'gone', 'the holder to die')
+  const held = await system.fileLock(paths).try()
+  t.ok(held)
+  t.equal(readdirSync(paths.host).length, 1, 'the note of the dead one has gone')
+  await held?.release()
+  t.same(readdirSync(paths.host), [])
+})
+
+t.test('the lock of a client that exits without giving it back is free at once', async (t) => {
+  const paths = pathsIn(t)
+  await runModule(t, `
+    import { nodeSystem as system } from '${library('node-system.js')}'
+    await system.fileLock(JSON.parse(process.argv[1])).try()
+    process.exit(0)`, [JSON.stringify(paths)])
+  const held = await system.fileLock(paths).try()
+  t.ok(held)
+  await held?.release()
+})
+
+t.test('a lock that nobody alive has announced is free, also when the clock was set back', async (t) => {
+  const paths = pathsIn(t)
+  mkdirSync(paths.lock)
+  const tomorrow = new Date(Date.now() + 86_400_000)
+  utimesSync(paths.lock, tomorrow, tomorrow)
+  // PID 1 lives, but did not start then.
+  writeFileSync(join(paths.host, `${'0'.repeat(16)}.1.99999999999.locking`), '')
+  const held = await system.fileLock(paths).try()
+  t.ok(held)
+  await held?.release()
+})
+
+t.test('the lock of a client that is stopped is free, since it may be stopped for hours', async (t) => {
+  const paths = pathsIn(t)
+  const { child } = await holder(t, paths)
+  child.kill('SIGSTOP')
+  await until(() => lookAt(child.pid!).state === 'stopped', 'the stop')
+  const held = await system.fileLock(paths).try()
+  t.ok(held)
+  await held?.release()
+})
+
+t.test('whoever was stopped and goes on does not remove the lock of the next one', async (t) => {
+  const paths = pathsIn(t)
+  const { child, line } = await holder(t, paths)
+  child.kill('SIGSTOP')
+  await until(() => lookAt(child.pid!).state === 'stopped', 'the stop')
+  const held = await system.fileLock(paths).try()
+  t.ok(held)
+  const mine = lstatSync(paths.lock).ino
+  child.stdin!.write('\n')
+  child.kill('SIGCONT')
+  t.equal(await line(), 'released')
+  t.ok(existsSync(paths.lock), 'it is still there')
+  t.equal(existsSync(paths.lock) && lstatSync(paths.lock).ino, mine)
+  await held?.release()
+  t.notOk(existsSync(paths.lock))
+})
+
+t.test('a holder that lives but does not refresh the lock loses it after 3 s on the clock of who looks', async (t) => {
+  const paths = pathsIn(t)
+  mkdirSync(paths.lock)
+  writeFileSync(join(paths.host, `${'0'.repeat(16)}.${system.self.pid}.${system.self.start}.locking`), '')
+  let now = 1_000_000
+  const lock = fileLock(paths, system.self, () => now, system.randomId)
+  t.equal(await lock.try(), undefined, 'whatever its age, it is new to the one who looks first')
+  now += 2999
+  t.equal(await lock.try(), undefined)
+  const refreshed = new Date(Date.now() - 60_000)
+  utimesSync(paths.lock, refreshed, refreshed)
+  now += 2999
+  t.equal(await lock.try(), undefined, 'a refresh counts, whatever time it bears')
+  now += 3001
+  const held = await lock.try()
+  t.ok(held)
+  await held?.release()
+})
+
+t.test('a lock that is held is refreshed', async (t) => {
+  const paths = pathsIn(t)
+  const held = await system.fileLock(paths).try()
+  t.teardown(() => held?.release())
+  const before = lstatSync(paths.lock).mtimeMs
+  await until(() => lstatSync(paths.lock).mtimeMs !== before, 'a refresh', 2500)
+})
+
+t.test('a lock that somebody removed is not given back to the one who has it now', async (t) => {
+  const paths = pathsIn(t)
+  const { child, line } = await holder(t, paths)
+  // As a person does who believes that it was left behind.
+  await system.removeFolder(paths.lock)
+  const held = await system.fileLock(paths).try()
+  t.ok(held)
+  child.stdin!.write('\n')
+  t.equal(await line(), 'released')
+  t.ok(existsSync(paths.lock))
+  await held?.release()
+})
+
+t.test('whoever holds the lock is not kept alive by it', async (t) => {
+  const paths = pathsIn(t)
+  const { code } = await runModule(t, `
+    import { nodeSystem as system } from '${library('node-system.js')}'
+    await system.fileLock(JSON.parse(process.argv[1])).try()`, [JSON.stringify(paths)])
+  t.equal(code, 0)
+})
+
+t.test('what stands in the way of the lock is named and not touched', async (t) => {
+  const paths = pathsIn(t)
+  writeFileSync(paths.lock, 'precious')
+  await t.rejects(system.fileLock(paths).try(), { code: 'STATE_UNUSABLE', message: new RegExp(`^${paths.lock}: the lock cannot be taken: `), hint: /move it away/ })
+  t.equal(lstatSync(paths.lock).size, 8)
+  t.same(readdirSync(paths.host), [], 'no note is left')
+})

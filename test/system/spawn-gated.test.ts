@@ -1,0 +1,195 @@
+/**
+ * The gate: before it opens nothing of the server has run, and when nobody can open it any more the
+ * child is gone. Asked of real children, of which each writes a file as its first act.
+ */
+import { spawnSync } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { groupOf, lookAt } from '../../lib/system/process-table.js'
+import { spawnGated } from '../../lib/system/spawn-gated.js'
+import { judge, type Exit, type GatedChild, type SpawnPlan } from '../../lib/system/system.js'
+import { bareEnv, library, runModule, startModule } from '../child.js'
+import { tempFolder } from '../temp-folder.js'
+import { until } from '../until.js'
+
+const planIn = (folder: string, script: string, args: readonly string[] = [], more: Partial<SpawnPlan> = {}): SpawnPlan => ({
+  program: '/bin/sh', args: ['-c', script, 'sh', ...args], cwd: folder, env: bareEnv(),
+  logFile: join(folder, 'log'), gateFile: join(folder, 'gate'), ...more,
+})
+
+/** `exec`: the shell becomes a process that lives until the test ends. */
+const RUNS = 'echo ran >ran; exec sleep 60'
+
+const spawn = async (t: Test, plan: SpawnPlan): Promise<GatedChild> => {
+  const child = await spawnGated(plan)
+  t.teardown(async () => {
+    // Not waited for yet, so the PID is still this child's, or nobody's.
+    if (judge(child.id, lookAt(child.id.pid)) === 'alive') process.kill(child.id.pid, 'SIGKILL')
+    await exitOf(child)
+  })
+  return child
+}
+
+/** The child holds no event loop open, so this one must be held while it is waited for. */
+const exitOf = async (child: GatedChild): Promise<Exit> => {
+  let exit: Exit | undefined
+  void child.exited.then((how) => { exit = how })
+  return until(() => exit, 'the exit')
+}
+
+t.test('until the gate is open nothing of the server runs, and then the same process is the server', async (t) => {
+  const folder = tempFolder(t)
+  const child = await spawn(t, planIn(folder, RUNS))
+  t.equal(judge(child.id, lookAt(child.id.pid)), 'alive')
+  t.equal(groupOf(child.id.pid), child.id.pid, 'it leads a group of its own')
+  // The shell has come to the gate when it waits for the pipe.
+  await until(() => existsSync(join(folder, 'log')), 'the log')
+  t.notOk(existsSync(join(folder, 'ran')))
+  t.notOk(existsSync(join(folder, 'gate')))
+  t.equal(await child.open(), true)
+  await until(() => existsSync(join(folder, 'ran')), 'the server')
+  t.equal(readFileSync(join(folder, 'gate'), 'utf8'), '\n', 'the gate file says that it has run')
+  await until(() => readlinkSync(`/proc/${child.id.pid}/exe`).endsWith('sleep') || readlinkSync(`/proc/${child.id.pid}/exe`).includes('busybox'), 'the exec')
+  t.equal(judge(child.id, lookAt(child.id.pid)), 'alive', 'PID and start time stay')
+  t.equal(groupOf(child.id.pid), child.id.pid)
+})
+
+t.test('a gate that is closed ends the child without its having run', async (t) => {
+  const folder = tempFolder(t)
+  const child = await spawn(t, planIn(folder, RUNS))
+  await child.close()
+  t.same(lookAt(child.id.pid), { state: 'gone' }, 'and was waited for')
+  t.notOk(existsSync(join(folder, 'ran')))
+  t.notOk(existsSync(join(folder, 'gate')))
+  t.match(await exitOf(child), { exitCode: Number })
+  t.equal(await child.open(), false, 'there is nobody to let through any more')
+  t.notOk(existsSync(join(folder, 'ran')))
+})
+
+t.test('a gate that is frozen is closed as well', async (t) => {
+  const folder = tempFolder(t)
+  const child = await spawn(t, planIn(folder, RUNS))
+  process.kill(child.id.pid, 'SIGSTOP')
+  await until(() => lookAt(child.id.pid).state === 'stopped', 'the stop')
+  await child.close()
+  t.same(await exitOf(child), { signal: 'SIGKILL' })
+  t.notOk(existsSync(join(folder, 'ran')))
+})
+
+t.test('when the launcher is killed, the child ends without having run', async (t) => {
+  const folder = tempFolder(t)
+  const { child: launcher, line } = startModule(t, `
+    import { spawnGated } from '${library('system/spawn-gated.js')}'
+    const child = await spawnGated(JSON.parse(process.argv[1]))
+    console.log(JSON.stringify(child.id))
+    setInterval(() => {}, 1e6)`, [JSON.stringify(planIn(folder, RUNS))])
+  const id = JSON.parse(await line())
+  t.equal(judge(id, lookAt(id.pid)), 'alive')
+  launcher.kill('SIGKILL')
+  await until(() => judge(id, lookAt(id.pid)) === 'dead', 'the child to end')
+  t.notOk(existsSync(join(folder, 'ran')))
+  t.notOk(existsSync(join(folder, 'gate')))
+})
+
+t.test('a launcher that has opened the gate is held by nothing, and the server lives on', async (t) => {
+  const folder = tempFolder(t)
+  const { code, stdout, stderr } = await runModule(t, `
+    import { spawnGated } from '${library('system/spawn-gated.js')}'
+    const child = await spawnGated(JSON.parse(process.argv[1]))
+    await child.open()
+    console.log(JSON.stringify(child.id))`, [JSON.stringify(planIn(folder, RUNS))])
+  const id = JSON.parse(stdout)
+  t.teardown(() => { if (judge(id, lookAt(id.pid)) === 'alive') process.kill(id.pid, 'SIGKILL') })
+  t.match({ code, stderr }, { code: 0, stderr: '' })
+  await until(() => existsSync(join(folder, 'ran')), 'the server')
+  t.equal(judge(id, lookAt(id.pid)), 'alive')
+})
+
+t.test('what the environment exports neither opens the gate nor closes it', async (t) => {
+  const folder = tempFolder(t)
+  const tricks = { TMOUT: '0.05', OPTIND: '9', ENV: '/nonexistent', BASH_ENV: '/nonexistent', 'BASH_FUNC_read%%': '() { :; }', 'BASH_FUNC_echo%%': '() { exit 5; }', IFS: 'g', CDPATH: '/', one_server_gate: 'x' }
+  const child = await spawn(t, planIn(folder, 'echo "$TMOUT" >ran; exec sleep 60', [], { env: { ...bareEnv(), ...tricks } }))
+  // A shell that heeds TMOUT would have given up by then; that one waits can be shown only by waiting.
+  await new Promise((resolve) => { setTimeout(resolve, 200) })
+  t.equal(judge(child.id, lookAt(child.id.pid)), 'alive', 'it still waits')
+  t.notOk(existsSync(join(folder, 'ran')))
+  t.equal(await child.open(), true)
+  await until(() => existsSync(join(folder, 'ran')) && readFileSync(join(folder, 'ran'), 'utf8') !== '', 'the server')
+  t.equal(readFileSync(join(folder, 'ran'), 'utf8'), '0.05\n', 'and the server gets what was exported')
+})
+
+t.test('arguments arrive word for word', async (t) => {
+  const folder = tempFolder(t)
+  const args = ['', ' a  b ', '"q"', "it's", '$HOME `id` \\n', '-e', '--', '*', 'ä\nline']
+  const child = await spawn(t, planIn(folder, '', [], { program: process.execPath, args: ['-e', 'console.log(JSON.stringify(process.argv.slice(1)))', '--', ...args] }))
+  await child.open()
+  t.same(await exitOf(child), { exitCode: 0 })
+  t.same(JSON.parse(readFileSync(join(folder, 'log'), 'utf8')), args)
+})
+
+t.test('the server gets its own folder and environment, nothing on stdin, and its output goes to the log', async (t) => {
+  const folder = tempFolder(t)
+  mkdirSync(join(folder, 'cwd'))
+  writeFileSync(join(folder, 'log'), 'before\n', { mode: 0o600 })
+  const plan = planIn(folder, 'pwd; echo "$A"; echo wrong >&2; cat; readlink /proc/$$/fd/0; exit 7', [], { cwd: join(folder, 'cwd'), env: { PATH: bareEnv()['PATH']!, A: 'a b' } })
+  const child = await spawn(t, plan)
+  await child.open()
+  t.same(await exitOf(child), { exitCode: 7 })
+  t.equal(readFileSync(plan.logFile, 'utf8'), `before\n${folder}/cwd\na b\nwrong\n/dev/null\n`)
+})
+
+t.test('a log that is new is for nobody else', async (t) => {
+  const folder = tempFolder(t)
+  const umask = process.umask(0)
+  t.teardown(() => process.umask(umask))
+  const child = await spawn(t, planIn(folder, 'exit 0'))
+  t.equal(statSync(join(folder, 'log')).mode & 0o777, 0o600)
+  await child.close()
+})
+
+t.test('a signal that ended the server is told as one', async (t) => {
+  const child = await spawn(t, planIn(tempFolder(t), 'kill -9 $$'))
+  await child.open()
+  t.same(await exitOf(child), { signal: 'SIGKILL' })
+})
+
+t.test('no descriptor of the client goes on to the server', { skip: process.platform === 'linux' ? false : 'only Linux tells which there are' }, async (t) => {
+  const folder = tempFolder(t)
+  const plan = planIn(folder, '', [], { program: process.execPath, args: ['-e', `for (const fd of fs.readdirSync('/proc/self/fd')) try { console.log(fd, fs.readlinkSync('/proc/self/fd/' + fd)) } catch {}; console.log('end')`] })
+  writeFileSync(join(folder, 'lock'), '')
+  const lock = openSync(join(folder, 'lock'), 'r')
+  t.teardown(() => closeSync(lock))
+  // Such as the descriptor of a flock(1) around a client: Node marks only the first few as close-on-exec when it starts.
+  const stdio: (number | 'ignore' | 'pipe')[] = Array.from({ length: 42 }, () => 'ignore')
+  stdio[2] = 'pipe'
+  stdio[4] = stdio[39] = stdio[41] = lock
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', `
+    import { spawnGated } from '${library('system/spawn-gated.js')}'
+    const child = await spawnGated(JSON.parse(process.argv[1]))
+    await child.open()`, JSON.stringify(plan)], { env: bareEnv(), stdio, encoding: 'utf8' })
+  t.equal(status, 0, stderr)
+  const open = await until(() => readFileSync(plan.logFile, 'utf8').endsWith('end\n') && readFileSync(plan.logFile, 'utf8'), 'the list of descriptors')
+  for (const fd of [39, 41]) t.match(open, new RegExp(`^${fd} /dev/null$`, 'm'))
+  t.notMatch(open, join(folder, 'lock'))
+})
+
+t.test('a log that cannot be written is said before there is a process', async (t) => {
+  const folder = tempFolder(t)
+  mkdirSync(join(folder, 'log'))
+  await t.rejects(spawnGated(planIn(folder, RUNS)), { code: 'STATE_UNUSABLE', message: `${folder}/log: the log of the server cannot be written: it is a folder (EISDIR)` })
+})
+
+t.test('a folder that is not there is said, and the log is not kept open', async (t) => {
+  const folder = tempFolder(t)
+  await t.rejects(spawnGated(planIn(folder, RUNS, [], { cwd: join(folder, 'missing') })), { code: 'COMMAND_NOT_FOUND' })
+  t.notOk(existsSync(join(folder, 'ran')))
+})
+
+t.test('a program whose name begins with a dash is no option of the gate', async (t) => {
+  const folder = tempFolder(t)
+  symlinkSync('/bin/sh', join(folder, '-a'))
+  const child = await spawn(t, planIn(folder, '', [], { program: join(folder, '-a'), args: ['-c', 'exit 3'] }))
+  await child.open()
+  t.same(await exitOf(child), { exitCode: 3 })
+})
