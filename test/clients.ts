@@ -67,17 +67,23 @@ const environmentOf = (pid: number): string[] => {
   }
 }
 
-/** The state letter of a process, Z for a zombie; undefined when there is none. */
-export const stateOf = (pid: number): string | undefined => {
+const statOf = (pid: number): readonly string[] => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat[stat.lastIndexOf(')') + 2]
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
-    return undefined
+    return []
   }
 }
 
-export const isAlive = (pid: number): boolean => ![undefined, 'Z', 'X'].includes(stateOf(pid))
+/** The state letter of a process, Z for a zombie; undefined when there is none. */
+export const stateOf = (pid: number): string | undefined => statOf(pid)[0]
+
+/** A process whose main thread is a zombie lives for as long as another thread of it does. */
+export const isAlive = (pid: number): boolean => {
+  const { 0: state, 17: threads } = statOf(pid)
+  return !(state === undefined || state === 'X' || (state === 'Z' && Number(threads) <= 1))
+}
 
 const processesWith = (variable: string): number[] =>
   readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => isAlive(pid) && environmentOf(pid).includes(variable))
@@ -97,7 +103,7 @@ const bareEnvironment = (): Record<string, string> =>
   ))
 
 /** `existing`: a folder to use, in place of one that goes with the test. */
-export const place = (t: Test, folder: string = tempFolder(t)): Place => {
+export const place = (t: Pick<Test, 'teardown'>, folder: string = tempFolder(t)): Place => {
   const pidFile = join(folder, 's.pid')
   const ledgerFile = join(folder, 'ledger')
   const mark = `LEDGER=${ledgerFile}`
@@ -192,7 +198,7 @@ export interface ClientPlan {
 }
 
 /** Starts a real client process. */
-export const client = (t: Test, at: Place, options: ClientProcessManagerOptions, { barrier = false, env, nodeArgs = [], uid, method }: ClientPlan = {}): Client => {
+export const client = (t: Pick<Test, 'teardown'>, at: Place, options: ClientProcessManagerOptions, { barrier = false, env, nodeArgs = [], uid, method }: ClientPlan = {}): Client => {
   const child = spawn(process.execPath, [...nodeArgs, fixture('client'), JSON.stringify(options), ...(barrier ? ['barrier'] : [])], {
     cwd: at.folder, env: { ...at.env, ...(method === undefined ? {} : { METHOD: method }), ...env }, stdio: [barrier ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
@@ -239,7 +245,7 @@ export const client = (t: Test, at: Place, options: ClientProcessManagerOptions,
 }
 
 /** Starts clients that begin their calls in the same instant, once all of them are loaded. */
-export const together = async (t: Test, at: Place, count: number, options: ClientProcessManagerOptions, plan: ClientPlan = {}): Promise<Client[]> => {
+export const together = async (t: Pick<Test, 'teardown'>, at: Place, count: number, options: ClientProcessManagerOptions, plan: ClientPlan = {}): Promise<Client[]> => {
   const clients = Array.from({ length: count }, () => client(t, at, options, { ...plan, barrier: true }))
   await Promise.all(clients.map((one) => one.said('loaded')))
   for (const one of clients) one.release()

@@ -19,7 +19,10 @@ export const run = async ({ options }: Request, output: Output, signal: AbortSig
     refuse(before, options)
     if (before.state !== 'stopped') progress.say(`stopping the server${withPid(before.pid)}`)
     if (await manager.stopServer({ signal })) progress.say(`stopped${withPid(before.pid)}`)
-    const server = await manager.ensureServerRunning({ signal })
+    // Who has its URL should find it there again, unless another port was asked for.
+    const kept = options.port === undefined && before.port !== undefined ? { port: before.port } : {}
+    const again = new ClientProcessManager({ ...options, ...kept, onEvent: progress.onEvent })
+    const server = await again.ensureServerRunning({ signal })
     progress.end()
     output.note(`restarted${withPid(server.pid)}, log: ${server.logFile}`)
     await (output.json ? output.document(server) : output.result(`${server.url}\n`))

@@ -96,7 +96,9 @@ const restoreClaim = async (context: Context, { pidFile, listing }: Survey): Pro
   const leader = { pid: record.pid, start: record.start }
   if (listing.launches.some(({ id }) => id === record.launch) || (await judgeLaunch(system, { id: record.launch, leader })) === 'dead') return false
   await system.create(claimPath(paths, record.launch, leader), JSON.stringify(record), await tempPath(system, paths))
+  // What its marks said is lost: that its gate was opened is certain, whether it is ready somebody has to see anew.
   await system.create(markPath(paths, record.launch, 'gate'), '\n', await tempPath(system, paths))
+  await system.create(markPath(paths, record.launch, 'unattended'), '', await tempPath(system, paths))
   return true
 }
 

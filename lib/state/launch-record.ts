@@ -52,14 +52,15 @@ const health: Check = (value) =>
   isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0 && value['urls'].every(httpUrl) &&
   isObject(value['headers']) && Object.values(value['headers']).every(text)
 
-const process: Check = (value) => isObject(value) && pid(value['pid']) && digits(value['start'])
+/** A client may be the first process of its container; the server, being its child, never is. */
+const client: Check = (value) => isObject(value) && (value['pid'] === 1 || pid(value['pid'])) && digits(value['start'])
 
 const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   launch: (value) => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value),
   host: text, pid, start: digits,
   port: (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65536,
   health, healthTimeout: count, healthCheckInterval: count,
-  launcher: process, deadline: count, startupTimeout: count,
+  launcher: client, deadline: count, startupTimeout: count,
   stopSignal: (value) => typeof value === 'string' && /^SIG[A-Z0-9]+$/.test(value),
   stopTimeout: count, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', fingerprint: text,
 }

@@ -146,7 +146,9 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number, rando
         release = await take()
       } catch (error) {
         removeNote()
-        if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined
+        const { code } = error as NodeJS.ErrnoException
+        // Not there any more: another client released the folder just now, or, while this one was frozen, took its lock over. The next try makes it anew.
+        if (code === 'ELOCKED' || code === 'ENOENT') return undefined
         throw stateUnusable(paths.lock, 'the lock cannot be taken', 'Make the folder writable for this user; if something else stands in the place of the lock, move it away.', error)
       }
       return {

@@ -9,7 +9,7 @@
  * then runs the server as its child (untested).
  */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { commandNotFound, stateUnusable } from '../errors.js'
 import { lookAt } from './process-table.js'
 import type { Exit, GatedChild, SpawnPlan } from './system.js'
@@ -69,7 +69,10 @@ const start = (plan: SpawnPlan, log: number, nothing: number): ChildProcess => {
 
 const open = (path: string, flags: string): number => {
   try {
-    return openSync(path, flags, 0o600)
+    const file = openSync(path, flags, 0o600)
+    // A log may hold what is nobody else's business, whatever the umask.
+    if (flags === 'a') fchmodSync(file, 0o600)
+    return file
   } catch (error) {
     throw stateUnusable(path, 'the log of the server cannot be written', 'Make its folder writable for this user, or choose another logFile (--log-file).', error)
   }

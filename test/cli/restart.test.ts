@@ -25,3 +25,16 @@ t.test('a server that dies while starting', async (t) => {
   const { start } = home(t)
   t.match(await start(['restart', 'web', '--port', 'auto', '--script', fixture('dies-at-once')]), { code: 5, stdout: '', stderr: /boom/ })
 })
+
+t.test('the URL stays the same where no other port is asked for', async (t) => {
+  const { start, run } = home(t)
+  const first = (await start(['start', 'web', '--port', 'auto', '--quiet'])).stdout
+  t.match(await run(['restart', 'web', '--quiet']), { code: 0, stdout: first })
+})
+
+t.test('a server whose command is not given again is left running', async (t) => {
+  const { start, run } = home(t)
+  const { pid } = JSON.parse((await start(['start', 'web', '--port', 'auto', '--json', '--', process.execPath, fixture('healthy')])).stdout) as ServerInfo
+  t.match(await run(['restart', 'web']), { code: 2, stdout: '', stderr: /cannot know how the server \(PID \d+\) was started/ })
+  t.match(await run(['status', 'web', '--json']), { code: 0, stdout: new RegExp(`"pid":${pid}`) })
+})

@@ -36,7 +36,7 @@ t.test('a record in which one field is no such thing is foreign', async (t) => {
     // PID 1, 0 and negative numbers mean something else to kill(2).
     pid: [1, 0, -1, 1.5, '7', 2 ** 60], port: [0, 65_536, 80.5, '80'],
     health: [null, {}, { urls: [], headers: {} }, { urls: ['file:///etc/passwd'], headers: {} }, { urls: ['http://'], headers: {} }, { urls: ['http://h/'], headers: { a: 1 } }, { urls: ['http://h/'] }],
-    launcher: [null, 5, { pid: 1, start: '5' }, { pid: 7, start: 'x' }],
+    launcher: [null, 5, { pid: 0, start: '5' }, { pid: 7, start: 'x' }],
     deadline: [-1, 'x', null], startupTimeout: ['5'], healthTimeout: [null], healthCheckInterval: [-1], stopTimeout: [{}],
     stopSignal: ['TERM', '', 15, 'SIG TERM'],
   }

@@ -127,7 +127,7 @@ t.test('a server over https with a certificate of its own, on this machine', asy
 t.test('a zombie counts as gone, and its launcher, when it goes on, finds the new server', async (t) => {
   const here = place(t)
   const launcher = client(t, here, here.options('boots-after-300ms', { env: { BOOT_MS: '1000' } }))
-  const { pid } = await launcher.said('claimed') as unknown as { pid: number }
+  const { pid } = await until(() => here.starts()[0], 'the server to begin')
   // A stopped parent reaps nobody: what it launched stays a zombie.
   launcher.child.kill('SIGSTOP')
   await until(() => stateOf(launcher.pid) === 'T', 'the launcher to stop')
@@ -149,7 +149,7 @@ t.test('a zombie counts as gone, and its launcher, when it goes on, finds the ne
 t.test('stop returns although the server stays a zombie', async (t) => {
   const here = place(t)
   const launcher = client(t, here, here.options('boots-after-300ms'))
-  const { pid } = await launcher.said('claimed') as unknown as { pid: number }
+  const { pid } = await until(() => here.starts()[0], 'the server to begin')
   launcher.child.kill('SIGSTOP')
   await until(() => stateOf(launcher.pid) === 'T', 'the launcher to stop')
   await here.manager('healthy').ensureServerRunning()

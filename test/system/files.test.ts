@@ -219,6 +219,33 @@ t.test('a folder that is not there has no names in it', async (t) => {
   t.throws(() => files.list(join(folder, 'x')), { code: 'STATE_UNUSABLE' })
 })
 
+t.test('what a command could name is told apart', async (t) => {
+  const folder = tempFolder(t)
+  const at = (name: string) => files.kindAt(join(folder, name))
+  writeFileSync(join(folder, 'plain'), '', { mode: 0o644 })
+  writeFileSync(join(folder, 'program'), '', { mode: 0o755 })
+  symlinkSync('program', join(folder, 'link'))
+  symlinkSync('missing', join(folder, 'dangling'))
+  execFileSync('mkfifo', [join(folder, 'fifo')])
+  t.equal(at('plain'), 'file')
+  t.equal(at('program'), 'executable')
+  t.equal(at('link'), 'executable', 'programs often are links')
+  t.equal(at('.'), 'folder')
+  for (const name of ['missing', 'dangling', 'fifo', 'plain/below']) t.equal(at(name), 'absent', name)
+})
+
+t.test('a log is a plain file or not there yet', async (t) => {
+  const folder = tempFolder(t)
+  writeFileSync(join(folder, 'log'), '')
+  t.doesNotThrow(() => files.inspectLog(join(folder, 'log')))
+  t.doesNotThrow(() => files.inspectLog(join(folder, 'missing')))
+  t.doesNotThrow(() => files.inspectLog(join(folder, 'no', 'log')))
+  symlinkSync('log', join(folder, 'link'))
+  t.throws(() => files.inspectLog(join(folder, 'link')), { code: 'STATE_UNUSABLE', message: `${folder}/link: is a symbolic link, where the log should be` })
+  t.throws(() => files.inspectLog(folder), { code: 'STATE_UNUSABLE', message: /is a folder/ })
+  t.throws(() => files.inspectLog('/dev/null'), { code: 'STATE_UNUSABLE', message: /is not a file/ })
+})
+
 t.test('what does not exist has no real path', async (t) => {
   const folder = tempFolder(t)
   symlinkSync(folder, join(folder, 'link'))

@@ -1,0 +1,44 @@
+/**
+ * As editor extensions ship: bundled by esbuild into one CommonJS file, and run where there is no
+ * node_modules.
+ */
+import { writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import t from 'tap'
+import { bareEnv, fixture, library, run } from './child.js'
+import { tempFolder } from './temp-folder.js'
+
+t.test('bundled into one file, it starts a server, finds it again and stops it', async (t) => {
+  const [from, to, home] = [tempFolder(t), tempFolder(t), tempFolder(t)]
+  writeFileSync(join(from, 'program.cjs'), `
+    const { ClientProcessManager, OneServerError } = require(${JSON.stringify(fileURLToPath(library('index.js')))})
+    const listeners = () => process.eventNames().filter((name) => String(name).startsWith('SIG')).length
+    const main = async () => {
+      const before = listeners()
+      const options = { pidFile: process.env.HOME + '/s.pid', command: [process.execPath, ${JSON.stringify(fixture('healthy.mjs'))}], port: 'auto', host: '127.0.0.1' }
+      const first = await new ClientProcessManager(options).ensureServerRunning()
+      const second = await new ClientProcessManager(options).ensureServerRunning()
+      const stopped = await new ClientProcessManager(options).stopServer()
+      const failure = await new ClientProcessManager({ ...options, command: ['/nonexistent'] }).ensureServerRunning().catch((error) => error)
+      console.log(JSON.stringify({ first, second, stopped, code: failure instanceof OneServerError && failure.code, listeners: listeners() - before }))
+    }
+    main()`)
+  const { errors, warnings, metafile } = await build({
+    entryPoints: [join(from, 'program.cjs')], outfile: join(to, 'bundle.cjs'), bundle: true, platform: 'node', format: 'cjs', metafile: true, logLevel: 'silent', absWorkingDir: from,
+  })
+  t.same(errors, [])
+  // Where there is no import.meta.url the library goes by __dirname.
+  t.same(warnings.filter(({ id }) => id !== 'empty-import-meta').map(({ text }) => text), [])
+  const needed = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path))
+  t.same(needed.filter((name) => !isBuiltin(name)), [], 'it needs nothing but Node')
+  const { code, stdout, stderr } = await run(t, process.execPath, ['bundle.cjs'], { cwd: to, env: { ...bareEnv(), HOME: home, NODE_PATH: '' } })
+  t.match({ code, stderr }, { code: 0, stderr: '' })
+  const told = JSON.parse(stdout)
+  t.match(told, {
+    first: { started: true, adopted: false, url: /^http:\/\/127\.0\.0\.1:\d+$/, pid: Number }, second: { started: false, url: told.first.url, pid: told.first.pid },
+    stopped: true, code: 'COMMAND_NOT_FOUND', listeners: 0,
+  })
+})

@@ -1,0 +1,101 @@
+/**
+ * Imports run one way: a file imports from its own folder or from further down, nobody imports the
+ * public surface, and there is no cycle, not even one of types alone. Read from the sources, since
+ * imports of types leave no trace in what is compiled.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+/** From the top to the bottom. */
+const LAYERS = [
+  'index.ts', 'cli/', 'client-process-manager.ts', 'launch/', 'node-system.ts', 'state/', 'health/', 'system/',
+  'options.ts', 'events.ts', 'deadline.ts', 'paths.ts', 'errors.ts',
+]
+
+/** Processes of their own, which neither import nor are imported. */
+const ALONE = ['session-server.ts']
+
+const LIB = fileURLToPath(new URL('../../lib/', import.meta.url))
+
+type Sources = ReadonlyMap<string, string>
+
+const sources: Sources = new Map(
+  readdirSync(LIB, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => [name.replaceAll('\\', '/'), readFileSync(join(LIB, name), 'utf8')]),
+)
+
+const IMPORTS = [
+  /^(?:import|export)\b[^'"`;]*?\bfrom\s*(['"])(\.[^'"]+)\1/gm,
+  /^import\s*(['"])(\.[^'"]+)\1/gm,
+  /\b(?:import|require)\(\s*(['"`])(\.[^'"`]+)\1/g,
+]
+
+/** What a file imports, as names of files below lib. */
+const importsOf = (file: string, text: string): string[] =>
+  IMPORTS.flatMap((pattern) => [...text.matchAll(pattern)]).map((match) => posix.join(posix.dirname(file), match[2]!).replace(/\.js$/, '.ts'))
+
+const layerOf = (file: string): number => LAYERS.findIndex((layer) => (layer.endsWith('/') ? file.startsWith(layer) : file === layer))
+
+const against = (files: Sources): string[] => {
+  const found: string[] = []
+  for (const [file, text] of files) {
+    if (layerOf(file) < 0 && !ALONE.includes(file)) found.push(`${file} is in no layer`)
+    for (const target of importsOf(file, text)) {
+      if (target.startsWith('..')) continue
+      if (!files.has(target)) found.push(`${file} imports ${target}, which is not there`)
+      else if (ALONE.includes(file) || ALONE.includes(target)) found.push(`${file} imports ${target}`)
+      else if (layerOf(target) < layerOf(file) || (layerOf(target) === layerOf(file) && dirname(target) !== dirname(file))) found.push(`${file} imports ${target}, which is above it`)
+    }
+  }
+  return found
+}
+
+const cycles = (files: Sources): string[] => {
+  const found: string[] = []
+  const done = new Set<string>()
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) {
+      found.push([...path.slice(path.indexOf(file)), file].join(' → '))
+      return
+    }
+    if (done.has(file)) return
+    for (const target of importsOf(file, files.get(file) ?? '')) visit(target, [...path, file])
+    done.add(file)
+  }
+  for (const file of files.keys()) visit(file, [])
+  return found
+}
+
+t.test('each file imports from its own folder or from further down', async (t) => {
+  t.same(against(sources), [])
+})
+
+t.test('nobody imports the public surface', async (t) => {
+  t.same([...sources].filter(([file, text]) => importsOf(file, text).includes('index.ts')).map(([file]) => file), [])
+})
+
+t.test('there is no cycle, not even one of types', async (t) => {
+  t.same(cycles(sources), [])
+})
+
+t.test('the rules see every kind of import, and each breach of them', async (t) => {
+  const edges = [...sources].flatMap(([file, text]) => importsOf(file, text).map((target) => `${file} → ${target}`))
+  for (const edge of [
+    'index.ts → client-process-manager.ts', 'launch/attend.ts → errors.ts', 'events.ts → errors.ts',
+    'node-system.ts → system/file-lock.ts', 'node-system.ts → health/wait-until-ready.ts', 'system/files.ts → system/system.ts',
+  ]) t.ok(edges.includes(edge), edge)
+  for (const text of [
+    "import { x } from '../launch/x.js'", "import type { X } from '../launch/x.js'", "import {\n  x,\n  type Y,\n} from '../launch/x.js'", "export * from '../launch/x.js'",
+    "export type { X } from '../launch/x.js'", "import '../launch/x.js'", "const x = await import('../launch/x.js')", "type X = import('../launch/x.js').X",
+  ]) {
+    t.same(against(new Map([['system/a.ts', text], ['launch/x.ts', '']])), ['system/a.ts imports launch/x.ts, which is above it'], text)
+    t.same(cycles(new Map([['system/a.ts', text], ['launch/x.ts', "import type { A } from '../system/a.js'"]])), ['system/a.ts → launch/x.ts → system/a.ts'], text)
+  }
+  t.same(against(new Map([['new.ts', '']])), ['new.ts is in no layer'])
+  t.same(against(new Map([['cli/bin.ts', "import '../session-server.js'"], ['session-server.ts', '']])), ['cli/bin.ts imports session-server.ts'])
+  t.same(against(new Map([['cli/a.ts', "import './b.js'"]])), ['cli/a.ts imports cli/b.ts, which is not there'])
+  t.same(against(new Map([['launch/a.ts', "import './b.js'\nimport '../errors.js'"], ['launch/b.ts', ''], ['errors.ts', '']])), [])
+})

@@ -1,0 +1,55 @@
+/** What people install: the packed package, in an empty folder, by import, by require and by its command. */
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { bareEnv } from './child.js'
+import { tempFolder } from './temp-folder.js'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+const run = (program: string, args: readonly string[], cwd: string, env: Record<string, string> = {}): string => {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8', env: { ...bareEnv(), ...env } })
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} exited with ${status}: ${stderr}${stdout}`)
+  return stdout
+}
+
+t.test('the packed package works in an empty folder', (t) => {
+  const folder = tempFolder(t)
+  const [packed] = JSON.parse(run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], ROOT)) as [{ filename: string; files: { path: string }[] }]
+  const paths = packed.files.map(({ path }) => path)
+  t.same(paths.filter((path) => !/^(dist\/lib\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path)), [], 'nothing else is packed')
+
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }')
+  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, packed.filename)], folder)
+  const home = { HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state') }
+
+  t.test('by import', async (t) => {
+    const text = `
+      import { ClientProcessManager } from 'one-server'
+      const manager = new ClientProcessManager({ name: 'packed', port: 'auto' })
+      const { url } = await manager.ensureServerRunning()
+      const { status } = await fetch(url + '/api/health').then(async (answer) => answer.json())
+      console.log(status, await manager.stopServer())`
+    t.equal(run(process.execPath, ['--input-type=module', '--eval', text], folder, home), 'ok true\n')
+  })
+
+  t.test('by require', async (t) => {
+    const text = "const { ClientProcessManager, OneServerError } = require('one-server'); console.log(typeof ClientProcessManager, typeof OneServerError)"
+    t.equal(run(process.execPath, ['--eval', text], folder, { ...home, NODE_NO_WARNINGS: '1' }), 'function function\n')
+  })
+
+  t.test('by its command', async (t) => {
+    const bin = join(folder, 'node_modules', '.bin', 'one-server')
+    t.match(run(bin, ['start', 'packed', '--port', 'auto'], folder, home), /^http:\/\/127\.0\.0\.1:\d+\n$/)
+    run(bin, ['stop', 'packed'], folder, home)
+  })
+
+  t.test('it runs no scripts on installation and has few dependencies', async (t) => {
+    const { scripts, dependencies } = JSON.parse(readFileSync(join(folder, 'node_modules', 'one-server', 'package.json'), 'utf8')) as Record<string, Record<string, string>>
+    t.same(Object.keys(scripts!).filter((name) => /^(pre|post)?install$|^prepare$/.test(name)), [])
+    t.same(Object.keys(dependencies!).toSorted(), ['get-port', 'proper-lockfile', 'wait-on', 'yocto-spinner'])
+  })
+  t.end()
+})

@@ -1,0 +1,11 @@
+/** A launcher that is killed between any two of its steps leaves nothing that stands in the way of the next client. */
+import t from 'tap'
+import { killSeries } from '../kill-series.js'
+
+t.test('a launcher killed before any of its changes: the next client has a server, and never were there two', { timeout: 120_000 }, async (t) => {
+  t.ok((await killSeries(t, { action: 'SIGKILL', every: 2, only: 'writes' })) > 20, 'there are enough of them to mean something')
+})
+
+t.test('a launcher frozen before some of its calls, and thawed later: one server, and it knows which', { timeout: 120_000 }, async (t) => {
+  t.ok((await killSeries(t, { action: 'SIGSTOP', every: 12, only: 'writes' })) > 20)
+})
