@@ -96,7 +96,7 @@ export class ClientProcessManager {
         case 'named':
           return decision.pid
         case 'launched':
-          await leave(context, decision.own.launch.id)
+          await leave(context, decision.own.record)
           return decision.own.launch.leader.pid
         default:
           await moveOn(context, decision, deadline)

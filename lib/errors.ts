@@ -53,12 +53,13 @@ export class OneServerError extends Error {
   readonly code: OneServerErrorCode
   /** What the reader can do about it. */
   readonly hint: string
-  readonly exitCode?: number
-  readonly signal?: string
-  readonly logTail?: string
-  readonly logFile?: string
-  readonly pid?: number
-  readonly port?: number
+  // Declared only: a field that does not apply is absent, not undefined.
+  declare readonly exitCode?: number
+  declare readonly signal?: string
+  declare readonly logTail?: string
+  declare readonly logFile?: string
+  declare readonly pid?: number
+  declare readonly port?: number
 
   constructor(code: OneServerErrorCode, message: string, hint: string, data: OneServerErrorData = {}, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
@@ -104,6 +105,7 @@ export const invalidCombination = (message: string, hint: string): OneServerErro
 
 const show = (value: unknown): string => {
   if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'number') return String(value)
   if (typeof value === 'function') return 'a function'
   try {
     return JSON.stringify(value) ?? String(value)

@@ -148,18 +148,39 @@ const string = (option: string, value: unknown, expected = 'a non-empty string w
   return value
 }
 
-const stringMap = (option: string, value: unknown, expected: string, name: RegExp): Record<string, string | undefined> => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidOption(option, expected, value)
+interface MapRules {
+  readonly name: RegExp
+  readonly expectedName: string
+  readonly value: RegExp
+  readonly expectedValue: string
+  /** Whether undefined removes a name. */
+  readonly removes: boolean
+}
+
+const ENVIRONMENT: MapRules = {
+  name: /^[A-Za-z_][A-Za-z0-9_]*$/, expectedName: 'a letter or _, then letters, digits or _ (a POSIX shell drops any other)',
+  value: /^[^\0]*$/, expectedValue: 'a string without NUL', removes: true,
+}
+
+/** RFC 9110, sections 5.1 and 5.5, as node:http checks them. */
+const HEADERS: MapRules = {
+  name: /^[\w!#$%&'*+.^`|~-]+$/, expectedName: 'the name of a header',
+  value: /^[\t\x20-\x7e\x80-\xff]*$/, expectedValue: 'a string without line breaks that a header can hold', removes: false,
+}
+
+const stringMap = (option: string, value: unknown, { name, expectedName, value: allowed, expectedValue, removes }: MapRules): Record<string, string | undefined> => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidOption(option, 'an object of strings', value)
   for (const [key, item] of Object.entries(value)) {
-    if (!name.test(key)) throw invalidOption(`${option}: the name ${JSON.stringify(key)}`, 'a letter or _, then letters, digits or _ (a POSIX shell drops any other)', key)
-    if (item !== undefined && (typeof item !== 'string' || item.includes('\0'))) throw invalidOption(`${option}.${key}`, 'a string', item)
+    if (!name.test(key)) throw invalidOption(`${option}: the name ${JSON.stringify(key)}`, expectedName, key)
+    if (!(item === undefined && removes) && (typeof item !== 'string' || !allowed.test(item))) throw invalidOption(`${option}.${key}`, expectedValue, item)
   }
   return { ...value }
 }
 
 export const parseHost = (option: string, value: unknown): string => {
   const text = string(option, value).replace(/^\[(.*)\]$/, '$1')
-  if (!/^[A-Za-z0-9._:%-]+$/.test(text)) throw invalidOption(option, "a host name or an IP address, such as 'localhost' or '::1'", value)
+  const inUrl = text.includes(':') ? `[${text}]` : text
+  if (!/^[A-Za-z0-9._:-]+$/.test(text) || !URL.canParse(`http://${inUrl}/`)) throw invalidOption(option, "a host name or an IP address, such as 'localhost' or '::1'", value)
   return text
 }
 
@@ -232,13 +253,13 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
     serverScript: script === undefined || isAbsolute(script) ? script : resolve(script),
     command: options.command === undefined ? undefined : command(options.command),
     cwd,
-    env: Object.freeze(stringMap('env', options.env ?? {}, 'an object of strings', /^[A-Za-z_][A-Za-z0-9_]*$/)),
+    env: Object.freeze(stringMap('env', options.env ?? {}, ENVIRONMENT)),
     inheritEnv: inheritEnv(options.inheritEnv ?? true),
     port: Object.freeze(parsePort('port', options.port ?? 3000)),
     host: parseHost('host', options.host ?? 'localhost'),
     healthPath: parseHealthPath('healthPath', options.healthPath ?? '/api/health'),
     healthUrl: options.healthUrl === undefined ? undefined : parseHealthUrl('healthUrl', options.healthUrl),
-    healthHeaders: Object.freeze(stringMap('healthHeaders', options.healthHeaders ?? {}, 'an object of strings', /^[\w!#$%&'*+.^`|~-]+$/)) as Readonly<Record<string, string>>,
+    healthHeaders: Object.freeze(stringMap('healthHeaders', options.healthHeaders ?? {}, HEADERS)) as Readonly<Record<string, string>>,
     startupTimeout: parseDuration('startupTimeout', options.startupTimeout ?? 10_000, 1),
     healthCheckInterval: parseDuration('healthCheckInterval', options.healthCheckInterval ?? 200, 1),
     healthTimeout: parseDuration('healthTimeout', options.healthTimeout ?? 500, 1),

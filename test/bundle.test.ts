@@ -2,7 +2,7 @@
  * As editor extensions ship: bundled by esbuild into one CommonJS file, and run where there is no
  * node_modules.
  */
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -41,4 +41,17 @@ t.test('bundled into one file, it starts a server, finds it again and stops it',
     first: { started: true, adopted: false, url: /^http:\/\/127\.0\.0\.1:\d+$/, pid: Number }, second: { started: false, url: told.first.url, pid: told.first.pid },
     stopped: true, code: 'COMMAND_NOT_FOUND', listeners: 0,
   })
+})
+
+t.test('the bundled server is looked for beside the bundle', async (t) => {
+  const [from, to, home] = [tempFolder(t), tempFolder(t), tempFolder(t)]
+  writeFileSync(join(from, 'program.cjs'), `
+    const { ClientProcessManager } = require(${JSON.stringify(fileURLToPath(library('index.js')))})
+    const manager = new ClientProcessManager({ pidFile: process.env.HOME + '/s.pid', port: 'auto', host: '127.0.0.1' })
+    manager.ensureServerRunning().then(({ started }) => manager.stopServer().then((stopped) => console.log(started, stopped)), ({ message }) => console.log(message))`)
+  await build({ entryPoints: [join(from, 'program.cjs')], outfile: join(to, 'bundle.cjs'), bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent', absWorkingDir: from })
+  const call = () => run(t, process.execPath, [join(to, 'bundle.cjs')], { cwd: home, env: { ...bareEnv(), HOME: home } })
+  t.match(await call(), { stdout: `The server script does not exist: ${to}/session-server.js (nor ${to}/session-server.ts)\n` })
+  copyFileSync(fileURLToPath(library('session-server.js')), join(to, 'session-server.js'))
+  t.match(await call(), { stdout: 'true true\n', stderr: '' })
 })

@@ -6,36 +6,26 @@
  * A launcher that dies or freezes here leaves a server that boots on; those who follow look after it.
  */
 import { basename } from 'node:path'
-import { aborted, OneServerError, portInUse, serverExited, startTimeout } from '../errors.js'
+import { aborted, OneServerError, startTimeout } from '../errors.js'
+import type { LaunchRecord } from '../state/launch-record.js'
 import type { Exit } from '../system/system.js'
 import { claimPath, markPath, tempPath } from './claims.js'
 import type { Context } from './context.js'
 import { endPastDeadline, markReady } from './ending.js'
 import type { OwnLaunch } from './launch.js'
 import { endedBecause, outcomeOf } from './outcome.js'
-import { isFree } from './ports.js'
 import { confirm } from './readiness.js'
-import { LOG_LINES, settleUnlocked } from './settle.js'
+import { LOG_LINES, settleUnlocked, whyItExited } from './settle.js'
 
 /** `again`: nothing came of it and nobody needs to be told; look again from the start. */
 export type Attended = { readonly kind: 'ready'; readonly url: string } | { readonly kind: 'failed'; readonly error: OneServerError } | { readonly kind: 'port-lost' } | { readonly kind: 'again' }
 
 /** Leaves the launch to those who follow it. */
-export const leave = async ({ system, paths }: Context, id: string): Promise<void> => {
-  await system.create(markPath(paths, id, 'unattended'), '', await tempPath(system, paths))
+export const leave = async ({ system, paths }: Context, { launch, keeper }: LaunchRecord): Promise<void> => {
+  await system.create(markPath(paths, launch, 'unattended'), '', await tempPath(system, paths))
+  // Nobody is left to be told how it ends.
+  if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
 }
-
-const whyItExited = async (context: Context, { record }: OwnLaunch, exit: Exit): Promise<OneServerError> => {
-  const { logFile, port, pid } = record
-  const data = { ...exit, pid, logFile, logTail: await context.system.tail(logFile, LOG_LINES) }
-  if (await lostItsPort(context, port, data.logTail)) {
-    return portInUse(port, 'by now: the server lost it to another process between the choice and the bind', data)
-  }
-  return serverExited(data)
-}
-
-const lostItsPort = async (context: Context, port: number, logTail: string): Promise<boolean> =>
-  /EADDRINUSE|address already in use/i.test(logTail) || !(await isFree(context, port))
 
 /** While this client was frozen, others have brought its launch to its end: what they told those who wait holds for it, too. */
 const afterOthers = async (context: Context, { launch }: OwnLaunch): Promise<Attended> => {
@@ -50,7 +40,7 @@ const afterExit = async (context: Context, own: OwnLaunch, exit: Exit, mayChoose
   // It was ready to somebody who followed it, so it has not failed to start.
   if (names.includes(`${launch.id}.ready`)) return { kind: 'again' }
   const isEnded = names.includes(`${launch.id}.ended`)
-  const error = isEnded ? await endedBecause(context, launch.id) : await whyItExited(context, own, exit)
+  const error = isEnded ? await endedBecause(context, launch.id) : await whyItExited(context, record, exit)
   const again = !isEnded && mayChooseAgain && error?.code === 'PORT_IN_USE'
   const told = await settleUnlocked(context, launch, record, again ? undefined : error)
   if (again) return { kind: 'port-lost' }
@@ -85,7 +75,7 @@ export const attend = async (context: Context, own: OwnLaunch, signal: AbortSign
   try {
     for (;;) {
       if (signal?.aborted) {
-        await leave(context, launch.id)
+        await leave(context, record)
         throw aborted(signal.reason)
       }
       if (exit !== undefined) return await afterExit(context, own, exit, mayChooseAgain)
@@ -94,7 +84,7 @@ export const attend = async (context: Context, own: OwnLaunch, signal: AbortSign
       if (url === undefined) continue
       const confirmed = await confirm(context, launch, url)
       if (confirmed.healthy) {
-        const agreed = await markReady(context, launch.id, url)
+        const agreed = await markReady(context, record, url)
         return agreed === undefined ? { kind: 'again' } : { kind: 'ready', url: agreed }
       }
       last = confirmed.reason

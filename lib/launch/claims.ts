@@ -1,11 +1,11 @@
 /**
  * The names in the host's folder. A claim is a client's written promise to start a server, made before
  * that server runs, and promise 1 rests on it. The verdict on a claim is in its *name*, so that it can
- * be judged even when its body cannot be read: launch id, PID and start time of the server.
+ * be judged even when its body cannot be read: launch id, PID, start time and process group of the server.
  *
  * Format 1 of the names (16 hex digits identify a launch):
  *
- *     <launch>.<pid>.<start>.claim      a claim; created as a whole, never rewritten or renamed
+ *     <launch>.<pid>.<start>.<group>.claim   a claim; created as a whole, never rewritten or renamed
  *     <launch>.gate                     empty until the gate was opened; the server's own process writes it
  *     <launch>.ready                    the health check has answered; body: the URL that did
  *     <launch>.unattended               its launcher has left without waiting for it
@@ -20,12 +20,12 @@
 import { join } from 'node:path'
 import { stateNewer } from '../errors.js'
 import type { Paths } from '../paths.js'
-import type { ProcessId, System } from '../system/system.js'
+import type { Leader, ProcessId, System } from '../system/system.js'
 
 /** One launch, as a listing of the folder shows it. */
 export interface Launch {
   readonly id: string
-  readonly leader: ProcessId
+  readonly leader: Leader
   readonly ready: boolean
   readonly unattended: boolean
   readonly ended: boolean
@@ -42,14 +42,14 @@ export interface Listing {
   readonly traces: readonly { readonly name: string; readonly process: ProcessId }[]
 }
 
-const CLAIM = /^([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.claim$/
+const CLAIM = /^([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.([1-9]\d{0,9})\.claim$/
 const MARK = /^([0-9a-f]{16})\.(gate|ready|unattended|ended|outcome|[0-9a-f]{16}\.ending)$/
 const TRACE = /^[0-9a-f]{16}\.([1-9]\d{0,9})\.(\d{1,20})\.(?:tmp|locking)$/
 const NEWER = /\.(?:claim|gate|ready|unattended|ending|ended|outcome|lease)\d+$/
 
 type Mark = 'gate' | 'ready' | 'unattended' | 'ended' | 'outcome'
 
-export const claimPath = ({ host }: Paths, id: string, { pid, start }: ProcessId): string => join(host, `${id}.${pid}.${start}.claim`)
+export const claimPath = ({ host }: Paths, id: string, { pid, start, group }: Leader): string => join(host, `${id}.${pid}.${start}.${group}.claim`)
 
 export const markPath = ({ host }: Paths, id: string, mark: Mark): string => join(host, `${id}.${mark}`)
 
@@ -70,10 +70,10 @@ export const parseListing = (paths: Paths, names: readonly string[]): Listing =>
   const launches = names.flatMap((name): Launch[] => {
     const match = CLAIM.exec(name)
     if (match === null) return []
-    const [id, pid, start] = [match[1]!, Number(match[2]), match[3]!]
+    const [id, pid, start, group] = [match[1]!, Number(match[2]), match[3]!, Number(match[4])]
     const of = marks.get(id) ?? []
     return [{
-      id, leader: { pid, start },
+      id, leader: { pid, start, group },
       ready: of.includes('ready'), unattended: of.includes('unattended'), ended: of.includes('ended'),
     }]
   })

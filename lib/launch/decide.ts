@@ -4,11 +4,11 @@
  * looked: the wait for the lock lies between, and whoever held it may have started the server.
  */
 import type { OneServerError } from '../errors.js'
+import { hearLauncher } from './attendance.js'
 import { attempt, type OwnLaunch } from './launch.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { claimPath, markPath, parseListing, tempPath, type Launch } from './claims.js'
+import { claimPath, markPath, tempPath, type Launch } from './claims.js'
 import type { Context } from './context.js'
-import { isAttended, LAUNCHER_SILENCE } from './follow.js'
 import { choosePort, findAdoptable, type Adopted } from './ports.js'
 import { endedMark } from './outcome.js'
 import { alignPidFile, reasonFor, removeBarePidFile, settle, sweep } from './settle.js'
@@ -49,17 +49,6 @@ export const namesLiveProcess = async ({ system }: Context, { pid, modified }: {
   return started === undefined || started < modified + GRAIN
 }
 
-/** Gives the launcher of a launch that died while it booted the time to say how: it has released the lock, so whoever queued may notice first. */
-const hearLauncher = async (context: Context, launch: Launch, record: LaunchRecord): Promise<void> => {
-  const { system, paths } = context
-  const until = system.now() + LAUNCHER_SILENCE
-  while (system.now() < until && (await isAttended(context, launch, record))) {
-    const { launches } = parseListing(paths, await system.list(paths.host))
-    if (!launches.some(({ id }) => id === launch.id)) return
-    await system.sleep(10)
-  }
-}
-
 /** Why a launch is over, and as of when. A call that began before it was claimed has waited for it; one that began later would have seen it live. */
 const whyItIsOver = async (context: Context, launch: Launch, record: LaunchRecord | undefined, began: number) => {
   const ended = await endedMark(context, launch.id)
@@ -93,7 +82,7 @@ const restoreClaim = async (context: Context, { pidFile, listing }: Survey): Pro
   const { system, paths } = context
   if (pidFile.kind !== 'record' || pidFile.record.host !== system.host()) return false
   const { record } = pidFile
-  const leader = { pid: record.pid, start: record.start }
+  const leader = { pid: record.pid, start: record.start, group: record.group }
   if (listing.launches.some(({ id }) => id === record.launch) || (await judgeLaunch(system, { id: record.launch, leader })) === 'dead') return false
   await system.create(claimPath(paths, record.launch, leader), JSON.stringify(record), await tempPath(system, paths))
   // What its marks said is lost: that its gate was opened is certain, whether it is ready somebody has to see anew.

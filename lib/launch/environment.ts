@@ -13,6 +13,8 @@ const CLIENT_ONLY = [
 
 /** Options of Node that attach a debugger, or preload what a debugger or test runner needs. */
 const DEBUGGER = /^--(inspect|debug|experimental-network-inspection)/
+/** Its value may be a word of its own. */
+const PORT_FOLLOWS = /^--(inspect|debug)-port$/
 const PRELOAD = /^(--require|-r|--import|--loader|--experimental-loader)$/
 const PRELOADED = /js-debug|bootloader|jetbrains|debugConnector|@tapjs|[\\/]tap[\\/]/i
 
@@ -25,7 +27,10 @@ const withoutDebugger = (options: string): string => {
   for (let index = 0; index < all.length; index++) {
     const word = all[index]!
     const [name = '', inline] = word.split(/=(.*)/s)
-    if (DEBUGGER.test(word)) continue
+    if (DEBUGGER.test(word)) {
+      if (PORT_FOLLOWS.test(word)) index++
+      continue
+    }
     const value = inline ?? all[index + 1] ?? ''
     if (PRELOAD.test(name)) {
       if (inline === undefined) index++

@@ -11,6 +11,7 @@ import type { Deadline } from '../deadline.js'
 import { OneServerError, serverUnhealthy, startTimeout } from '../errors.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge } from '../system/system.js'
+import { isAttended, LAUNCHER_SILENCE } from './attendance.js'
 import { parseListing, type Launch } from './claims.js'
 import type { Context } from './context.js'
 import { endPastDeadline, markReady, readyUrl } from './ending.js'
@@ -24,9 +25,6 @@ export type Followed = { readonly kind: 'ready'; readonly url: string } | { read
 /** ms between two looks while the folder is watched, and while it cannot be (inotify is exhausted). */
 const WATCHED = 100
 const UNWATCHED = 25
-
-/** ms that the launcher has for writing the outcome, which only it knows in full. */
-export const LAUNCHER_SILENCE = 150
 
 /** ms that the launcher has for ending a launch past its deadline, before a follower does. */
 const GRACE = 1000
@@ -70,13 +68,6 @@ const use = async (context: Context, launch: Launch, record: LaunchRecord, deadl
 const patience = ({ settings }: Context, record: LaunchRecord, deadline: Deadline): number =>
   settings.startupTimeout < record.startupTimeout ? deadline.at : Math.max(deadline.at, record.deadline + record.stopTimeout + GRACE)
 
-/** Whether somebody looks after the launch: its launcher lives, is not stopped, and has not left. */
-export const isAttended = async ({ system }: Context, launch: Launch, { launcher }: LaunchRecord): Promise<boolean> => {
-  if (launch.unattended) return false
-  const look = await system.look(launcher.pid)
-  return look.state !== 'stopped' && judge(launcher, look) !== 'dead'
-}
-
 export const follow = async (context: Context, first: Launch, record: LaunchRecord, deadline: Deadline): Promise<Followed> => {
   if (first.ready) return use(context, first, record, deadline)
   const { system, paths, report } = context
@@ -113,7 +104,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
       } else if (now >= nextProbe && (!attended || now > record.deadline + GRACE)) {
         const answer = await probeLaunch(context, launch, record)
         if (answer.healthy) {
-          const url = await markReady(context, id, answer.url)
+          const url = await markReady(context, record, answer.url)
           if (url === undefined) continue
           const confirmed = await confirm(context, launch, url)
           return confirmed.healthy ? { kind: 'ready', url } : { kind: 'gone' }

@@ -41,7 +41,8 @@ const fingerprintOf = async ({ system, settings }: Context, { program, args }: C
 const write = async (context: Context, id: string, child: GatedChild, port: number, command: Command, logFile: string): Promise<LaunchRecord> => {
   const { system, settings } = context
   return {
-    format: FORMAT, launch: id, host: system.host(), pid: child.id.pid, start: child.id.start, port,
+    format: FORMAT, launch: id, host: system.host(), pid: child.id.pid, start: child.id.start, group: child.group,
+    ...(child.keeper === undefined ? {} : { keeper: child.keeper }), port,
     health: healthPlan(settings, port), healthTimeout: settings.healthTimeout, healthCheckInterval: settings.healthCheckInterval,
     launcher: system.self, deadline: system.now() + settings.startupTimeout, startupTimeout: settings.startupTimeout,
     stopSignal: settings.stopSignal, stopTimeout: settings.stopTimeout, logFile,
@@ -88,7 +89,8 @@ export const attempt = async (context: Context, port: number): Promise<Attempt> 
   await system.inspectLog(logFile)
   await removeForgottenLogs(context, logFile)
   const child = await system.spawn({ program: command.program, args: command.args, cwd: settings.cwd, env, logFile: ownLog, gateFile })
-  const launch: Launch = { id, leader: child.id, ready: false, unattended: false, ended: false }
+  const leader = { ...child.id, group: child.group }
+  const launch: Launch = { id, leader, ready: false, unattended: false, ended: false }
   report({ type: 'spawned', pid: child.id.pid, port, launchId: id })
 
   const withdraw = async (): Promise<void> => {
@@ -98,7 +100,7 @@ export const attempt = async (context: Context, port: number): Promise<Attempt> 
   }
   try {
     const record = await write(context, id, child, port, command, logFile)
-    await system.create(claimPath(paths, id, child.id), JSON.stringify(record), await tempPath(system, paths))
+    await system.create(claimPath(paths, id, leader), JSON.stringify(record), await tempPath(system, paths))
     await system.create(gateFile, '', await tempPath(system, paths))
     if (await hasRival(context, id)) {
       await withdraw()

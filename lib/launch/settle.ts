@@ -5,13 +5,15 @@
  */
 import { join } from 'node:path'
 import { Deadline } from '../deadline.js'
-import { serverExited, type OneServerError } from '../errors.js'
+import { portInUse, serverExited, type OneServerError } from '../errors.js'
+import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { formatPidFile, readPidFile } from '../state/pid-file.js'
-import { judge } from '../system/system.js'
+import { judge, type Exit } from '../system/system.js'
 import { claimPath, listClaims, markPath, marksOf, tempPath, type Launch } from './claims.js'
 import type { Context } from './context.js'
 import { endedBecause, readOutcomes, writeOutcome } from './outcome.js'
+import { isFree } from './ports.js'
 import { recordOf, survey } from './survey.js'
 import { terminate, type StopManner } from './terminate.js'
 
@@ -35,14 +37,14 @@ export const settle = async (context: Context, launch: Launch, manner: StopManne
   return told
 }
 
-/** ms that setting the PID file right may wait for the lock; if it is not to be had, the next call does it. */
-const TIDYING = 1000
-
-/** As `settle`, for a client that does not hold the lock; the PID file is set right afterwards. */
+/**
+ * As `settle`, for a client that does not hold the lock; the PID file is set right afterwards. One try: whoever
+ * has the lock cleans up itself or the next call does, and a caller that has to be told at once must not queue.
+ */
 export const settleUnlocked = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError): Promise<OneServerError | undefined> => {
   const told = await settle(context, launch, manner, because)
   const { system, paths } = context
-  await withLock(system, paths, new Deadline(system, TIDYING), () => alignPidFile(context)).catch(() => {})
+  await withLock(system, paths, new Deadline(system, 0), () => alignPidFile(context)).catch(() => {})
   return told
 }
 
@@ -51,8 +53,19 @@ export const reasonFor = async (context: Context, launch: Launch): Promise<OneSe
   if (launch.ended) return endedBecause(context, launch.id)
   if (!(await hasRun(context, launch))) return undefined
   const record = await recordOf(context, launch)
-  const logTail = record === undefined ? '' : await context.system.tail(record.logFile, LOG_LINES)
-  return serverExited({ pid: launch.leader.pid, ...(record === undefined ? {} : { logFile: record.logFile, logTail }) })
+  if (record === undefined) return serverExited({ pid: launch.leader.pid })
+  const error = await whyItExited(context, record, {})
+  // A port that was ours to choose is chosen again, as its launcher would have done.
+  return error.code === 'PORT_IN_USE' && context.settings.port.kind !== 'fixed' ? undefined : error
+}
+
+/** Why a server that has run exited before it was ready, as far as `exit`, its log and its port tell. */
+export const whyItExited = async (context: Context, { logFile, port, pid }: LaunchRecord, exit: Exit): Promise<OneServerError> => {
+  const data = { ...exit, pid, logFile, logTail: await context.system.tail(logFile, LOG_LINES) }
+  if (/EADDRINUSE|address already in use/i.test(data.logTail) || !(await isFree(context, port))) {
+    return portInUse(port, 'by now: the server lost it to another process between the choice and the bind', data)
+  }
+  return serverExited(data)
 }
 
 /** Whether the gate was opened: a launch that never ran has not failed. */

@@ -70,7 +70,7 @@ export const recordOf = async (context: Context, launch: Launch, pidFile?: PidFi
 
 /** Whether a record is of this launch. */
 export const names = (record: LaunchRecord, { id, leader }: Launch): boolean =>
-  record.launch === id && record.pid === leader.pid && record.start === leader.start
+  record.launch === id && record.pid === leader.pid && record.start === leader.start && record.group === leader.group
 
 export const unreadableClaim = ({ paths }: Context, launch: Launch): OneServerError =>
   stateUnusable(

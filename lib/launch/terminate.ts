@@ -69,10 +69,11 @@ export const terminate = async (system: System, launch: Pick<Launch, 'id' | 'lea
     if (found === undefined) throw cannotTell(launch)
     const members = [...found, ...(await stillThere(system, asked, found))]
     if (!leads && members.length === 0) return
-    if (leads) await system.signalGroup(leader.pid, leader, signal)
-    await send(system, leader.pid, leads ? members.filter(({ inGroup }) => !inGroup) : members, isNew, signal)
+    // A server that has left the group is signalled by itself; the others in the group are its kin.
+    if (leads && !(await system.signalGroup(leader.group, leader, signal))) await system.signal(leader, signal)
+    await send(system, leader.group, leads ? members.filter(({ inGroup }) => !inGroup) : members, isNew, signal)
     // A stopped process would take notice only when somebody lets it go on.
-    if (leads && signal !== 'SIGKILL') await system.signalGroup(leader.pid, leader, 'SIGCONT')
+    if (leads && signal !== 'SIGKILL') await system.signalGroup(leader.group, leader, 'SIGCONT')
     asked.set(nameOf(leader), leader)
     for (const member of members) asked.set(nameOf(member), member)
     await system.sleep(leads ? LEADER_PAUSE : REMAINS_PAUSE)

@@ -17,10 +17,10 @@ const PAUSE = 20
 /** The processes of a launch whose leader is gone; undefined when it cannot be told whether they are. */
 export const remainsOf = async (system: System, { id, leader }: Pick<Launch, 'id' | 'leader'>): Promise<Kin[] | undefined> => {
   for (let looks = 1; ; looks++) {
-    const look = await system.look(leader.pid)
+    const look = await system.look(leader.group)
     const kin = await system.kin(leader, id)
-    // The kernel gives a number to nobody while a process group has it: a recycled PID shows that the group is gone.
-    const recycled = 'start' in look && look.start !== leader.start
+    // The kernel gives a number to nobody while a process group has it: one that was given anew shows that the group is gone.
+    const recycled = 'start' in look && BigInt(look.start) > BigInt(leader.start)
     const own = kin.filter(({ inGroup, carriesLaunchId }) => carriesLaunchId || (inGroup && !recycled))
     if (own.length === 0) return []
     if (own.some(({ carriesLaunchId }) => carriesLaunchId)) return own

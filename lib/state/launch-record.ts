@@ -18,6 +18,10 @@ export interface LaunchRecord {
   /** The server: the leader of its process group. */
   readonly pid: number
   readonly start: string
+  /** Its process group. */
+  readonly group: number
+  /** Its parent until it is ready. */
+  readonly keeper?: ProcessId
   readonly port: number
   readonly health: HealthPlan
   readonly healthTimeout: number
@@ -57,7 +61,7 @@ const client: Check = (value) => isObject(value) && (value['pid'] === 1 || pid(v
 
 const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   launch: (value) => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value),
-  host: text, pid, start: digits,
+  host: text, pid, start: digits, group: pid, keeper: (value) => value === undefined || client(value),
   port: (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65536,
   health, healthTimeout: count, healthCheckInterval: count,
   launcher: client, deadline: count, startupTimeout: count,

@@ -94,6 +94,8 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number, rando
   /** The file system as proper-lockfile sees it. Made anew for each try, since it keeps its probe of the clock's resolution on it. */
   const judging = (note: string) => {
     let held = false
+    /** The lock as this client made or refreshed it last. */
+    let mine: Stats | undefined
     return {
       mkdir: (path: string, callback: NoParamCallback) =>
         mkdir(path, { mode: 0o700 }, (error) => {
@@ -111,14 +113,17 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number, rando
           return callback(error as Error)
         }
       },
-      utimes,
+      utimes: (path: string, atime: Date, mtime: Date, callback: NoParamCallback) =>
+        utimes(path, atime, mtime, (error) => {
+          const stats = lstatSync(path, { throwIfNoEntry: false })
+          if (error === null && stats !== undefined) mine = stats
+          callback(error)
+        }),
       rmdir: (path: string, callback: NoParamCallback) => {
-        // Between the look and the removal another client may have taken the stale lock over.
-        try {
-          if (seen !== undefined && !held && !sameLock(seen.stats, lstatSync(path))) return callback(null)
-        } catch {
-          return callback(null)
-        }
+        // Since the look at it, or while this client was frozen, another one may have taken the lock over: that one stays.
+        const known = held ? mine : seen?.stats
+        const stats = lstatSync(path, { throwIfNoEntry: false })
+        if (stats === undefined || (known !== undefined && !sameLock(known, stats))) return callback(null)
         return rmdir(path, callback)
       },
       rmdirSync,

@@ -7,7 +7,7 @@
  * name before it may contain anything), proc_pid_environ(5), kill(2).
  */
 import { readdirSync, readFileSync } from 'node:fs'
-import type { Kin, ProcessId, ProcessLook } from './system.js'
+import type { Kin, Leader, ProcessId, ProcessLook } from './system.js'
 
 /** Loaded only where /proc does not answer: it costs a warm call more than everything else in this file. */
 const run = (program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): string =>
@@ -73,7 +73,7 @@ const linux = {
     return { state: 'hidden' }
   },
 
-  kin(leader: ProcessId, launch: string): Kin[] {
+  kin(leader: Leader, launch: string): Kin[] {
     const mark = `\0ONE_SERVER_LAUNCH_ID=${launch}\0`
     const kin: Kin[] = []
     for (const name of readdirSync('/proc')) {
@@ -81,9 +81,9 @@ const linux = {
       if (!Number.isInteger(pid) || pid === process.pid) continue
       const entry = readStat(pid)
       if (entry === undefined || ended(entry)) continue
-      // What was there before the leader does not descend from it; that spares most of the reading.
-      if (BigInt(entry.start) < BigInt(leader.start)) continue
-      const inGroup = entry.group === leader.pid
+      // What was there before the leader does not descend from it; that spares most of the reading. Its keeper is a tick older at most.
+      if (entry.group !== leader.group && BigInt(entry.start) < BigInt(leader.start)) continue
+      const inGroup = entry.group === leader.group
       const carriesLaunchId = environ(pid).includes(mark)
       if (inGroup || carriesLaunchId) kin.push({ pid, start: entry.start, inGroup, carriesLaunchId })
     }
@@ -123,9 +123,9 @@ const ps = {
     return { state: ended(row) ? 'zombie' : row.state === 'T' ? 'stopped' : 'running', start: row.start, isThread: false }
   },
 
-  kin(leader: ProcessId, launch: string): Kin[] {
+  kin(leader: Leader, launch: string): Kin[] {
     return ps.rows(['-A'])
-      .filter((row) => row.group === leader.pid && row.pid !== process.pid && !ended(row))
+      .filter((row) => row.group === leader.group && row.pid !== process.pid && !ended(row))
       .map((row) => ({
         pid: row.pid, start: row.start, inGroup: true,
         carriesLaunchId: environmentByPs(row.pid).includes(`ONE_SERVER_LAUNCH_ID=${launch}`),
@@ -155,9 +155,9 @@ const windows = {
     return { state: exists(pid) ? 'hidden' : 'gone' }
   },
 
-  kin(leader: ProcessId): Kin[] {
+  kin(leader: Leader): Kin[] {
     const look = windows.look(leader.pid)
-    return look.state === 'running' && look.start === leader.start ? [{ ...leader, inGroup: true, carriesLaunchId: true }] : []
+    return look.state === 'running' && look.start === leader.start ? [{ pid: leader.pid, start: leader.start, inGroup: true, carriesLaunchId: true }] : []
   },
 }
 
@@ -168,7 +168,7 @@ export const lookAt = (pid: number): ProcessLook =>
   Number.isSafeInteger(pid) && pid > 0 && pid < 2 ** 31 ? table.look(pid) : { state: 'gone' }
 
 /** The live processes of a launch, this process excepted. */
-export const kinOf = (leader: ProcessId, launch: string): Kin[] => table.kin(leader, launch)
+export const kinOf = (leader: Leader, launch: string): Kin[] => table.kin(leader, launch)
 
 /** The launch id in the environment of a process. */
 export const launchIdOf = (pid: number): string | undefined => /\0ONE_SERVER_LAUNCH_ID=([^\0]*)\0/.exec(environ(pid))?.[1]

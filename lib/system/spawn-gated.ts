@@ -4,36 +4,56 @@
  * is open, the pipe closes, the child reads end-of-file and exits, and the server of a losing client
  * has never executed an instruction.
  *
- * On POSIX a shell waits in `read` and then becomes the server by `exec`, so that PID and start time
- * stay and no second process remains. On Windows there is no exec: a small Node process waits and
- * then runs the server as its child (untested).
+ * On POSIX two shells are started. The inner one waits in `read` and then becomes the server by
+ * `exec`, so that PID and start time stay. The outer one, the keeper, is its parent, because only a
+ * parent learns an exit code; it is killed once the launch is ready. Then the server is a child of
+ * init, and whoever ends the process tree of the launching client by parent PIDs (tree-kill, the stop
+ * button of an editor) does not meet it.
+ *
+ * On Windows there is no exec: a small Node process waits and then runs the server as its child
+ * (untested).
  */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { closeSync, fchmodSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { createInterface } from 'node:readline'
 import { commandNotFound, stateUnusable } from '../errors.js'
-import { lookAt } from './process-table.js'
-import type { Exit, GatedChild, SpawnPlan } from './system.js'
+import { groupOf, lookAt } from './process-table.js'
+import type { Exit, GatedChild, ProcessId, SpawnPlan } from './system.js'
+
+/**
+ * Not `&`: what a shell runs in the background ignores SIGINT for ever. Its words are on the status
+ * pipe: first the PID, from the inner shell, then the exit status.
+ */
+const KEEPER = 'one_server_gate=$1; shift; (exec /bin/sh -c "$one_server_gate" "$@" 2>&3); echo "$?"'
 
 /**
  * An exported function named `read` or an exported TMOUT would open or close the gate by themselves.
  * The line in the gate file tells those who find the child dead whether the server ever ran: when its
- * launcher was killed before it opened the gate, nothing has failed. The server's stdin is /dev/null:
- * the pipe is the gate's alone.
+ * launcher was killed before it opened the gate, nothing has failed. The server's stdin is /dev/null,
+ * the log is its stdout and stderr, and the pipes are the gate's alone.
  */
-const POSIX_GATE = 'unset -f read echo; TMOUT= read -r one_server_gate && echo >>"$0" && exec "$@" </dev/null'
+const GATE = 'unset -f read echo; echo "$$"; TMOUT= read -r one_server_gate && echo >>"$0" && exec "$@" </dev/null >&3 2>&3 3>&-'
 
 const WINDOWS_GATE = `
 const [gate, program, ...args] = process.argv.slice(1)
+console.log(process.pid)
 process.stdin.once('data', () => {
   process.stdin.destroy()
   require('node:fs').appendFileSync(gate, '\\n')
-  const child = require('node:child_process').spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], windowsHide: true })
-  child.on('exit', (code) => process.exit(code ?? 1))
+  const child = require('node:child_process').spawn(program, args, { stdio: ['ignore', 3, 3], windowsHide: true })
+  child.on('exit', (code) => { console.log(code ?? 1); process.exit(code ?? 1) })
   child.on('error', () => process.exit(127))
 })`
 
-/** Changes what the shell of the gate itself does; nothing that a server could want. */
-const SHELL_ONLY = ['OPTIND', 'SHELLOPTS', 'BASHOPTS']
+/** Changes what the shells of the gate themselves do; nothing that a server could want. */
+const SHELL_ONLY = ['OPTIND', 'SHELLOPTS', 'BASHOPTS', 'one_server_gate']
+
+/** The log's descriptor in the shells. */
+const LOG = 3
+
+/** ms between two looks at a server whose keeper was killed by somebody else. */
+const WITHOUT_KEEPER = 50
 
 const CLOSE_ON_EXEC = 0o2000000
 
@@ -44,7 +64,7 @@ const CLOSE_ON_EXEC = 0o2000000
 const leakingDescriptors = (): number[] => {
   if (process.platform !== 'linux') return []
   return readdirSync('/proc/self/fd').map(Number).filter((fd) => {
-    if (fd <= 2) return false
+    if (fd <= LOG) return false
     try {
       const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
       return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0
@@ -55,7 +75,7 @@ const leakingDescriptors = (): number[] => {
 }
 
 const start = (plan: SpawnPlan, log: number, nothing: number): ChildProcess => {
-  const stdio: (number | 'pipe' | 'ignore')[] = ['pipe', log, log]
+  const stdio: (number | 'pipe' | 'ignore')[] = ['pipe', 'pipe', 'ignore', log]
   for (const fd of leakingDescriptors()) {
     while (stdio.length < fd) stdio.push('ignore')
     stdio[fd] = nothing
@@ -64,7 +84,7 @@ const start = (plan: SpawnPlan, log: number, nothing: number): ChildProcess => {
   const options: SpawnOptions = { cwd: plan.cwd, env, stdio, detached: true, windowsHide: true }
   return process.platform === 'win32'
     ? spawn(process.execPath, ['-e', WINDOWS_GATE, plan.gateFile, plan.program, ...plan.args], options)
-    : spawn('/bin/sh', ['-c', POSIX_GATE, plan.gateFile, plan.program, ...plan.args], options)
+    : spawn('/bin/sh', ['-c', KEEPER, 'one-server', GATE, plan.gateFile, plan.program, ...plan.args], options)
 }
 
 const open = (path: string, flags: string): number => {
@@ -78,52 +98,89 @@ const open = (path: string, flags: string): number => {
   }
 }
 
-export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild> => {
+const spawnKeeper = (plan: SpawnPlan): ChildProcess => {
   const log = open(plan.logFile, 'a')
-  let child: ChildProcess
   try {
     const nothing = open(process.platform === 'win32' ? '\\\\.\\NUL' : '/dev/null', 'r+')
     try {
-      child = start(plan, log, nothing)
+      return start(plan, log, nothing)
     } finally {
       closeSync(nothing)
     }
   } finally {
     closeSync(log)
   }
-  // In the tick of the spawn the PID cannot have been given to anybody else: it has not been waited for.
-  const look = child.pid === undefined ? undefined : lookAt(child.pid)
-  const exited = new Promise<Exit>((resolve) => {
-    child.once('exit', (code, signal) => resolve(signal === null ? { exitCode: code ?? 0 } : { signal }))
+}
+
+/** A shell tells a signal as 128 and its number. */
+const exitOf = (status: number): Exit => {
+  const signal = Object.entries(constants.signals).find(([, number]) => status === 128 + number)?.[0]
+  return signal === undefined ? { exitCode: status } : { signal }
+}
+
+const identify = (pid: number): ProcessId | undefined => {
+  const look = lookAt(pid)
+  return 'start' in look ? { pid, start: look.start } : undefined
+}
+
+const isGone = ({ pid, start }: ProcessId): boolean => {
+  const look = lookAt(pid)
+  return look.state === 'gone' || look.state === 'zombie' || ('start' in look && look.start !== start)
+}
+
+/** Nobody learns the exit code of a server whose keeper was killed; that it has ended can still be seen. */
+const untilGone = (id: ProcessId): Promise<Exit> =>
+  new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (!isGone(id)) return
+      clearInterval(timer)
+      resolve({})
+    }, WITHOUT_KEEPER)
+    timer.unref()
   })
-  const pipe = child.stdin!
-  pipe.on('error', () => {})
-  const close = async (): Promise<void> => {
-    pipe.destroy()
-    // A gate that does not read its end-of-file (it was frozen) must not wait to be thawed.
-    const timer = setTimeout(() => child.kill('SIGKILL'), 1000)
-    await exited
-    clearTimeout(timer)
-  }
+
+export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild> => {
+  const child = spawnKeeper(plan)
   if (child.pid === undefined) {
     const error = await new Promise<NodeJS.ErrnoException>((resolve) => { child.once('error', resolve) })
     throw commandNotFound(`The server cannot be started: ${error.message}`, 'Check the working directory (cwd, --cwd) and the limits on processes and open files.', error)
   }
+  // In the tick of the spawn the PID cannot have been given to anybody else: it has not been waited for.
+  const keeper = identify(child.pid)
   child.on('error', () => {})
-  if (look === undefined || !('start' in look)) {
+  const pipe = child.stdin!
+  pipe.on('error', () => {})
+  child.stdout!.on('error', () => {})
+  const closed = new Promise<void>((resolve) => { child.once('exit', () => resolve()) })
+  const words = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
+  const { value: first } = (await words.next()) as { value: string | undefined }
+  const id = first === undefined ? undefined : identify(Number(first))
+  const close = async (): Promise<void> => {
+    pipe.destroy()
+    // A gate that does not read its end-of-file (it was frozen) must not wait to be thawed.
+    const timer = setTimeout(() => {
+      if (id !== undefined && !isGone(id)) process.kill(id.pid, 'SIGKILL')
+      child.kill('SIGKILL')
+    }, 1000)
+    await closed
+    clearTimeout(timer)
+  }
+  // Only the keeper waits for the gate, so its PID is its own for as long as it is in the keeper's group.
+  if (keeper === undefined || id === undefined || (process.platform === 'linux' && groupOf(id.pid) !== child.pid)) {
     child.kill('SIGKILL')
     await close()
-    throw stateUnusable(`PID ${child.pid}`, 'the start time of a new process cannot be read', 'one-server must be able to read /proc (Linux) or run ps (macOS).')
+    throw stateUnusable(`PID ${child.pid}`, 'the start time of a new process cannot be read', 'one-server must be able to read /proc (Linux) or run ps (macOS), and to run /bin/sh.')
   }
+  const exited = words.next().then(({ value: status }: { value?: string }) => (status === undefined ? untilGone(id) : exitOf(Number(status))))
   return {
-    id: { pid: child.pid, start: look.start },
-    exited,
-    close,
+    id, keeper: process.platform === 'win32' ? undefined : keeper, group: child.pid, exited, close,
     open: () => new Promise((resolve) => {
       pipe.write('\n', (error) => {
         pipe.destroy()
+        // Neither the keeper nor what it will say may hold this process.
         child.unref()
-        resolve(error === null || error === undefined)
+        ;(child.stdout as unknown as { unref(): void }).unref()
+        resolve((error === null || error === undefined) && !isGone(id))
       })
     }),
   }

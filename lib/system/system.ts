@@ -14,6 +14,11 @@ export interface ProcessId {
   readonly start: string
 }
 
+/** The server itself, and the process group that it was started in. */
+export interface Leader extends ProcessId {
+  readonly group: number
+}
+
 /** What can be seen of a PID. `hidden`: something has it, and nothing more can be learnt. */
 export type ProcessLook =
   | { readonly state: 'gone' | 'hidden' }
@@ -67,6 +72,10 @@ export interface SpawnPlan {
 /** A child that exists, has its final PID, and waits at the gate. */
 export interface GatedChild {
   readonly id: ProcessId
+  /** Its process group. */
+  readonly group: number
+  /** Its parent, which knows how it ends, and which is to be killed when that need not be known any more. */
+  readonly keeper: ProcessId | undefined
   /** Settles when the child has exited. Never rejects. */
   readonly exited: Promise<Exit>
   /** Lets it run. False when it is gone. */
@@ -131,9 +140,9 @@ export interface System extends Clock {
   look(pid: number): Promise<ProcessLook>
   /** Wall-clock ms at which a process was started, as far as that can be told. */
   startedAt(pid: number): Promise<number | undefined>
-  /** The live processes of a launch. */
-  kin(leader: ProcessId, launch: string): Promise<Kin[]>
-  /** Signals the process, or with `group` the process group that it leads, if it is still this very process. False when it is gone. */
+  /** The live processes of a launch: those in the process group of its leader, and those that carry its id. */
+  kin(leader: Leader, launch: string): Promise<Kin[]>
+  /** Signals the process if it is still this very process. False when it is gone. */
   signal(process: ProcessId, signal: NodeJS.Signals): Promise<boolean>
   /** Signals the process group `group` if `member` is still alive and in it. */
   signalGroup(group: number, member: ProcessId, signal: NodeJS.Signals): Promise<boolean>

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { lookAt } from '../../lib/system/process-table.js'
-import { judge, type ProcessId } from '../../lib/system/system.js'
+import { judge, type Leader, type ProcessId } from '../../lib/system/system.js'
 import { bareEnv, fixture, start } from '../child.js'
 import { tempFolder } from '../temp-folder.js'
 import { until } from '../until.js'
@@ -19,6 +19,9 @@ export const identify = (pid: number): ProcessId => {
   if (!('start' in look)) throw new Error(`PID ${pid} is ${look.state}`)
   return { pid, start: look.start }
 }
+
+/** A process that leads a group of its own. */
+export const lead = (pid: number): Leader => ({ ...identify(pid), group: pid })
 
 export const isAlive = (process: ProcessId): boolean => judge(process, lookAt(process.pid)) === 'alive'
 
@@ -36,7 +39,7 @@ export const startFixture = async (t: Test, name: string, { processes = 1, serve
   const child = start(t, '/bin/sh', ['-c', 'exec "$0" "$1" >"$2" 2>&1', process.execPath, fixture(name), log], {
     detached: true, env: { ...bareEnv(), PORT: '0', LEDGER: ledger, ONE_SERVER_LAUNCH_ID: id, ...env },
   })
-  const leader = identify(child.pid!)
+  const leader = lead(child.pid!)
   const started = (): Started[] => (existsSync(ledger) ? readFileSync(ledger, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Started) : []).filter(({ event }) => event.endsWith('start'))
   await until(() => started().length >= processes, `${processes} processes of ${name}`)
   const others = started().filter(({ pid }) => pid !== leader.pid).map(({ pid }) => endWith(t, identify(pid)))
@@ -48,7 +51,7 @@ export const startFixture = async (t: Test, name: string, { processes = 1, serve
 export const startShell = async (t: Test, text: string, pids = 0, env: Record<string, string> = {}) => {
   const id = randomBytes(8).toString('hex')
   const child = start(t, '/bin/sh', ['-c', text], { detached: true, env: { ...bareEnv(), ONE_SERVER_LAUNCH_ID: id, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
-  const leader = identify(child.pid!)
+  const leader = lead(child.pid!)
   let out = ''
   child.stdout!.setEncoding('utf8').on('data', (data: string) => { out += data })
   await until(() => out.split('\n').length > pids, 'the PIDs')

@@ -12,15 +12,15 @@ const OTHER = 'fedcba9876543210'
 const PATHS = pathsOf('/s.pid', 'h')
 
 t.test('a claim says in its name all that is needed to judge it', async (t) => {
-  const name = basename(claimPath(PATHS, ID, { pid: 4321, start: '987654' }))
-  t.equal(name, `${ID}.4321.987654.claim`)
+  const name = basename(claimPath(PATHS, ID, { pid: 4321, start: '987654', group: 4320 }))
+  t.equal(name, `${ID}.4321.987654.4320.claim`)
   t.same(parseListing(PATHS, [name]), {
-    launches: [{ id: ID, leader: { pid: 4321, start: '987654' }, ready: false, unattended: false, ended: false }], outcomes: [], orphans: [], traces: [],
+    launches: [{ id: ID, leader: { pid: 4321, start: '987654', group: 4320 }, ready: false, unattended: false, ended: false }], outcomes: [], orphans: [], traces: [],
   })
 })
 
 t.test('the marks of a launch are read from beside its claim', async (t) => {
-  const claim = `${ID}.7.5.claim`
+  const claim = `${ID}.7.5.7.claim`
   const named = (mark: 'gate' | 'ready' | 'unattended' | 'ended' | 'outcome') => basename(markPath(PATHS, ID, mark))
   t.match(parseListing(PATHS, [claim, named('ready')]).launches, [{ ready: true, unattended: false, ended: false }])
   t.match(parseListing(PATHS, [named('unattended'), claim, named('ended')]).launches, [{ ready: false, unattended: true, ended: true }])
@@ -31,7 +31,7 @@ t.test('the marks of a launch are read from beside its claim', async (t) => {
 t.test('marks without a claim are orphans, an outcome is not: it outlives its claim', async (t) => {
   const names = ['gate', 'ready', 'unattended', 'ended', `${OTHER}.ending`].map((mark) => `${ID}.${mark}`)
   t.same(parseListing(PATHS, [...names, `${ID}.outcome`]), { launches: [], outcomes: [ID], orphans: names, traces: [] })
-  t.same(parseListing(PATHS, [...names, `${ID}.7.5.claim`]).orphans, [])
+  t.same(parseListing(PATHS, [...names, `${ID}.7.5.7.claim`]).orphans, [])
 })
 
 t.test('what a process leaves while it writes or waits bears its name', async (t) => {
@@ -43,30 +43,30 @@ t.test('what a process leaves while it writes or waits bears its name', async (t
 
 t.test('names that are not ours are nothing', async (t) => {
   const names = [
-    'readme', '.claim', `${ID}.claim`, `${ID}.7.claim`, `${ID}.0.5.claim`, `${ID}.07.5.claim`, `${ID}.7.x.claim`, `${ID}.7.5.claim.bak`, `x${ID}.7.5.claim`,
-    `${ID.slice(1)}.7.5.claim`, `${ID.toUpperCase()}.7.5.claim`, `${ID}.ready.bak`, `${ID}.unknown`, `${ID}.x.ending`, `${ID}.7.5.tmp.bak`,
+    'readme', '.claim', `${ID}.claim`, `${ID}.7.claim`, `${ID}.0.5.claim`, `${ID}.07.5.claim`, `${ID}.7.x.claim`, `${ID}.7.5.7.claim.bak`, `x${ID}.7.5.7.claim`,
+    `${ID.slice(1)}.7.5.7.claim`, `${ID.toUpperCase()}.7.5.7.claim`, `${ID}.ready.bak`, `${ID}.unknown`, `${ID}.x.ending`, `${ID}.7.5.tmp.bak`,
   ]
   t.same(parseListing(PATHS, names), { launches: [], outcomes: [], orphans: [], traces: [] })
 })
 
 t.test('a name of a newer format stops the reader', async (t) => {
-  for (const name of [`${ID}.7.5.claim2`, `${ID}.ready3`, `${ID}.outcome12`, `x.lease2`]) {
-    t.throws(() => parseListing(PATHS, [`${ID}.7.5.claim`, name]), { code: 'STATE_NEWER', message: new RegExp(`^/s\\.pid\\.d/h/${name} `) }, name)
+  for (const name of [`${ID}.7.5.7.claim2`, `${ID}.ready3`, `${ID}.outcome12`, `x.lease2`]) {
+    t.throws(() => parseListing(PATHS, [`${ID}.7.5.7.claim`, name]), { code: 'STATE_NEWER', message: new RegExp(`^/s\\.pid\\.d/h/${name} `) }, name)
   }
 })
 
 t.test('the marks of one launch are told without its outcome and without those of others', async (t) => {
   const own = [`${ID}.gate`, `${ID}.ready`, basename(endingPath(PATHS, ID, OTHER)), `${ID}.ended`]
-  const names = [...own, `${ID}.outcome`, `${ID}.7.5.claim`, `${OTHER}.ready`, `${OTHER}.${ID}.ending`, `${ID}.7.5.tmp`]
+  const names = [...own, `${ID}.outcome`, `${ID}.7.5.7.claim`, `${OTHER}.ready`, `${OTHER}.${ID}.ending`, `${ID}.7.5.tmp`]
   t.same(marksOf(ID, names), own)
   t.same(endingsOf(ID, names), [`${ID}.${OTHER}.ending`])
 })
 
 t.test('claims are listed from disk, and believed only where nobody else can write', async (t) => {
   const { paths } = await aContext(t)
-  writeFileSync(claimPath(paths, ID, { pid: 7, start: '5' }), '')
+  writeFileSync(claimPath(paths, ID, { pid: 7, start: '5', group: 7 }), '')
   mkdirSync(join(paths.folder, 'another-host'))
-  writeFileSync(join(paths.folder, 'another-host', `${OTHER}.7.5.claim`), '')
+  writeFileSync(join(paths.folder, 'another-host', `${OTHER}.7.5.7.claim`), '')
   t.match((await listClaims(system, paths)).launches, [{ id: ID }], "another host's are not judged")
   for (const folder of [paths.host, paths.folder]) {
     chmodSync(folder, 0o777)

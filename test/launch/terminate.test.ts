@@ -90,7 +90,7 @@ t.test('whoever has the PID by now is not touched, nor is its group', async (t) 
   const stranger = await startShell(t, 'sleep 60 & echo $!; read line', 1)
   const signals: unknown[] = []
   const watched = { ...system, signal: async (...args: unknown[]) => { signals.push(args); return true }, signalGroup: async (...args: unknown[]) => { signals.push(args); return true } }
-  const launch = { id: 'f'.repeat(16), leader: { pid: stranger.leader.pid, start: String(BigInt(stranger.leader.start) - 1n) } }
+  const launch = { id: 'f'.repeat(16), leader: { ...stranger.leader, start: String(BigInt(stranger.leader.start) - 1n) } }
   await terminate(watched, launch, { stopSignal: 'SIGKILL', stopTimeout: 0 })
   t.same(signals, [])
   await terminate(system, launch, { stopSignal: 'SIGKILL', stopTimeout: 0 })

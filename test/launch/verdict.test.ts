@@ -62,7 +62,7 @@ t.test('one member that shows it vouches for the group', async (t) => {
 
 t.test('a PID that somebody else has now is no leader, and its group is not ours', async (t) => {
   const stranger = await startShell(t, 'sleep 60 & echo $!; read line', 1)
-  const launch = { id: 'f'.repeat(16), leader: { pid: stranger.leader.pid, start: String(BigInt(stranger.leader.start) - 1n) } }
+  const launch = { id: 'f'.repeat(16), leader: { ...stranger.leader, start: String(BigInt(stranger.leader.start) - 1n) } }
   t.equal(await judgeLaunch(system, launch), 'dead')
   t.same(await remainsOf(system, launch), [])
 })

@@ -12,7 +12,7 @@ import { settle as settleLaunch } from '../../lib/launch/settle.js'
 import { settle } from '../../lib/options.js'
 import { pathsOf } from '../../lib/paths.js'
 import { FORMAT, type LaunchRecord } from '../../lib/state/launch-record.js'
-import type { System } from '../../lib/system/system.js'
+import type { Leader, System } from '../../lib/system/system.js'
 import type { Act, RunPlan } from './schedule.js'
 import { HOST_FOLDER, PID_FILE } from './world.js'
 
@@ -25,8 +25,8 @@ const contextOf = (system: System): Context => ({
   report: reporter(undefined, () => system.now()), inside: undefined,
 })
 
-const recordFor = (pid: number, start: string): LaunchRecord => ({
-  format: FORMAT, launch: ID, host: 'host', pid, start, port: PORT, health: { urls: [URL_READY], headers: {} }, healthTimeout: 500,
+const recordFor = ({ pid, start, group }: Leader): LaunchRecord => ({
+  format: FORMAT, launch: ID, host: 'host', pid, start, group, port: PORT, health: { urls: [URL_READY], headers: {} }, healthTimeout: 500,
   healthCheckInterval: 200, launcher: { pid: 2, start: '14' }, deadline: 0, startupTimeout: 1000, stopSignal: 'SIGTERM', stopTimeout: 500,
   logFile: '/home/user/server.log', since: new Date(0).toISOString(), bundled: false, fingerprint: '',
 })
@@ -35,7 +35,7 @@ const theLaunch = async (system: System): Promise<Launch | undefined> =>
   (await listClaims(system, contextOf(system).paths)).launches.find(({ id }) => id === ID)
 
 /** Has had a 200 just now. */
-export const waiter: Act = async (_, system) => (await markReady(contextOf(system), ID, URL_READY)) === undefined ? 'ended' : 'ready'
+export const waiter: Act = async (_, system) => (await markReady(contextOf(system), { launch: ID }, URL_READY)) === undefined ? 'ended' : 'ready'
 
 /** Wrong on purpose: looks for the one who ends first, and objects afterwards. */
 export const waiterThatLooksFirst: Act = async (_, system) => {
@@ -51,7 +51,7 @@ export const reaper: Act = async (_, system) => {
   const context = contextOf(system)
   const launch = await theLaunch(system)
   if (launch === undefined) return 'gone'
-  const record = recordFor(launch.leader.pid, launch.leader.start)
+  const record = recordFor(launch.leader)
   const because = startTimeout(1000, 'simulated', {})
   if (!(await endPastDeadline(context, launch, record, because))) return 'given up'
   await settleLaunch(context, launch, record, because)
@@ -63,8 +63,8 @@ export const endingPlan = (waiters: readonly Act[], reapers: number): RunPlan =>
   acts: [...waiters, ...Array.from({ length: reapers }, () => reaper)],
   world: { deafClients: Array.from({ length: reapers }, (_, index) => `c${waiters.length + index + 1}`) },
   prepare: (world) => {
-    const { pid, start } = world.addServer(ID, PORT)
-    world.files.set(`${HOST_FOLDER}/${ID}.${pid}.${start}.claim`, JSON.stringify(recordFor(pid, start)))
+    const leader = world.addServer(ID, PORT)
+    world.files.set(`${HOST_FOLDER}/${ID}.${leader.pid}.${leader.start}.${leader.group}.claim`, JSON.stringify(recordFor(leader)))
     world.files.set(`${HOST_FOLDER}/${ID}.gate`, '\n')
   },
   check: (world, results) => {

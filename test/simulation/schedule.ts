@@ -71,7 +71,7 @@ const passTime = (world: World): boolean => {
   const due = Math.min(...awake.flatMap((actor) => actor.timers.map(({ at }) => at)))
   if (due === Number.POSITIVE_INFINITY) return false
   world.clock = Math.max(world.clock, due)
-  for (const actor of awake) for (const timer of [...actor.timers]) if (timer.at <= world.clock) timer.fire()
+  for (const actor of awake) for (const timer of actor.timers.slice()) if (timer.at <= world.clock) timer.fire()
   return true
 }
 

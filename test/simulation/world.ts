@@ -8,7 +8,7 @@
  */
 import { basename, dirname } from 'node:path'
 import { stateUnusable } from '../../lib/errors.js'
-import type { Exit, FileLock, GatedChild, HealthPlan, Kin, Listener, Probe, ProcessId, ProcessLook, SpawnPlan, System } from '../../lib/system/system.js'
+import type { Exit, FileLock, GatedChild, HealthPlan, Kin, Leader, Listener, Probe, ProcessId, ProcessLook, SpawnPlan, System } from '../../lib/system/system.js'
 
 export const PID_FILE = '/home/user/server.pid'
 const HOST = 'host'
@@ -94,7 +94,7 @@ export class World {
   }
 
   /** A server that has been running for long, launched by a client that is gone. */
-  addServer(launch: string, port: number): ProcessId {
+  addServer(launch: string, port: number): Leader {
     for (const folder of [`${PID_FILE}.d`, HOST_FOLDER]) this.folders.add(folder)
     const process = this.#add({ launch, port, gateFile: '', state: 'running', isServer: true })
     process.listensAt = 0
@@ -201,6 +201,7 @@ export class World {
 
   /** The seam, as one client sees it. */
   systemOf(actor: Actor, random: () => number): System {
+    // oxlint-disable-next-line no-this-alias -- a getter-free object of arrow functions, half of which return further objects
     const world = this
     /** Waits for the scheduler, then does it at once. */
     const step = <Result>(name: string, work: () => Result): Promise<Result> =>
@@ -248,7 +249,7 @@ export class World {
       world.#owners.set(process.pid, actor)
       const exited = new Promise<Exit>((resolve) => { process.exited.push(resolve) })
       return {
-        id: { pid: process.pid, start: process.start },
+        id: { pid: process.pid, start: process.start }, group: process.group, keeper: undefined,
         exited,
         open: () => step(`opens the gate of ${process.pid}`, () => {
           if (process.state === 'dead') return false
@@ -327,8 +328,8 @@ export class World {
       look: (pid) => step(`looks at ${pid}`, () => world.#look(pid)),
       startedAt: () => atOnce(() => undefined),
       kin: (leader, launch) => step(`looks for the kin of ${leader.pid}`, () =>
-        [...world.processes.values()].filter((process) => process.state !== 'dead' && (process.group === leader.pid || process.launch === launch))
-          .map(({ pid, start, group, launch: carried }): Kin => ({ pid, start, inGroup: group === leader.pid, carriesLaunchId: carried === launch }))),
+        [...world.processes.values()].filter((process) => process.state !== 'dead' && (process.group === leader.group || process.launch === launch))
+          .map(({ pid, start, group, launch: carried }): Kin => ({ pid, start, inGroup: group === leader.group, carriesLaunchId: carried === launch }))),
       signal: (process, signal) => step(`sends ${signal} to ${process.pid}`, () => {
         if (!world.#isAlive(process)) return false
         if (signal !== 'SIGCONT') world.#willDie(process.pid, signal)

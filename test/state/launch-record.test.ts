@@ -25,8 +25,11 @@ t.test('what is something else is foreign', async (t) => {
   for (const text of ['hello', '5', '[]', 'null', '"x"', '{}', '{"format":"1"}', '{"format":1}']) t.equal(parseRecord(text), 'foreign', text)
 })
 
+/** Not every platform has it, and it need not be there to follow the launch. */
+const OPTIONAL = ['keeper']
+
 t.test('a record in which one field is missing is foreign', async (t) => {
-  for (const name of Object.keys(aRecord())) t.equal(parseRecord(JSON.stringify(without(name))), 'foreign', name)
+  for (const name of Object.keys(aRecord()).filter((one) => !OPTIONAL.includes(one))) t.equal(parseRecord(JSON.stringify(without(name))), 'foreign', name)
 })
 
 t.test('a record in which one field is no such thing is foreign', async (t) => {

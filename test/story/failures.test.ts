@@ -18,7 +18,7 @@ interface Fault {
   /** Removes the fault. */
   readonly repair?: () => unknown
   /** With what the next call is made, if the fault lay in the options; the healthy server otherwise. */
-  readonly then?: ClientProcessManagerOptions
+  readonly after?: ClientProcessManagerOptions
   /** How often the server may have begun. */
   readonly starts: number
 }
@@ -51,7 +51,7 @@ const failure = (name: string, prepare: (t: Test, here: Place) => Fault | Promis
     t.same(here.alive(), [], 'no process is left')
     t.same(leftOver(here), before, 'no lock, no claim, no PID file that lies')
     await fault.repair?.()
-    await works(t, here, fault.then ?? {})
+    await works(t, here, fault.after ?? {})
   })
 }
 
@@ -113,7 +113,7 @@ failure('a command that may not be executed is named', (_, here) => {
   return {
     options: { command: [program] }, code: 'COMMAND_NOT_FOUND', starts: 0,
     message: `The server's program may not be executed: ${program}`, hint: /^Make it executable \(chmod \+x\)/,
-    repair: () => chmodSync(program, 0o755), then: { command: [program] },
+    repair: () => chmodSync(program, 0o755), after: { command: [program] },
   }
 })
 
@@ -121,7 +121,7 @@ failure('a working directory that does not exist is named', (_, here) => {
   const cwd = join(here.folder, 'nowhere')
   return {
     options: { cwd }, code: 'COMMAND_NOT_FOUND', starts: 0, message: `The working directory of the server does not exist: ${cwd}`, hint: /^Correct cwd \(--cwd\)\.$/,
-    repair: () => mkdirSync(cwd), then: { cwd },
+    repair: () => mkdirSync(cwd), after: { cwd },
   }
 })
 
@@ -130,7 +130,7 @@ failure('a script that does not exist is named, and what was tried for it', (_, 
   return {
     server: serverScript, code: 'COMMAND_NOT_FOUND', starts: 0,
     message: `The server script does not exist: ${serverScript} (nor ${join(here.folder, 'server.ts')})`, hint: /^Correct serverScript \(--script\), or build it first\.$/,
-    repair: () => writeFileSync(serverScript, `import(${JSON.stringify(fixture('healthy'))})`), then: { serverScript },
+    repair: () => writeFileSync(serverScript, `import(${JSON.stringify(fixture('healthy'))})`), after: { serverScript },
   }
 })
 
@@ -160,7 +160,7 @@ failure('a log below a file is refused by its path', (_, here) => {
   writeFileSync(join(here.folder, 'notes.log'), 'mine')
   return {
     options: { logFile }, code: 'STATE_UNUSABLE', starts: 0, message: /notes\.log.*: a part of the path is not a folder \(ENOTDIR\)$/, hint: /folder/,
-    repair: () => rmSync(join(here.folder, 'notes.log')), then: { logFile },
+    repair: () => rmSync(join(here.folder, 'notes.log')), after: { logFile },
   }
 })
 
@@ -192,7 +192,7 @@ failure('a list of ports that strangers have', async (t) => {
   return {
     options: { port: ports }, code: 'PORT_IN_USE', starts: 0, data: { port: ports[0]! },
     message: `None of the ports ${ports.join(', ')} is free.`, hint: /^Stop what listens on one of them, or let a free one be chosen/,
-    then: { port: [...ports, free] },
+    after: { port: [...ports, free] },
   }
 })
 

@@ -180,15 +180,15 @@ const startOf = (pid: number): string => {
 
 t.test('a claim', async (t) => {
   const cases: { name: string; make: (folder: string, t: Test) => unknown; code?: OneServerErrorCode }[] = [
-    { name: 'of a dead process, empty', make: (folder) => writeFileSync(join(folder, `${ID}.${deadPid()}.5.claim`), '') },
-    { name: 'of a recycled PID', make: (folder, t) => writeFileSync(join(folder, `${ID}.${bystander(t)}.5.claim`), '') },
-    { name: 'of a zombie', make: async (folder, t) => { const pid = await zombie(t); writeFileSync(join(folder, `${ID}.${pid}.${startOf(pid)}.claim`), 'x') } },
-    { name: 'of PID 0', make: (folder) => writeFileSync(join(folder, `${ID}.0.0.claim`), '') },
+    { name: 'of a dead process, empty', make: (folder) => writeFileSync(join(folder, `${ID}.${deadPid()}.5.7.claim`), '') },
+    { name: 'of a recycled PID', make: (folder, t) => writeFileSync(join(folder, `${ID}.${bystander(t)}.5.7.claim`), '') },
+    { name: 'of a zombie', make: async (folder, t) => { const pid = await zombie(t); writeFileSync(join(folder, `${ID}.${pid}.${startOf(pid)}.${pid}.claim`), 'x') } },
+    { name: 'of PID 0', make: (folder) => writeFileSync(join(folder, `${ID}.0.0.0.claim`), '') },
     { name: 'with a name that is none', make: (folder) => writeFileSync(join(folder, 'claim.claim'), 'x') },
-    { name: 'of a living process, that says nothing', make: (folder, t) => { const pid = bystander(t); writeFileSync(join(folder, `${ID}.${pid}.${startOf(pid)}.claim`), '') }, code: 'STATE_UNUSABLE' },
-    { name: 'of a living process, that is a symbolic link', make: (folder, t) => { const pid = bystander(t); symlinkSync('/etc/passwd', join(folder, `${ID}.${pid}.${startOf(pid)}.claim`)) }, code: 'STATE_UNUSABLE' },
-    { name: 'of this process itself, cut short', make: (folder) => writeFileSync(join(folder, `${ID}.${process.pid}.${startOf(process.pid)}.claim`), '{"format":1,'), code: 'STATE_UNUSABLE' },
-    { name: 'of a newer version', make: (folder) => writeFileSync(join(folder, `${ID}.1.5.claim2`), ''), code: 'STATE_NEWER' },
+    { name: 'of a living process, that says nothing', make: (folder, t) => { const pid = bystander(t); writeFileSync(join(folder, `${ID}.${pid}.${startOf(pid)}.${pid}.claim`), '') }, code: 'STATE_UNUSABLE' },
+    { name: 'of a living process, that is a symbolic link', make: (folder, t) => { const pid = bystander(t); symlinkSync('/etc/passwd', join(folder, `${ID}.${pid}.${startOf(pid)}.${pid}.claim`)) }, code: 'STATE_UNUSABLE' },
+    { name: 'of this process itself, cut short', make: (folder) => writeFileSync(join(folder, `${ID}.${process.pid}.${startOf(process.pid)}.${process.pid}.claim`), '{"format":1,'), code: 'STATE_UNUSABLE' },
+    { name: 'of a newer version', make: (folder) => writeFileSync(join(folder, `${ID}.1.5.1.claim2`), ''), code: 'STATE_NEWER' },
   ]
   for (const { name, make, code } of cases) {
     await t.test(name, async (t) => {
@@ -206,7 +206,7 @@ t.test('a claim', async (t) => {
       t.equal(error.code, code, error.message)
       t.same(readdirSync(folder), before, 'nothing was deleted')
       t.same(here.alive(), [], 'nothing was started')
-      const named = Number(/\.(\d+)\.\d+\.claim$/.exec(before[0]!)?.[1] ?? process.pid)
+      const named = Number(/\.(\d+)\.\d+\.\d+\.claim$/.exec(before[0]!)?.[1] ?? process.pid)
       t.ok(isAlive(named), 'and nobody was signalled')
     })
   }

@@ -3,6 +3,7 @@
  * name looks like a line of /proc, and the processes of a launch.
  */
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +14,8 @@ import { bareEnv, start } from '../child.js'
 import { tempFolder } from '../temp-folder.js'
 import { until } from '../until.js'
 
-const LAUNCH = '0123456789abcdef'
+/** Of this run alone: another one of this file may look at the same machine. */
+const LAUNCH = randomBytes(8).toString('hex')
 
 /** A shell that reads a line, and so lives until the test ends. */
 const waiter = (t: Test, options: { env?: Record<string, string>; detached?: boolean } = {}) => start(t, '/bin/sh', ['-c', 'read line'], { stdio: ['pipe', 'ignore', 'ignore'], ...options })
@@ -60,12 +62,20 @@ t.test('a number that cannot be a PID is gone', async (t) => {
   for (const pid of [0, -1, -process.pid, 1.5, Number.NaN, 2 ** 31, 2 ** 53]) t.same(lookAt(pid), { state: 'gone' }, String(pid))
 })
 
-t.test('a zombie has ended', async (t) => {
-  // The shell becomes a program that does not wait for the child that it has inherited.
-  const { child, pids: [zombie] } = await shell(t, 'sleep 0 & echo $!; exec sleep 60', 1)
+/** A zombie and its parent: a program that does not wait for the child that it has inherited from the shell that it was. */
+const zombieOf = async (t: Test, options: { env?: Record<string, string>; detached?: boolean } = {}) => {
+  const { child, pids: [zombie] } = await shell(t, 'sleep 60 & echo $!; exec sleep 61', 1, options)
+  // As long as it is a shell it may wait for the child after all.
+  await until(() => execFileSync('ps', ['-o', 'args=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('sleep 61'), 'the exec')
+  process.kill(zombie!, 'SIGKILL')
   await until(() => lookAt(zombie!).state === 'zombie', 'the zombie')
-  t.doesNotThrow(() => process.kill(zombie!, 0), 'although kill(2) still knows it')
-  t.equal(judge(identify(zombie!), lookAt(zombie!)), 'dead')
+  return { child, zombie: zombie! }
+}
+
+t.test('a zombie has ended', async (t) => {
+  const { child, zombie } = await zombieOf(t)
+  t.doesNotThrow(() => process.kill(zombie, 0), 'although kill(2) still knows it')
+  t.equal(judge(identify(zombie), lookAt(zombie)), 'dead')
   t.equal(judge(identify(child.pid!), lookAt(child.pid!)), 'alive')
 })
 
@@ -109,7 +119,7 @@ t.test('the processes of a launch are its group and whoever carries its id, and 
   const env = { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH }
   const { child, pids: [inside, bare, escaped] } = await shell(t,
     'sleep 60 & echo $!; env -i sleep 60 & echo $!; setsid sh -c \'echo $$; exec sleep 60\' & wait', 3, { env, detached: true })
-  const leader = identify(child.pid!)
+  const leader = { ...identify(child.pid!), group: child.pid! }
   // The one that left is not ended with the group, so the test does it.
   t.teardown(() => { for (const pid of [inside!, bare!, escaped!]) try { process.kill(pid, 'SIGKILL') } catch {} })
   const stranger = waiter(t, { env: { ...env, ONE_SERVER_LAUNCH_ID: 'f'.repeat(16) } })
@@ -123,14 +133,13 @@ t.test('the processes of a launch are its group and whoever carries its id, and 
   t.match(kin.get(escaped!), { inGroup: false, carriesLaunchId: true })
   t.notOk(kin.has(stranger.pid!))
   t.notOk(kin.has(prefixed.pid!), 'an id that begins alike is another')
-  t.notOk(kinOf({ ...leader, start: String(BigInt(leader.start) + 100_000n) }, LAUNCH).length, 'what was there before the leader does not descend from it')
+  t.notOk(kinOf({ ...leader, group: 2, start: String(BigInt(leader.start) + 100_000n) }, LAUNCH).length, 'what was there before the leader does not descend from it')
 })
 
 t.test('a zombie is no process of a launch any more', async (t) => {
   const env = { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH }
-  const { child, pids: [zombie] } = await shell(t, 'sleep 0 & echo $!; exec sleep 60', 1, { env, detached: true })
-  await until(() => lookAt(zombie!).state === 'zombie', 'the zombie')
-  t.same(kinOf(identify(child.pid!), LAUNCH).map(({ pid }) => pid), [child.pid])
+  const { child } = await zombieOf(t, { env, detached: true })
+  t.same(kinOf({ ...identify(child.pid!), group: child.pid! }, LAUNCH).map(({ pid }) => pid), [child.pid])
 })
 
 t.test('the launch id of a process is the one in its environment', async (t) => {

@@ -13,6 +13,9 @@ import { bareEnv, library, runModule, startModule } from '../child.js'
 import { tempFolder } from '../temp-folder.js'
 import { until } from '../until.js'
 
+/** From proc_pid_stat(5): what follows the name are the state and the parent. */
+const parentOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ')[1])
+
 const planIn = (folder: string, script: string, args: readonly string[] = [], more: Partial<SpawnPlan> = {}): SpawnPlan => ({
   program: '/bin/sh', args: ['-c', script, 'sh', ...args], cwd: folder, env: bareEnv(),
   logFile: join(folder, 'log'), gateFile: join(folder, 'gate'), ...more,
@@ -42,7 +45,8 @@ t.test('until the gate is open nothing of the server runs, and then the same pro
   const folder = tempFolder(t)
   const child = await spawn(t, planIn(folder, RUNS))
   t.equal(judge(child.id, lookAt(child.id.pid)), 'alive')
-  t.equal(groupOf(child.id.pid), child.id.pid, 'it leads a group of its own')
+  t.equal(groupOf(child.id.pid), child.group)
+  t.not(child.group, groupOf(process.pid), 'it is in a group of its own')
   // The shell has come to the gate when it waits for the pipe.
   await until(() => existsSync(join(folder, 'log')), 'the log')
   t.notOk(existsSync(join(folder, 'ran')))
@@ -52,7 +56,7 @@ t.test('until the gate is open nothing of the server runs, and then the same pro
   t.equal(readFileSync(join(folder, 'gate'), 'utf8'), '\n', 'the gate file says that it has run')
   await until(() => readlinkSync(`/proc/${child.id.pid}/exe`).endsWith('sleep') || readlinkSync(`/proc/${child.id.pid}/exe`).includes('busybox'), 'the exec')
   t.equal(judge(child.id, lookAt(child.id.pid)), 'alive', 'PID and start time stay')
-  t.equal(groupOf(child.id.pid), child.id.pid)
+  t.equal(groupOf(child.id.pid), child.group)
 })
 
 t.test('a gate that is closed ends the child without its having run', async (t) => {
@@ -73,7 +77,7 @@ t.test('a gate that is frozen is closed as well', async (t) => {
   process.kill(child.id.pid, 'SIGSTOP')
   await until(() => lookAt(child.id.pid).state === 'stopped', 'the stop')
   await child.close()
-  t.same(await exitOf(child), { signal: 'SIGKILL' })
+  await until(() => judge(child.id, lookAt(child.id.pid)) === 'dead', 'the child to end')
   t.notOk(existsSync(join(folder, 'ran')))
 })
 
@@ -172,6 +176,22 @@ t.test('no descriptor of the client goes on to the server', { skip: process.plat
   const open = await until(() => readFileSync(plan.logFile, 'utf8').endsWith('end\n') && readFileSync(plan.logFile, 'utf8'), 'the list of descriptors')
   for (const fd of [39, 41]) t.match(open, new RegExp(`^${fd} /dev/null$`, 'm'))
   t.notMatch(open, join(folder, 'lock'))
+})
+
+t.test('without its keeper a server runs on, and that it has ended is still seen', async (t) => {
+  const folder = tempFolder(t)
+  const child = await spawn(t, planIn(folder, RUNS))
+  await child.open()
+  await until(() => existsSync(join(folder, 'ran')), 'the server')
+  const { keeper } = child
+  if (keeper === undefined) throw new Error('it has no keeper')
+  t.equal(parentOf(child.id.pid), keeper.pid, 'who learns the exit code')
+  process.kill(keeper.pid, 'SIGKILL')
+  await until(() => parentOf(child.id.pid) !== keeper.pid, 'another parent')
+  t.not(parentOf(child.id.pid), process.pid, 'whoever ends the children of this process does not meet it')
+  t.equal(judge(child.id, lookAt(child.id.pid)), 'alive')
+  process.kill(child.id.pid, 'SIGKILL')
+  t.same(await exitOf(child), {}, 'how it ended nobody has seen')
 })
 
 t.test('a log that cannot be written is said before there is a process', async (t) => {
