@@ -36,7 +36,8 @@ export const reporter = (listener: ((event: OneServerEvent) => void) | undefined
   if (listener === undefined) return () => {}
   return (event) => {
     try {
-      listener({ at: now(), ...event } as OneServerEvent)
+      const result: unknown = listener({ at: now(), ...event } as OneServerEvent)
+      if (result instanceof Promise) result.catch(() => {})
     } catch {
       // A listener's own failure must not stand between two steps of the protocol.
     }

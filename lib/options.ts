@@ -159,7 +159,7 @@ interface MapRules {
 
 const ENVIRONMENT: MapRules = {
   name: /^[A-Za-z_][A-Za-z0-9_]*$/, expectedName: 'a letter or _, then letters, digits or _ (a POSIX shell drops any other)',
-  value: /^[^\0]*$/, expectedValue: 'a string without NUL', removes: true,
+  value: /^[^\0]*$/, expectedValue: 'a string', removes: true,
 }
 
 /** RFC 9110, sections 5.1 and 5.5, as node:http checks them. */

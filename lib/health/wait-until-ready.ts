@@ -15,6 +15,9 @@ import type { HealthPlan } from '../system/system.js'
 
 type WaitOn = (options: WaitOnOptions) => Promise<void>
 
+/** How long the first slice waits for an answer, in ms. Each one waits twice as long, until `timeout`: what has settled must not hold the process for longer. */
+const FIRST_SLICE = 250
+
 /** The first pause between two looks, in ms; it grows until `interval`. */
 const FIRST_PAUSE = 5
 const GROWTH = 1.25
@@ -72,13 +75,15 @@ export const waitUntilReady = async (
     const url = await nextCandidate(urls, slices)
     if (ended) break
     if (url === undefined) continue
+    const patience = Math.min(timeout, FIRST_SLICE * 2 ** slices)
+    const between = Math.min(interval, slices < 5 ? 25 : interval)
     slices++
     const slice = waitOn({
       resources: [url.replace(/^http(s?):/, 'http$1-get:')],
       // A young launch is asked more often: a few short slices, then the pace that was asked for.
-      interval: Math.min(interval, slices < 5 ? 25 : interval),
-      timeout: timeout + interval,
-      httpTimeout: timeout,
+      interval: between,
+      timeout: patience + between,
+      httpTimeout: patience,
       window: 0,
       simultaneous: 1,
       log: false,

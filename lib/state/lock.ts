@@ -28,15 +28,18 @@ export const withLock = async <Result>(
     // Anew at each try: the folder goes with its last claim.
     await system.makeFolder(paths.folder)
     await system.makeFolder(paths.host)
-    const held = await lock.try()
-    if (held !== undefined) {
-      try {
-        return await work()
-      } finally {
-        await held.release()
-        await system.removeFolder(paths.host)
-        await system.removeFolder(paths.folder)
+    try {
+      const held = await lock.try()
+      if (held !== undefined) {
+        try {
+          return await work()
+        } finally {
+          await held.release()
+        }
       }
+    } finally {
+      await system.removeFolder(paths.host)
+      await system.removeFolder(paths.folder)
     }
     if (deadline.passed) throw lockTimeout(deadline.total, paths.lock)
     if (!waiting) onWait?.()

@@ -57,7 +57,8 @@ const load = async (): Promise<Lockfile> => {
 
 let lockfile: Promise<Lockfile> | undefined
 
-const sameLock = (one: Stats, other: Stats): boolean => one.ino === other.ino && one.mtimeMs === other.mtimeMs
+/** Inode and mtime may be those of the lock before (proper-lockfile rounds the mtime up to a second); the ctime is the kernel's own. */
+const sameLock = (one: Stats, other: Stats): boolean => one.ino === other.ino && one.mtimeMs === other.mtimeMs && one.ctimeMs === other.ctimeMs
 
 export const fileLock = (paths: Paths, self: ProcessId, now: () => number, randomId: () => Promise<string>): FileLock => {
   /** The lock as this client last saw it, and since when it has not been refreshed. */

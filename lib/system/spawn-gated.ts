@@ -25,7 +25,7 @@ import type { Exit, GatedChild, ProcessId, SpawnPlan } from './system.js'
  * Not `&`: what a shell runs in the background ignores SIGINT for ever. Its words are on the status
  * pipe: first the PID, from the inner shell, then the exit status.
  */
-const KEEPER = 'one_server_gate=$1; shift; (exec /bin/sh -c "$one_server_gate" "$@" 2>&3); echo "$?"'
+const KEEPER = 'unset -f echo; one_server_gate=$1; shift; (exec /bin/sh -c "$one_server_gate" "$@" 2>&3); echo "$?"'
 
 /**
  * An exported function named `read` or an exported TMOUT would open or close the gate by themselves.
@@ -112,7 +112,7 @@ const spawnKeeper = (plan: SpawnPlan): ChildProcess => {
   }
 }
 
-/** A shell tells a signal as 128 and its number. */
+/** A shell tells a signal as 128 and its number; a program that exits with such a code itself is not told apart. */
 const exitOf = (status: number): Exit => {
   const signal = Object.entries(constants.signals).find(([, number]) => status === 128 + number)?.[0]
   return signal === undefined ? { exitCode: status } : { signal }
@@ -131,6 +131,7 @@ const isGone = ({ pid, start }: ProcessId): boolean => {
 /** Nobody learns the exit code of a server whose keeper was killed; that it has ended can still be seen. */
 const untilGone = (id: ProcessId): Promise<Exit> =>
   new Promise((resolve) => {
+    if (isGone(id)) return resolve({})
     const timer = setInterval(() => {
       if (!isGone(id)) return
       clearInterval(timer)
@@ -164,6 +165,7 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild> => {
     }, 1000)
     await closed
     clearTimeout(timer)
+    if (id !== undefined) await untilGone(id)
   }
   // Only the keeper waits for the gate, so its PID is its own for as long as it is in the keeper's group.
   if (keeper === undefined || id === undefined || (process.platform === 'linux' && groupOf(id.pid) !== child.pid)) {

@@ -162,7 +162,7 @@ export interface System extends Clock {
 
 export type Verdict = 'alive' | 'dead' | 'unknown'
 
-/** Whether this very process lives. Unknown is never treated as dead, and never as ours. */
+/** Whether this very process lives: a thread that has its PID as an id began at another time. Unknown is never treated as dead, and never as ours. */
 export const judge = (process: ProcessId, look: ProcessLook): Verdict => {
   switch (look.state) {
     case 'gone':
