@@ -79,6 +79,8 @@ const statOf = (pid: number): readonly string[] => {
 /** The state letter of a process, Z for a zombie; undefined when there is none. */
 export const stateOf = (pid: number): string | undefined => statOf(pid)[0]
 
+export const parentOf = (pid: number): number => Number(statOf(pid)[1])
+
 /** A process whose main thread is a zombie lives for as long as another thread of it does. */
 export const isAlive = (pid: number): boolean => {
   const { 0: state, 17: threads } = statOf(pid)

@@ -63,8 +63,9 @@ const afterCall = async (t: Test, call: number, series: Series): Promise<void> =
     t.equal((await fetch(`${server.url}/api/health`)).status, 200, 'which is still healthy')
   }
   // A child at the gate ends when it reads that its client is gone.
-  await until(() => here.alive().length === 1, 'what was held at the gate to end')
-  t.same(here.alive(), [server.pid], 'one server lives')
+  const others = () => here.alive().filter((pid) => pid !== server.pid)
+  await until(() => others().length === 0, 'what was held at the gate to end')
+  t.ok(here.alive().includes(server.pid!), 'one server lives')
   here.oneAtATime(t)
   t.equal(await here.manager('healthy').stopServer(), true)
   t.same(here.left().filter((name) => !/\.outcome$|\.d$|\.d\/[^/]*$/.test(name)), [], 'no state is left')

@@ -22,9 +22,9 @@ export type Attended = { readonly kind: 'ready'; readonly url: string } | { read
 
 /** Leaves the launch to those who follow it. */
 export const leave = async ({ system, paths }: Context, { launch, keeper }: LaunchRecord): Promise<void> => {
-  await system.create(markPath(paths, launch, 'unattended'), '', await tempPath(system, paths))
   // Nobody is left to be told how it ends.
   if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
+  await system.create(markPath(paths, launch, 'unattended'), '', await tempPath(system, paths))
 }
 
 /** While this client was frozen, others have brought its launch to its end: what they told those who wait holds for it, too. */

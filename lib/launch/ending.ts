@@ -32,13 +32,13 @@ export const readyUrl = async ({ system, paths }: Context, id: string): Promise<
 /** Writes that the health check has answered. The URL that everyone uses is the first one written; undefined when the launch is being ended. */
 export const markReady = async (context: Context, { launch: id, keeper }: Pick<LaunchRecord, 'launch' | 'keeper'>, url: string): Promise<string | undefined> => {
   const { system, paths } = context
+  // From here on nobody has to know how the server ends, and it need not descend from anybody. Before the mark, since after it nobody would.
+  if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
   await system.create(markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, url }), await tempPath(system, paths))
   for (const name of endingsOf(id, await system.list(paths.host))) await system.remove(join(paths.host, name))
   // Without its claim the launch has been ended already, mark and all.
   const launch = (await listClaims(system, paths)).launches.find((one) => one.id === id)
   if (launch === undefined || launch.ended) return undefined
-  // From here on nobody has to know how the server ends, and it need not descend from anybody.
-  if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
   return (await readyUrl(context, id)) ?? url
 }
 
