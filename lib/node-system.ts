@@ -99,7 +99,7 @@ export const nodeSystem: System = {
   spawn: async (plan) => (await import('./system/spawn-gated.js')).spawnGated(plan),
 
   probe,
-  listeners: async (port) => (await import('./system/listeners.js')).listenersOn(port),
+  listenersAt: async (address, port) => (await import('./system/listeners.js')).listenersAt(address, port),
   ownerOf: async (listeners, likely) => (await import('./system/listeners.js')).ownerOf(listeners, likely),
   freePort: async () => (await import('get-port')).default(),
   waitUntilReady: async (plan, interval, timeout, over) =>

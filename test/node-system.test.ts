@@ -81,5 +81,5 @@ t.test('a package is found from where a script lies', async (t) => {
 })
 
 t.test('a free port is one on which nothing listens', async (t) => {
-  t.same(await system.listeners(await system.freePort()), [])
+  t.same(await system.listenersAt('127.0.0.1', await system.freePort()), [])
 })

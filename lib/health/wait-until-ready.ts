@@ -5,12 +5,12 @@
  *
  * What wait-on does not do is done around it: it cannot be cancelled, so it runs in short slices; it
  * polls at one pace, so a young launch gets faster slices; it would send requests that cannot be
- * answered yet, so the kernel's socket table is asked first.
+ * answered yet, so a bare connection is tried first.
  */
 import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
 import { bareHost, isLoopback } from './probe.js'
-import { listenersOn, reachedBy } from '../system/listeners.js'
+import { accepts } from '../system/listeners.js'
 import type { HealthPlan } from '../system/system.js'
 
 type WaitOn = (options: WaitOnOptions) => Promise<void>
@@ -44,12 +44,8 @@ const loadWaitOn = async (over: () => boolean): Promise<WaitOn> => {
   return (await import('wait-on')).default
 }
 
-/** Whether a connection to this URL would be accepted; undefined when that cannot be seen from here. */
-const listens = async (url: URL): Promise<boolean | undefined> => {
-  if (process.platform !== 'linux' || !isLoopback(url.hostname)) return undefined
-  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
-  return reachedBy(await listenersOn(port), bareHost(url.hostname)).length > 0
-}
+/** Whether a connection to this URL would be accepted. */
+const listens = (url: URL): Promise<boolean> => accepts(bareHost(url.hostname), Number(url.port || (url.protocol === 'https:' ? 443 : 80)))
 
 export const waitUntilReady = async (
   { urls, headers }: HealthPlan, interval: number, timeout: number, over: Promise<unknown>,
@@ -101,6 +97,6 @@ export const waitUntilReady = async (
 /** The next URL that something listens at, so that of two addresses the one that is never served does not stand in the way. */
 const nextCandidate = async (urls: readonly string[], slices: number): Promise<string | undefined> => {
   const open: string[] = []
-  for (const url of urls) if ((await listens(new URL(url))) !== false) open.push(url)
+  for (const url of urls) if (await listens(new URL(url))) open.push(url)
   return open[slices % open.length]
 }

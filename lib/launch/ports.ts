@@ -7,7 +7,6 @@
 import { addressesOf, bareHost } from '../health/probe.js'
 import { noPortFree, portInUse, type OneServerError } from '../errors.js'
 import type { Settings } from '../options.js'
-import { reachedBy } from '../system/listeners.js'
 import type { HealthPlan, Listener } from '../system/system.js'
 import type { Context } from './context.js'
 
@@ -34,9 +33,8 @@ type Occupant = { readonly kind: 'none' } | { readonly kind: 'adopted'; readonly
 
 /** The sockets that a server on our host and port would meet. */
 const listenersThere = async ({ system, settings }: Context, port: number): Promise<Listener[]> => {
-  const listeners = await system.listeners(port)
-  const there = addressesOf(settings.host).flatMap((address) => reachedBy(listeners, bareHost(address)))
-  return [...new Set(there)]
+  const there = await Promise.all(addressesOf(settings.host).map((address) => system.listenersAt(bareHost(address), port)))
+  return there.flat()
 }
 
 export const isFree = async (context: Context, port: number): Promise<boolean> => (await listenersThere(context, port)).length === 0

@@ -6,7 +6,6 @@
  */
 import { bareHost } from '../health/probe.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { reachedBy } from '../system/listeners.js'
 import { judge, type Probe } from '../system/system.js'
 import type { Launch } from './claims.js'
 import type { Context } from './context.js'
@@ -16,8 +15,7 @@ const portOf = (url: URL): number => Number(url.port || (url.protocol === 'https
 /** Who else answers at this URL: undefined when it is the launch itself, or when that cannot be seen. */
 const strangerAt = async ({ system }: Context, { id, leader }: Launch, href: string): Promise<number | undefined> => {
   const url = new URL(href)
-  const reached = reachedBy(await system.listeners(portOf(url)), bareHost(url.hostname))
-  const owner = await system.ownerOf(reached, leader.pid)
+  const owner = await system.ownerOf(await system.listenersAt(bareHost(url.hostname), portOf(url)), leader.pid)
   if (owner === undefined || owner.pid === leader.pid || owner.launch === id) return undefined
   const kin = await system.kin(leader, id)
   return kin.some(({ pid }) => pid === owner.pid) ? undefined : owner.pid

@@ -1,8 +1,7 @@
 /**
  * Who listens on a port. A 200 proves that something answers, not that our server does: with two PID
- * files on one port, the loser would report the winner's server as its own. On Linux the kernel's
- * socket tables tell the owner without a connection being made; elsewhere a connection attempt tells
- * at least that something listens.
+ * files on one port, the loser would report the winner's server as its own. A connection attempt tells
+ * that something listens; on Linux the kernel's socket tables tell whose it is.
  *
  * Source: proc_pid_net(5); in `tcp` and `tcp6` state 0A is LISTEN, addresses are 32-bit words in host
  * byte order, in hexadecimal.
@@ -11,6 +10,9 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { launchIdOf } from './process-table.js'
 import type { Listener } from './system.js'
+
+/** ms that a connection may take to be accepted or refused. */
+const CONNECTING = 500
 
 const bytesOf = (hex: string): number[] => {
   const bytes: number[] = []
@@ -47,8 +49,8 @@ const table = (path: string, port: number): Listener[] => {
   })
 }
 
-/** Loaded only where there is no table to read. */
-const accepts = async (address: string, port: number): Promise<boolean> => {
+/** Whether a connection to this address is accepted. */
+export const accepts = async (address: string, port: number): Promise<boolean> => {
   const { connect } = await import('node:net')
   return new Promise((resolve) => {
     const socket = connect({ host: address, port })
@@ -56,16 +58,37 @@ const accepts = async (address: string, port: number): Promise<boolean> => {
       socket.destroy()
       resolve(answer)
     }
-    socket.setTimeout(500, () => done(true))
+    // Something that neither accepts nor refuses is in the way all the same.
+    socket.setTimeout(CONNECTING, () => done(true))
     socket.once('connect', () => done(true))
     socket.once('error', () => done(false))
   })
 }
 
-export const listenersOn = async (port: number): Promise<Listener[]> => {
-  if (process.platform === 'linux') return [...table('/proc/net/tcp', port), ...table('/proc/net/tcp6', port)]
-  const found = await Promise.all(['127.0.0.1', '::1'].map(async (address) => ({ address, there: await accepts(address, port) })))
-  return found.filter(({ there }) => there).map(({ address }) => ({ address, uid: undefined, inode: undefined }))
+/** The listeners that a connection to `address` reaches: the kernel prefers the exact address to a wildcard. */
+export const reachedBy = (listeners: readonly Listener[], address: string): Listener[] => {
+  const v6 = address.includes(':')
+  const wildcards = v6 ? ['::'] : ['0.0.0.0', '::']
+  for (const wanted of [address, ...wildcards]) {
+    const found = listeners.filter((listener) => listener.address === wanted)
+    if (found.length > 0) return found
+  }
+  return []
+}
+
+/**
+ * The sockets that a connection to this address and port would reach. A connection is tried first: to
+ * read the tables the kernel walks through every bucket of its hash of connections, some ms each time,
+ * and mostly nothing listens.
+ */
+export const listenersAt = async (address: string, port: number): Promise<Listener[]> => {
+  if (!(await accepts(address, port))) return []
+  const tables = address.includes(':') ? ['tcp6'] : ['tcp', 'tcp6']
+  for (const name of process.platform === 'linux' ? tables : []) {
+    const reached = reachedBy(table(`/proc/net/${name}`, port), address)
+    if (reached.length > 0) return reached
+  }
+  return [{ address, uid: undefined, inode: undefined }]
 }
 
 const holds = (pid: string, sockets: ReadonlySet<string>): boolean => {
@@ -98,15 +121,4 @@ export const ownerOf = (listeners: readonly Listener[], likely?: number): { pid:
     if (owner.launch !== undefined) return owner
   }
   return owner
-}
-
-/** The listeners that a connection to `address` reaches: the kernel prefers the exact address to a wildcard. */
-export const reachedBy = (listeners: readonly Listener[], address: string): Listener[] => {
-  const v6 = address.includes(':')
-  const wildcards = v6 ? ['::'] : ['0.0.0.0', '::']
-  for (const wanted of [address, ...wildcards]) {
-    const found = listeners.filter((listener) => listener.address === wanted)
-    if (found.length > 0) return found
-  }
-  return []
 }

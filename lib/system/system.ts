@@ -149,8 +149,8 @@ export interface System extends Clock {
   spawn(plan: SpawnPlan): Promise<GatedChild>
 
   probe(plan: HealthPlan, timeout: number): Promise<Probe>
-  /** The sockets that listen on a port. Empty: nothing does. */
-  listeners(port: number): Promise<Listener[]>
+  /** The sockets that a connection to this address and port would reach. Empty: it is refused. */
+  listenersAt(address: string, port: number): Promise<Listener[]>
   /** Which process holds one of the sockets, `likely` being asked first; undefined when that cannot be seen. */
   ownerOf(listeners: readonly Listener[], likely?: number): Promise<{ pid: number; launch: string | undefined } | undefined>
   freePort(): Promise<number>

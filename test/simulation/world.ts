@@ -342,8 +342,8 @@ export class World {
       }),
       spawn: (plan) => step('spawns', () => spawn(plan)),
       probe: (plan) => step('probes', () => probe(plan)),
-      listeners: (port) => step(`asks who listens on ${port}`, (): Listener[] => {
-        const process = world.#listening(port)
+      listenersAt: (address, port) => step(`asks who listens on ${port}`, (): Listener[] => {
+        const process = address === '127.0.0.1' ? world.#listening(port) : undefined
         return process === undefined ? [] : [{ address: '127.0.0.1', uid: undefined, inode: String(process.pid) }]
       }),
       ownerOf: ([listener]) => step('asks whose socket it is', () => {

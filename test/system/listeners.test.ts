@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import t, { type Test } from 'tap'
-import { listenersOn, ownerOf, reachedBy } from '../../lib/system/listeners.js'
+import { listenersAt, ownerOf, reachedBy } from '../../lib/system/listeners.js'
 import { bareEnv, fixture, start } from '../child.js'
 import { until } from '../until.js'
 
@@ -21,7 +21,7 @@ const listen = async (t: Test, options: { host: string; port?: number; ipv6Only?
 for (const host of ['127.0.0.1', '0.0.0.0', '127.0.0.2', '::1', '::']) {
   t.test(`a socket that listens on ${host} is seen with its address and its owner`, host.includes(':') ? needsIPv6 : {}, async (t) => {
     const { port } = await listen(t, { host })
-    const found = await listenersOn(port)
+    const found = await listenersAt(host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host, port)
     t.match(found, [{ address: host, uid: process.getuid?.(), inode: /^[1-9]\d*$/ }])
     t.same(ownerOf(found), { pid: process.pid, launch: undefined })
     t.same(ownerOf(found, process.pid), { pid: process.pid, launch: undefined }, 'when it was expected')
@@ -32,26 +32,25 @@ for (const host of ['127.0.0.1', '0.0.0.0', '127.0.0.2', '::1', '::']) {
 t.test('two addresses of one port are two listeners', needsIPv6, async (t) => {
   const { port } = await listen(t, { host: '127.0.0.1' })
   await listen(t, { host: '::1', port, ipv6Only: true })
-  t.same((await listenersOn(port)).map(({ address }) => address).toSorted(), ['127.0.0.1', '::1'])
+  for (const address of ['127.0.0.1', '::1']) t.same((await listenersAt(address, port)).map((one) => one.address), [address])
 })
 
 t.test('a connection is no listener, and a port that was closed has none', async (t) => {
   const { server, port } = await listen(t, { host: '127.0.0.1' })
   const client = connect(port, '127.0.0.1')
   await once(client, 'connect')
-  t.equal((await listenersOn(port)).length, 1)
-  t.same(await listenersOn(client.localPort!), [])
-  const inode = (await listenersOn(port))[0]?.inode
+  t.equal((await listenersAt('127.0.0.1', port)).length, 1)
+  t.same(await listenersAt('127.0.0.1', client.localPort!), [])
   client.destroy()
   server.close()
   await once(server, 'close')
-  t.notOk((await listenersOn(port)).some((listener) => listener.inode === inode))
+  t.same(await listenersAt('127.0.0.1', port), [])
 })
 
 t.test('of another process the launch id is told with the owner', async (t) => {
   const child = start(t, process.execPath, [fixture('plain-http-server.mjs')], { env: { ...bareEnv(), PORT: '0', ONE_SERVER_LAUNCH_ID: 'abc' }, stdio: ['ignore', 'pipe', 'inherit'] })
   const line = String((await once(child.stdout!, 'data'))[0])
-  const found = await listenersOn(Number(/port (\d+)/.exec(line)![1]))
+  const found = await listenersAt('127.0.0.1', Number(/port (\d+)/.exec(line)![1]))
   t.same(ownerOf(found), { pid: child.pid, launch: 'abc' })
   child.kill('SIGKILL')
   await once(child, 'exit')
