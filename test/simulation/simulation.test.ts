@@ -28,7 +28,7 @@ t.test('a client and a stop, every order with up to two preemptions', async (t) 
 })
 
 t.test('3 to 6 clients in random orders, with kills, freezes and deaths of the server', async (t) => {
-  holds(t, await exploreRandom(anyActs, 1, 800))
+  holds(t, await exploreRandom(anyActs, 1, 400))
 })
 
 t.test('a waiter against a reaper past its deadline, in every order', async (t) => {
