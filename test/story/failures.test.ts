@@ -41,7 +41,9 @@ const failure = (name: string, prepare: (t: Test, here: Place) => Fault | Promis
     const here = place(t)
     const fault = await prepare(t, here)
     const before = leftOver(here)
-    const error = await failureOf(here.manager(fault.server ?? 'healthy', fault.options).ensureServerRunning())
+    // A port that nobody else is given: with 'auto', a stranger on the port afterwards would be a reason to choose again.
+    const options = { port: await quietPort(), ...fault.options }
+    const error = await failureOf(here.manager(fault.server ?? 'healthy', options).ensureServerRunning())
     t.equal(error.code, fault.code, error.message)
     if (typeof fault.message === 'string') t.equal(error.message, fault.message)
     else t.match(error.message, fault.message)
