@@ -1,0 +1,13 @@
+/** A lock that a killed launcher left is stale now, not after its stale time, and whatever the clock says. */
+import t from 'tap'
+import { median, recovery } from '../recovery.js'
+
+for (const clockSetBack of [false, true]) {
+  t.test(`after a launcher was killed while it held the lock${clockSetBack ? ', and the clock was set back an hour' : ''}, the next client is ready as after a cold start`, { timeout: 120_000 }, async (t) => {
+    const pairs = []
+    for (let round = 0; round < 3; round++) pairs.push(await recovery(t, round, clockSetBack))
+    const more = median(pairs.map(({ cold, recovered }) => recovered - cold))
+    t.comment(`${Math.round(more)} ms more than a cold start of ${Math.round(median(pairs.map(({ cold }) => cold)))} ms`)
+    t.ok(more < 300, `${Math.round(more)} ms more than a cold start`)
+  })
+}
