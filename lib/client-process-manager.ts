@@ -4,7 +4,7 @@
  * ready. After each wait it is looked at anew.
  */
 import { Deadline } from './deadline.js'
-import { insideServer, lockTimeout, portInUse, serverUnhealthy } from './errors.js'
+import { insideServer, portInUse, serverUnhealthy, startTimeout } from './errors.js'
 import { reporter } from './events.js'
 import { attend, leave } from './launch/attend.js'
 import type { Context } from './launch/context.js'
@@ -44,6 +44,7 @@ export class ClientProcessManager {
 
   /**
    * @param options What the server is and where it is found; see {@link ClientProcessManagerOptions}.
+   * @param system The machine; the simulation hands in another one. Not part of the public interface.
    * @throws OneServerError `INVALID_OPTION`
    */
   constructor(options: ClientProcessManagerOptions = {}, system: System = nodeSystem) {
@@ -155,7 +156,7 @@ const moveOn = async ({ system, settings, paths }: Context, decision: Decision, 
   if (decision.kind === 'port-lost' && settings.port.kind === 'fixed') throw portInUse(decision.port, 'by now: another process took it', {})
   if (deadline.passed) {
     if (decision.kind === 'named') throw serverUnhealthy(`the port of PID ${decision.pid}`, deadline.total, `${paths.pidFile} names it, and one-server did not launch it`, { pid: decision.pid })
-    throw lockTimeout(deadline.total, paths.lock)
+    throw startTimeout(deadline.total, 'each launch that was seen in that time was withdrawn or ended', {})
   }
   const pause = decision.kind === 'named' ? settings.healthCheckInterval : 10 + system.random() * 40
   await system.sleep(Math.min(pause, deadline.left), { signal: deadline.signal })

@@ -125,7 +125,7 @@ export const startTimeout = (ms: number, doing: string, data: OneServerErrorData
 const howItEnded = ({ exitCode, signal }: OneServerErrorData): string => {
   if (signal !== undefined) return `was ended by ${signal}`
   if (exitCode !== undefined) return `exited with code ${exitCode}`
-  return 'exited (its exit code went to the client that launched it, which is gone)'
+  return 'exited (its exit code is known only to the client that launched it, which has not told it)'
 }
 
 export const serverExited = (data: OneServerErrorData): OneServerError =>

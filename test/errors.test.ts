@@ -27,7 +27,7 @@ t.test('data that does not apply is absent', async (t) => {
 t.test('how a server ended is told apart', async (t) => {
   t.match(errors.serverExited({ exitCode: 7 }).message, 'Server exited with code 7 before its health check answered.')
   t.match(errors.serverExited({ signal: 'SIGKILL' }).message, 'Server was ended by SIGKILL before')
-  t.match(errors.serverExited({}).message, 'exited (its exit code went to the client that launched it, which is gone) before', 'unknown says so')
+  t.match(errors.serverExited({}).message, 'exited (its exit code is known only to the client that launched it, which has not told it) before', 'unknown says so')
   t.match(errors.serverExited({ exitCode: 0 }).hint, /foreground/, 'a command that goes into the background exits with 0')
   t.notMatch(errors.serverExited({ exitCode: 1 }).hint, /foreground/)
 })

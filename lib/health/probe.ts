@@ -30,13 +30,14 @@ export const addressesOf = (host: string): readonly string[] => {
 const reasonOf = (error: NodeJS.ErrnoException): string =>
   error.code === 'ECONNREFUSED' ? 'the connection was refused' : error.code === 'ECONNRESET' ? 'the connection was closed without an answer' : error.message
 
-const probeUrl = async (url: URL, headers: HealthPlan['headers'], timeout: number): Promise<Probe> => {
+const probeUrl = async (url: URL, headers: HealthPlan['headers'], timeout: number, signal: AbortSignal | undefined): Promise<Probe> => {
   const secure = url.protocol === 'https:'
   const options: RequestOptions & { rejectUnauthorized?: boolean } = {
     host: bareHost(url.hostname),
     port: url.port,
     path: url.pathname + url.search,
     headers,
+    ...(signal === undefined ? {} : { signal }),
     agent: false,
     // A development server signs its own certificate; over loopback that proves as much as any other.
     ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
@@ -68,10 +69,10 @@ const probeUrl = async (url: URL, headers: HealthPlan['headers'], timeout: numbe
 }
 
 /** Asks the URLs in their order; one that answers is enough. The reason is that of the one that said most. */
-export const probe = async ({ urls, headers }: HealthPlan, timeout: number): Promise<Probe> => {
+export const probe = async ({ urls, headers }: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe> => {
   let worst: Probe = { healthy: false, reason: 'there is no URL to ask' }
   for (const url of urls) {
-    const result = await probeUrl(new URL(url), headers, timeout)
+    const result = await probeUrl(new URL(url), headers, timeout, signal)
     if (result.healthy) return result
     if (worst.reason === 'there is no URL to ask' || worst.reason === 'the connection was refused') worst = result
   }

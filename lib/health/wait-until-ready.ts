@@ -9,14 +9,14 @@
  */
 import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
-import { bareHost, isLoopback } from './probe.js'
+import { bareHost, isLoopback, probe } from './probe.js'
 import { accepts } from '../system/listeners.js'
 import type { HealthPlan } from '../system/system.js'
 
 type WaitOn = (options: WaitOnOptions) => Promise<void>
 
-/** How long the first slice waits for an answer, in ms. Each one waits twice as long, until `timeout`: what has settled must not hold the process for longer. */
-const FIRST_SLICE = 250
+/** How long one slice of wait-on waits for an answer, in ms: what has settled must not hold the process for longer. */
+const SLICE = 250
 
 /** The first pause between two looks, in ms; it grows until `interval`. */
 const FIRST_PAUSE = 5
@@ -51,7 +51,12 @@ export const waitUntilReady = async (
   { urls, headers }: HealthPlan, interval: number, timeout: number, over: Promise<unknown>,
 ): Promise<string | undefined> => {
   let ended = false
-  const end = over.then(() => { ended = true }, () => { ended = true })
+  const cancel = new AbortController()
+  const finish = (): void => {
+    ended = true
+    cancel.abort()
+  }
+  const end = over.then(finish, finish)
   const pauseFor = async (ms: number): Promise<void> => {
     let timer: NodeJS.Timeout | undefined
     await Promise.race([end, new Promise((resolve) => { timer = setTimeout(resolve, ms) })])
@@ -71,7 +76,7 @@ export const waitUntilReady = async (
     const url = await nextCandidate(urls, slices)
     if (ended) break
     if (url === undefined) continue
-    const patience = Math.min(timeout, FIRST_SLICE * 2 ** slices)
+    const patience = Math.min(timeout, SLICE)
     const between = Math.min(interval, slices < 5 ? 25 : interval)
     slices++
     const slice = waitOn({
@@ -90,6 +95,8 @@ export const waitUntilReady = async (
       proxy: false,
     } as WaitOnOptions).then(() => true, () => false)
     if (await Promise.race([slice, end])) return url
+    // Not for wait-on: an answer that takes longer than a slice, and one whose body does not end. Its status is the answer.
+    if (!ended && (await probe({ urls: [url], headers }, timeout, cancel.signal)).healthy) return url
   }
   return undefined
 }

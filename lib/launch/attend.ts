@@ -14,7 +14,7 @@ import type { Context } from './context.js'
 import { endPastDeadline, markReady } from './ending.js'
 import type { OwnLaunch } from './launch.js'
 import { endedBecause, outcomeOf } from './outcome.js'
-import { confirm } from './readiness.js'
+import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { LOG_LINES, settleUnlocked, whyItExited } from './settle.js'
 
 /** `again`: nothing came of it and nobody needs to be told; look again from the start. */
@@ -61,6 +61,11 @@ const afterDeadline = async (context: Context, own: OwnLaunch, last: string): Pr
   return { kind: 'failed', error: told }
 }
 
+const ready = async (context: Context, { record }: OwnLaunch, url: string): Promise<Attended> => {
+  const agreed = await markReady(context, record, url)
+  return agreed === undefined ? { kind: 'again' } : { kind: 'ready', url: agreed }
+}
+
 /** Waits for the outcome of an own launch. `mayChooseAgain`: the port was ours to choose, so losing it is no failure yet. */
 export const attend = async (context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean): Promise<Attended> => {
   const { system } = context
@@ -71,7 +76,6 @@ export const attend = async (context: Context, own: OwnLaunch, signal: AbortSign
   const deadline = system.sleep(record.deadline - system.now(), { wake: exited, signal: over.signal })
   const abort = new Promise<void>((resolve) => { signal?.addEventListener('abort', () => resolve(), { once: true, signal: over.signal }) })
   const ended = Promise.race([exited, deadline, abort])
-  let last = 'nothing listened on the port'
   try {
     for (;;) {
       if (signal?.aborted) {
@@ -79,24 +83,18 @@ export const attend = async (context: Context, own: OwnLaunch, signal: AbortSign
         throw aborted(signal.reason)
       }
       if (exit !== undefined) return await afterExit(context, own, exit, mayChooseAgain)
-      if (system.now() >= record.deadline) return await afterDeadline(context, own, await lastWord(context, own, last))
+      if (system.now() >= record.deadline) {
+        const answer = await probeLaunch(context, launch, record, LAST_CHECK)
+        if (!answer.healthy) return await afterDeadline(context, own, answer.reason)
+        return await ready(context, own, answer.url)
+      }
       const url = await system.waitUntilReady(record.health, record.healthCheckInterval, record.healthTimeout, ended)
       if (url === undefined) continue
       const confirmed = await confirm(context, launch, url)
-      if (confirmed.healthy) {
-        const agreed = await markReady(context, record, url)
-        return agreed === undefined ? { kind: 'again' } : { kind: 'ready', url: agreed }
-      }
-      last = confirmed.reason
+      if (confirmed.healthy) return await ready(context, own, url)
       await system.sleep(record.healthCheckInterval, { wake: ended })
     }
   } finally {
     over.abort()
   }
-}
-
-const lastWord = async ({ system }: Context, { record }: OwnLaunch, before: string): Promise<string> => {
-  if (!before.startsWith('nothing')) return before
-  const answer = await system.probe(record.health, record.healthTimeout)
-  return answer.healthy ? before : answer.reason
 }

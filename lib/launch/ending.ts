@@ -15,7 +15,7 @@ import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { endingPath, endingsOf, listClaims, markPath, tempPath, type Launch } from './claims.js'
 import type { Context } from './context.js'
 import { tell } from './outcome.js'
-import { probeLaunch } from './readiness.js'
+import { LAST_CHECK, probeLaunch } from './readiness.js'
 
 /** The URL at which a launch was found ready. */
 export const readyUrl = async ({ system, paths }: Context, id: string): Promise<string | undefined> => {
@@ -48,7 +48,7 @@ export const endPastDeadline = async (context: Context, launch: Launch, record: 
   const ending = endingPath(paths, launch.id, await system.randomId())
   await system.create(ending, tell(because, system.now()), await tempPath(system, paths))
   const names = await system.list(paths.host)
-  const objects = names.includes(`${launch.id}.ready`) || (await probeLaunch(context, launch, record)).healthy
+  const objects = names.includes(`${launch.id}.ready`) || (await probeLaunch(context, launch, record, LAST_CHECK)).healthy
   if (objects) {
     await system.remove(ending)
     return false

@@ -16,7 +16,7 @@ import { parseListing, type Launch } from './claims.js'
 import type { Context } from './context.js'
 import { endPastDeadline, markReady, readyUrl } from './ending.js'
 import { outcomeOf } from './outcome.js'
-import { confirm, probeLaunch } from './readiness.js'
+import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { LOG_LINES, reasonFor, settleUnlocked } from './settle.js'
 
 /** `gone`: it was withdrawn, stopped or has died; look again from the start. */
@@ -102,7 +102,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
           return told === undefined ? { kind: 'gone' } : { kind: 'failed', error: told }
         }
       } else if (now >= nextProbe && (!attended || now > record.deadline + GRACE)) {
-        const answer = await probeLaunch(context, launch, record)
+        const answer = await probeLaunch(context, launch, record, now > record.deadline ? LAST_CHECK : record.healthTimeout)
         if (answer.healthy) {
           const url = await markReady(context, record, answer.url)
           if (url === undefined) continue

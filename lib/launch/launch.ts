@@ -89,6 +89,10 @@ export const attempt = async (context: Context, port: number): Promise<Attempt> 
   await system.inspectLog(logFile)
   await removeForgottenLogs(context, logFile)
   const child = await system.spawn({ program: command.program, args: command.args, cwd: settings.cwd, env, logFile: ownLog, gateFile })
+  if (child === undefined) {
+    await system.remove(ownLog)
+    return 'withdrawn'
+  }
   const leader = { ...child.id, group: child.group }
   const launch: Launch = { id, leader, ready: false, unattended: false, ended: false }
   report({ type: 'spawned', pid: child.id.pid, port, launchId: id })

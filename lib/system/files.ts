@@ -179,14 +179,15 @@ export const remove = (path: string): boolean => {
 }
 
 /** Makes the folder and what is missing above it, each 0700. */
-export const makeFolder = (folder: string): void => {
+export const makeFolder = (folder: string, aboveIsThere = false): void => {
   try {
     mkdirSync(folder, 0o700)
     chmodSync(folder, 0o700)
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' && dirname(folder) !== folder) {
+    // Once: what is above may be a symbolic link to nowhere, which is there and is no folder.
+    if (codeOf(error) === 'ENOENT' && !aboveIsThere && dirname(folder) !== folder) {
       makeFolder(dirname(folder))
-      return makeFolder(folder)
+      return makeFolder(folder, true)
     }
     if (codeOf(error) !== 'EEXIST') throw unusable(folder, 'cannot be made', error)
   }

@@ -22,10 +22,11 @@ import { groupOf, lookAt } from './process-table.js'
 import type { Exit, GatedChild, ProcessId, SpawnPlan } from './system.js'
 
 /**
- * Not `&`: what a shell runs in the background ignores SIGINT for ever. Its words are on the status
- * pipe: first the PID, from the inner shell, then the exit status.
+ * Not `&`: what a shell runs in the background ignores SIGINT for ever. Two words come on the status
+ * pipe, `pid <n>` from the inner shell and `exit <n>` from the keeper, named so that neither is taken
+ * for the other when one of the shells is killed.
  */
-const KEEPER = 'unset -f echo; one_server_gate=$1; shift; (exec /bin/sh -c "$one_server_gate" "$@" 2>&3); echo "$?"'
+const KEEPER = 'unset -f echo; one_server_gate=$1; shift; (exec /bin/sh -c "$one_server_gate" "$@" 2>&3); echo "exit $?"'
 
 /**
  * An exported function named `read` or an exported TMOUT would open or close the gate by themselves.
@@ -33,16 +34,16 @@ const KEEPER = 'unset -f echo; one_server_gate=$1; shift; (exec /bin/sh -c "$one
  * launcher was killed before it opened the gate, nothing has failed. The server's stdin is /dev/null,
  * the log is its stdout and stderr, and the pipes are the gate's alone.
  */
-const GATE = 'unset -f read echo; echo "$$"; TMOUT= read -r one_server_gate && echo >>"$0" && exec "$@" </dev/null >&3 2>&3 3>&-'
+const GATE = 'unset -f read echo; echo "pid $$"; TMOUT= read -r one_server_gate && echo >>"$0" && exec "$@" </dev/null >&3 2>&3 3>&-'
 
 const WINDOWS_GATE = `
 const [gate, program, ...args] = process.argv.slice(1)
-console.log(process.pid)
+console.log('pid ' + process.pid)
 process.stdin.once('data', () => {
   process.stdin.destroy()
   require('node:fs').appendFileSync(gate, '\\n')
   const child = require('node:child_process').spawn(program, args, { stdio: ['ignore', 3, 3], windowsHide: true })
-  child.on('exit', (code) => { console.log(code ?? 1); process.exit(code ?? 1) })
+  child.on('exit', (code) => { console.log('exit ' + (code ?? 1)); process.exit(code ?? 1) })
   child.on('error', () => process.exit(127))
 })`
 
@@ -51,6 +52,12 @@ const SHELL_ONLY = ['OPTIND', 'SHELLOPTS', 'BASHOPTS', 'one_server_gate']
 
 /** The log's descriptor in the shells. */
 const LOG = 3
+
+/** ms that the inner shell may take to say who it is. */
+const GATE_TAKES = 2000
+
+/** ms that a closed gate may take to exit: one that was frozen must not wait to be thawed. */
+const CLOSING_TAKES = 1000
 
 /** ms between two looks at a server whose keeper was killed by somebody else. */
 const WITHOUT_KEEPER = 50
@@ -128,54 +135,72 @@ const isGone = ({ pid, start }: ProcessId): boolean => {
   return look.state === 'gone' || look.state === 'zombie' || ('start' in look && look.start !== start)
 }
 
-/** Nobody learns the exit code of a server whose keeper was killed; that it has ended can still be seen. */
-const untilGone = (id: ProcessId): Promise<Exit> =>
+/** Looks until a process has ended that is nobody's child here. `held`: this process waits for it. */
+const untilGone = (id: ProcessId, held: boolean): Promise<void> =>
   new Promise((resolve) => {
-    if (isGone(id)) return resolve({})
+    if (isGone(id)) return resolve()
     const timer = setInterval(() => {
       if (!isGone(id)) return
       clearInterval(timer)
-      resolve({})
+      resolve()
     }, WITHOUT_KEEPER)
-    timer.unref()
+    if (!held) timer.unref()
   })
 
-export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild> => {
+/** The number that the next line bears, if it begins with this word and comes in time. */
+const numberAfter = async (word: string, lines: AsyncIterator<string>, ms?: number): Promise<number | undefined> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => { if (ms !== undefined) timer = setTimeout(() => resolve(undefined), ms) })
+  const line = await Promise.race([lines.next(), late])
+  clearTimeout(timer)
+  const match = line === undefined || line.done === true ? null : new RegExp(`^${word} (\\d+)$`).exec(line.value)
+  return match === null ? undefined : Number(match[1])
+}
+
+/** Undefined when one of its shells was killed or frozen before the gate stood: nothing has run, and another attempt may be made. */
+export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefined> => {
   const child = spawnKeeper(plan)
-  if (child.pid === undefined) {
+  const group = child.pid
+  if (group === undefined) {
     const error = await new Promise<NodeJS.ErrnoException>((resolve) => { child.once('error', resolve) })
     throw commandNotFound(`The server cannot be started: ${error.message}`, 'Check the working directory (cwd, --cwd) and the limits on processes and open files.', error)
   }
   // In the tick of the spawn the PID cannot have been given to anybody else: it has not been waited for.
-  const keeper = identify(child.pid)
+  const keeper = identify(group)
   child.on('error', () => {})
   const pipe = child.stdin!
   pipe.on('error', () => {})
   child.stdout!.on('error', () => {})
   const closed = new Promise<void>((resolve) => { child.once('exit', () => resolve()) })
   const words = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
-  const { value: first } = (await words.next()) as { value: string | undefined }
-  const id = first === undefined ? undefined : identify(Number(first))
+  const pid = await numberAfter('pid', words, GATE_TAKES)
+  const named = pid === undefined ? undefined : identify(pid)
+  // Only what is in the keeper's group is ours, whatever a line says.
+  const id = named !== undefined && (process.platform !== 'linux' || groupOf(named.pid) === group) ? named : undefined
+
   const close = async (): Promise<void> => {
     pipe.destroy()
-    // A gate that does not read its end-of-file (it was frozen) must not wait to be thawed.
     const timer = setTimeout(() => {
       if (id !== undefined && !isGone(id)) process.kill(id.pid, 'SIGKILL')
       child.kill('SIGKILL')
-    }, 1000)
-    await closed
+    }, CLOSING_TAKES)
+    await Promise.all([closed, id === undefined ? undefined : untilGone(id, true)])
     clearTimeout(timer)
-    if (id !== undefined) await untilGone(id)
   }
-  // Only the keeper waits for the gate, so its PID is its own for as long as it is in the keeper's group.
-  if (keeper === undefined || id === undefined || (process.platform === 'linux' && groupOf(id.pid) !== child.pid)) {
-    child.kill('SIGKILL')
+  if (keeper === undefined || id === undefined) {
+    // The keeper has not been waited for, so its group is still its own: with it goes an inner shell that is frozen.
+    if (child.exitCode === null && child.signalCode === null && process.platform !== 'win32') process.kill(-group, 'SIGKILL')
     await close()
-    throw stateUnusable(`PID ${child.pid}`, 'the start time of a new process cannot be read', 'one-server must be able to read /proc (Linux) or run ps (macOS), and to run /bin/sh.')
+    return undefined
   }
-  const exited = words.next().then(({ value: status }: { value?: string }) => (status === undefined ? untilGone(id) : exitOf(Number(status))))
+  const exited = numberAfter('exit', words).then(async (status): Promise<Exit> => {
+    if (status !== undefined) return exitOf(status)
+    // Nobody learns the exit code of a server whose keeper was killed; that it has ended can still be seen.
+    await untilGone(id, false)
+    return {}
+  })
   return {
-    id, keeper: process.platform === 'win32' ? undefined : keeper, group: child.pid, exited, close,
+    id, keeper: process.platform === 'win32' ? undefined : keeper, group, exited, close,
     open: () => new Promise((resolve) => {
       pipe.write('\n', (error) => {
         pipe.destroy()

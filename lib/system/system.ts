@@ -146,9 +146,10 @@ export interface System extends Clock {
   signal(process: ProcessId, signal: NodeJS.Signals): Promise<boolean>
   /** Signals the process group `group` if `member` is still alive and in it. */
   signalGroup(group: number, member: ProcessId, signal: NodeJS.Signals): Promise<boolean>
-  spawn(plan: SpawnPlan): Promise<GatedChild>
+  /** Undefined when the gate was ended before it stood: nothing has run. */
+  spawn(plan: SpawnPlan): Promise<GatedChild | undefined>
 
-  probe(plan: HealthPlan, timeout: number): Promise<Probe>
+  probe(plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe>
   /** The sockets that a connection to this address and port would reach. Empty: it is refused. */
   listenersAt(address: string, port: number): Promise<Listener[]>
   /** Which process holds one of the sockets, `likely` being asked first; undefined when that cannot be seen. */

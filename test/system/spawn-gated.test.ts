@@ -26,6 +26,7 @@ const RUNS = 'echo ran >ran; exec sleep 60'
 
 const spawn = async (t: Test, plan: SpawnPlan): Promise<GatedChild> => {
   const child = await spawnGated(plan)
+  if (child === undefined) throw new Error('the gate was ended before it stood')
   t.teardown(async () => {
     // Not waited for yet, so the PID is still this child's, or nobody's.
     if (judge(child.id, lookAt(child.id.pid)) === 'alive') process.kill(child.id.pid, 'SIGKILL')
@@ -213,3 +214,36 @@ t.test('a program whose name begins with a dash is no option of the gate', async
   await child.open()
   t.same(await exitOf(child), { exitCode: 3 })
 })
+
+/** Sends a signal to whatever the gate starts below this process, as soon as it is there. */
+const strike = (signal: NodeJS.Signals) => {
+  const struck = new Set<number>()
+  const childrenOf = (pid: number): number[] => readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ').filter(Boolean).map(Number)
+  const timer = setInterval(() => {
+    try {
+      for (const keeper of childrenOf(process.pid)) for (const gate of childrenOf(keeper)) if (!struck.has(gate)) process.kill(gate, signal) && struck.add(gate)
+    } catch {
+      // It has ended between the listing and the look.
+    }
+  })
+  return () => {
+    clearInterval(timer)
+    return struck.size
+  }
+}
+
+for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+  t.test(`a gate whose shell gets ${signal} as it begins is given up in time, and leaves nothing`, { timeout: 60_000 }, async (t) => {
+    const folder = tempFolder(t)
+    const stop = strike(signal)
+    const began = performance.now()
+    for (let round = 0; round < 3; round++) {
+      const child = await spawnGated(planIn(folder, RUNS))
+      await child?.close()
+      if (child !== undefined) t.equal(judge(child.id, lookAt(child.id.pid)), 'dead')
+    }
+    t.ok(stop() > 0, 'some were struck')
+    t.ok(performance.now() - began < 3 * 5000, 'none was waited for for ever')
+    t.notOk(existsSync(join(folder, 'ran')), 'and nothing has run')
+  })
+}
