@@ -221,7 +221,11 @@ const strike = (signal: NodeJS.Signals) => {
   const childrenOf = (pid: number): number[] => readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ').filter(Boolean).map(Number)
   const timer = setInterval(() => {
     try {
-      for (const keeper of childrenOf(process.pid)) for (const gate of childrenOf(keeper)) if (!struck.has(gate)) process.kill(gate, signal) && struck.add(gate)
+      for (const gate of childrenOf(process.pid).flatMap(childrenOf)) {
+        if (struck.has(gate)) continue
+        process.kill(gate, signal)
+        struck.add(gate)
+      }
     } catch {
       // It has ended between the listing and the look.
     }
