@@ -5,6 +5,7 @@
 import t, { type Test } from 'tap'
 import { endingPlan, waiter, waiterThatLooksFirst } from './ending.js'
 import { exploreAll, exploreRandom, replaySeed, type Explored } from './explore.js'
+import { exploreHostileStates } from './hostile.js'
 import { anyActs, ensure, FAULTS, stopServer } from './series.js'
 
 /** A failing order as a person needs it: what broke, how to replay it, and what happened. */
@@ -37,6 +38,10 @@ t.test('a waiter against a reaper past its deadline, in every order', async (t) 
 
 t.test('two waiters against two reapers, every order with up to two preemptions', async (t) => {
   holds(t, await exploreAll(endingPlan([waiter, waiter], 2), { preemptions: 2, faults: 0, kinds: [] }))
+})
+
+t.test('any content of the PID file and the folder: a server or an error of ours, and no stranger is signalled', async (t) => {
+  await t.resolves(exploreHostileStates(1000))
 })
 
 t.test('the checker can fail: without the second listing it finds two servers', async (t) => {

@@ -101,6 +101,18 @@ export class World {
     return process
   }
 
+  /** A process that has nothing to do with any launch. */
+  addStranger(pid: number): void {
+    this.processes.set(pid, {
+      pid, start: String(pid * 7), group: pid, launch: undefined, port: 0, state: 'running', opened: false,
+      listensAt: Number.POSITIVE_INFINITY, gateFile: '', exited: [], isServer: false,
+    })
+  }
+
+  isRunning(pid: number): boolean {
+    return this.processes.get(pid)?.state === 'running'
+  }
+
   /** A client dies: its pipes close, and gates that were not opened let their children exit. */
   crash(actor: Actor): void {
     actor.crashed = true

@@ -2,6 +2,7 @@
 import { endingPlan, waiter } from '../simulation/ending.js'
 import { exploreAll, exploreRandom, type Bounds, type Explored } from '../simulation/explore.js'
 import type { RunPlan } from '../simulation/schedule.js'
+import { exploreHostileStates } from '../simulation/hostile.js'
 import { anyActs, ensure, FAULTS, stopServer } from '../simulation/series.js'
 import type { Outcome, Series } from './series.js'
 
@@ -30,6 +31,12 @@ const exhaustive = (name: string, plan: () => RunPlan, bounds: Bounds): Series =
   name: `simulated: ${name}`, rounds: Number.POSITIVE_INFINITY,
   run: async (rounds) => outcomeOf(await exploreAll(plan(), { ...bounds, most: rounds })),
 })
+
+/** Any content of the PID file and the folder. */
+export const hostileStates: Series = {
+  name: 'simulated: hostile content of PID file and folder', rounds: 10_000,
+  run: (rounds) => exploreHostileStates(rounds).then(() => ({ cases: rounds, violations: [] }), (error: Error) => ({ cases: rounds, violations: [error.message] })),
+}
 
 export const everyOrder: readonly Series[] = [
   exhaustive('2 clients, every order with up to 3 preemptions', () => ({ acts: [ensure, ensure] }), { preemptions: 3, faults: 0, kinds: [] }),

@@ -10,9 +10,9 @@ import { crowd } from './crowd.js'
 import { kills } from './kills.js'
 import { recoveryTime } from './recovery.js'
 import type { Outcome, Series } from './series.js'
-import { everyOrder, randomOrders } from './simulation.js'
+import { everyOrder, hostileStates, randomOrders } from './simulation.js'
 
-const ALL: readonly Series[] = [crowd, ...kills, recoveryTime, randomOrders, ...everyOrder]
+const ALL: readonly Series[] = [crowd, ...kills, recoveryTime, randomOrders, hostileStates, ...everyOrder]
 
 const { values } = parseArgs({ options: { rounds: { type: 'string' }, only: { type: 'string' } } })
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
