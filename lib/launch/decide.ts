@@ -84,6 +84,9 @@ const restoreClaim = async (context: Context, { pidFile, listing }: Survey): Pro
   const { record } = pidFile
   const leader = { pid: record.pid, start: record.start, group: record.group }
   if (listing.launches.some(({ id }) => id === record.launch) || (await judgeLaunch(system, { id: record.launch, leader })) === 'dead') return false
+  // A file can say anything; that the process carries the id shows that it was launched as this.
+  const carries = (await system.kin(leader, record.launch)).some(({ pid, carriesLaunchId }) => pid === record.pid && carriesLaunchId)
+  if (!carries) return false
   await system.create(claimPath(paths, record.launch, leader), JSON.stringify(record), await tempPath(system, paths))
   // What its marks said is lost: that its gate was opened is certain, whether it is ready somebody has to see anew.
   await system.create(markPath(paths, record.launch, 'gate'), '\n', await tempPath(system, paths))

@@ -17,7 +17,7 @@ const LAUNCH = '00000000000000aa'
 const calm: Chooser = { random: () => 0.5, faults: new Set(), choose: () => 0 }
 
 const record = {
-  format: FORMAT, launch: LAUNCH, host: 'host', pid: STRANGER, start: '351', group: STRANGER, port: 3000,
+  format: FORMAT, launch: LAUNCH, host: 'host', pid: STRANGER, start: '350', group: STRANGER, port: 3000,
   health: { urls: ['http://127.0.0.1:3000/api/health'], headers: {} }, healthTimeout: 500, healthCheckInterval: 200,
   launcher: { pid: 2, start: '14' }, deadline: 0, startupTimeout: 1000, stopSignal: 'SIGTERM', stopTimeout: 500,
   logFile: '/home/user/server.log', since: '1970-01-01T00:00:00.000Z', bundled: false, fingerprint: '',
@@ -31,11 +31,11 @@ const damagedRecord = fc.record({ changes: fc.dictionary(fc.constantFrom(...Obje
   .map(({ changes, cut }) => JSON.stringify({ ...record, ...changes }).slice(0, cut < 300 ? cut : undefined))
 
 const pidFileText = fc.oneof(
-  fc.string(), pid.map((one) => `${one}\n`), fc.tuple(pid, damagedRecord).map(([one, text]) => `${one}\n${text}\n`), fc.tuple(pid, fc.json()).map(([one, text]) => `${one}\n${text}`),
+  fc.constant(`${STRANGER}\n${JSON.stringify(record)}\n`), fc.string(), pid.map((one) => `${one}\n`), fc.tuple(pid, damagedRecord).map(([one, text]) => `${one}\n${text}\n`), fc.tuple(pid, fc.json()).map(([one, text]) => `${one}\n${text}`),
 )
 
 /** Wrong start times of the stranger, or anybody's. */
-const identity = fc.tuple(pid, fc.oneof(fc.nat(), fc.constant(351)), pid).map((parts) => parts.join('.'))
+const identity = fc.tuple(pid, fc.oneof(fc.nat(), fc.constant(350)), pid).map((parts) => parts.join('.'))
 
 const fileName = fc.oneof(
   identity.map((one) => `${LAUNCH}.${one}.claim`), identity.map((one) => `${LAUNCH}.${one}.tmp`), identity.map((one) => `${LAUNCH}.${one}.locking`),
@@ -53,8 +53,8 @@ const prepare = ({ pidFile, files }: typeof state extends fc.Arbitrary<infer Sta
   if (pidFile !== undefined) world.files.set(PID_FILE, pidFile)
   for (const folder of [`${PID_FILE}.d`, HOST_FOLDER]) world.folders.add(folder)
   for (const [name, body] of Object.entries(files)) {
-    // A whole claim with a true identity can be forged only by this very user, who could signal the process as well.
-    world.files.set(`${HOST_FOLDER}/${name}`, name.includes(`.${STRANGER}.351.`) ? 'forged' : body)
+    // A claim with a true identity can be forged only by this very user, who could signal the process as well.
+    if (!name.includes(`.${STRANGER}.350.`)) world.files.set(`${HOST_FOLDER}/${name}`, body)
   }
 }
 

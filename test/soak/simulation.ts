@@ -41,6 +41,7 @@ export const hostileStates: Series = {
 export const everyOrder: readonly Series[] = [
   exhaustive('2 clients, every order with up to 3 preemptions', () => ({ acts: [ensure, ensure] }), { preemptions: 3, faults: 0, kinds: [] }),
   exhaustive('2 clients, every order with 1 preemption and 1 fault', () => ({ acts: [ensure, ensure] }), { preemptions: 1, faults: 1, kinds: FAULTS }),
+  exhaustive('2 clients, every order with 2 preemptions and 1 fault', () => ({ acts: [ensure, ensure] }), { preemptions: 2, faults: 1, kinds: FAULTS }),
   exhaustive('a client and a stop, 1 preemption and 1 fault', () => ({ acts: [ensure, stopServer] }), { preemptions: 1, faults: 1, kinds: FAULTS }),
   exhaustive('2 waiters, 2 reapers, up to 3 preemptions', () => endingPlan([waiter, waiter], 2), { preemptions: 3, faults: 0, kinds: [] }),
 ]
