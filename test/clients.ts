@@ -48,6 +48,8 @@ export interface Place {
   starts(): Entry[]
   /** PIDs of what lives of any launch here: servers, their descendants, children at the gate. */
   alive(): number[]
+  /** Returns when this process is the only one that lives here: the keeper of a server has been killed when its call returns, and needs a moment to end. */
+  only(pid: number): Promise<void>
   /** Names in the folder, logs and what the test put there excepted. */
   left(): string[]
   /** Ends a process of a server and returns when it is gone, or a zombie. */
@@ -126,6 +128,7 @@ export const place = (t: Pick<Test, 'teardown'>, folder: string = tempFolder(t))
     ledger: entries,
     starts: () => entries().filter(({ event }) => event === 'start'),
     alive: () => processesWith(mark),
+    only: async (pid) => { await until(() => here.alive().join() === String(pid), `PID ${pid} alone to live, and not ${here.alive().join(', ')}`) },
     left: () => (readdirSync(folder, { recursive: true }) as string[]).filter((name) => !put.has(name) && name !== 'ledger' && !/\.log(\.prev)?$/.test(name)),
     kill: async (pid, signal = 'SIGKILL') => {
       deaths.set(pid, now())

@@ -19,7 +19,7 @@ const comesUp = async (t: Test, here: Place, starts: number): Promise<void> => {
   const { info, status } = resultOf(await client(t, here, here.options('healthy')).ended)
   t.match({ info, status }, { info: { started: true, adopted: false }, status: 200 }, 'a server comes up')
   t.equal(here.starts().length, starts)
-  t.same(here.alive(), [info.pid], 'one')
+  await here.only(info.pid!)
   t.equal(Number.parseInt(readFileSync(here.pidFile, 'utf8'), 10), info.pid, 'and the PID file names it')
   t.equal(await here.manager('healthy').stopServer(), true)
   here.nothingLeft(t)

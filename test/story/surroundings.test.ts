@@ -130,7 +130,8 @@ t.test('a lock that the client holds on an inherited descriptor is not held by t
   const lock = join(here.folder, 'job.lock.log')
   const text = 'exec 9>"$1"; flock 9; shift; exec "$@"'
   execFileSync('bash', ['-c', text, 'bash', lock, process.execPath, fixture('client'), JSON.stringify(here.options('healthy'))], { env: { ...here.env } })
-  const [pid = 0] = here.alive()
+  const { pid = 0 } = await here.manager('healthy').ensureServerRunning()
+  await here.only(pid)
   t.ok(isAlive(pid), 'the server runs, its client has ended')
   execFileSync('flock', ['--nonblock', lock, 'true'])
   t.same(readdirSync(`/proc/${pid}/fd`).map(Number).filter((fd) => {
