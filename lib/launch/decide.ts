@@ -7,14 +7,14 @@ import type { OneServerError } from '../errors.js'
 import { hearLauncher } from './attendance.js'
 import { attempt, type OwnLaunch } from './launch.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { claimPath, markPath, tempPath, type Launch } from './claims.js'
+import type { Launch } from './claims.js'
 import type { Context } from './context.js'
 import { choosePort, findAdoptable, type Adopted } from './ports.js'
 import { endedMark } from './outcome.js'
+import { restoreClaim } from './restore.js'
 import { alignPidFile, reasonFor, removeBarePidFile, settle, sweep } from './settle.js'
 import { readPidFile } from '../state/pid-file.js'
 import { recordOf, survey, type Survey } from './survey.js'
-import { judgeLaunch } from './verdict.js'
 
 export type Decision =
   /** A launch lives: follow it. */
@@ -73,33 +73,12 @@ export const cleanUp = async (context: Context, { over, pidFile }: Survey, began
   if (lied) context.report({ type: 'stale-removed', path: context.paths.pidFile })
 }
 
-/**
- * Only a launch that has won is published, and its claim goes only after its death was seen. So a PID
- * file that names a live process without a claim shows that the claim was deleted from outside (a
- * cleaner of temporary files), and starting beside it would make two. Under the lock.
- */
-const restoreClaim = async (context: Context, { pidFile, listing }: Survey): Promise<boolean> => {
-  const { system, paths } = context
-  if (pidFile.kind !== 'record' || pidFile.record.host !== system.host()) return false
-  const { record } = pidFile
-  const leader = { pid: record.pid, start: record.start, group: record.group }
-  if (listing.launches.some(({ id }) => id === record.launch) || (await judgeLaunch(system, { id: record.launch, leader })) === 'dead') return false
-  // A file can say anything; that the process carries the id shows that it was launched as this.
-  const carries = (await system.kin(leader, record.launch)).some(({ pid, carriesLaunchId }) => pid === record.pid && carriesLaunchId)
-  if (!carries) return false
-  await system.create(claimPath(paths, record.launch, leader), JSON.stringify(record), await tempPath(system, paths))
-  // What its marks said is lost: that its gate was opened is certain, whether it is ready somebody has to see anew.
-  await system.create(markPath(paths, record.launch, 'gate'), '\n', await tempPath(system, paths))
-  await system.create(markPath(paths, record.launch, 'unattended'), '', await tempPath(system, paths))
-  return true
-}
-
 /** One turn at the lock. `lost` are the ports that launches of this call have lost. */
 export const decide = async (context: Context, began: number, lost: ReadonlySet<number>): Promise<Decision> => {
   const seen = await survey(context, began)
   if (seen.failed !== undefined && seen.living === undefined) return { kind: 'failed', error: seen.failed }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
-  if (await restoreClaim(context, seen)) return { kind: 'withdrawn' }
+  if (seen.pidFile.kind === 'record' && (await restoreClaim(context, seen.pidFile.record))) return { kind: 'withdrawn' }
   await cleanUp(context, seen, began)
   // Of what was over, the reason may be known by now.
   const { failed } = seen.over.length === 0 ? seen : await survey(context, began)

@@ -14,6 +14,7 @@ import { claimPath, listClaims, markPath, marksOf, tempPath, type Launch } from 
 import type { Context } from './context.js'
 import { endedBecause, readOutcomes, writeOutcome } from './outcome.js'
 import { isFree } from './ports.js'
+import { restoreClaim } from './restore.js'
 import { recordOf, survey } from './survey.js'
 import { terminate, type StopManner } from './terminate.js'
 
@@ -88,7 +89,8 @@ export const alignPidFile = async (context: Context): Promise<void> => {
     return
   }
   // What another host wrote there is not ours to judge.
-  if (pidFile.kind === 'record' && pidFile.record.host === system.host()) await system.remove(paths.pidFile)
+  if (pidFile.kind !== 'record' || pidFile.record.host !== system.host()) return
+  if (!(await restoreClaim(context, pidFile.record))) await system.remove(paths.pidFile)
 }
 
 /** Removes another tool's PID file whose process is shown to be gone. Under the lock. */

@@ -56,6 +56,8 @@ export const isRunning = async (context: Context, deadline: Deadline): Promise<b
       const now = await survey(context, Number.POSITIVE_INFINITY)
       if (now.living === undefined) await cleanUp(context, now)
     })
+    // Cleaning up may have found that the server lives, and only its claim was gone.
+    if ((await survey(context, Number.POSITIVE_INFINITY)).living !== undefined) return true
   }
   return (await findAdoptable(context)) !== undefined
 }

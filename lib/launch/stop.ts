@@ -45,6 +45,7 @@ export const stop = async (context: Context, deadline: Deadline): Promise<boolea
   // Nothing to stop and nothing to clean up: then nothing is written either.
   if (nothing) return false
   return withLock(system, paths, deadline, async () => {
+    await alignPidFile(context)
     const seen = await survey(context, Number.POSITIVE_INFINITY)
     let ran = false
     for (const { id } of seen.listing.launches) {

@@ -302,6 +302,22 @@ t.test('the state folder', async (t) => {
     here.nothingLeft(t)
   })
 
+  await t.test('is deleted while the server runs, and whoever asks or stops still means that server', async (t) => {
+    const here = place(t)
+    const manager = here.manager('healthy')
+    const { pid } = await manager.ensureServerRunning()
+    rmSync(`${here.pidFile}.d`, { recursive: true })
+    t.equal(await manager.isServerRunning(), true)
+    t.match(await manager.ensureServerRunning(), { started: false, pid })
+    rmSync(`${here.pidFile}.d`, { recursive: true })
+    t.equal(await manager.stopServer(), true)
+    t.notOk(isAlive(pid!))
+    t.equal(here.starts().length, 1)
+    t.same(here.alive(), [])
+    // That it was stopped stays written for whoever may still wait.
+    t.same(here.left().filter((name) => !/\.outcome$|\.d$|\.d\/[^/.]*$/.test(name)), [])
+  })
+
   await t.test('is full', { skip: !isRoot && 'only root can mount a small file system' }, async (t) => {
     const here = place(t)
     const small = join(here.folder, 'small')

@@ -1,0 +1,26 @@
+/**
+ * Bringing back a claim that was deleted from outside (a cleaner of temporary files). Only a launch
+ * that has won is published, and its claim goes only after its death was seen; so a PID file that
+ * names a live process without a claim shows that something else removed it. To start beside that
+ * process would make two servers, to remove the PID file would make it an orphan.
+ */
+import type { LaunchRecord } from '../state/launch-record.js'
+import { claimPath, listClaims, markPath, tempPath } from './claims.js'
+import type { Context } from './context.js'
+import { judgeLaunch } from './verdict.js'
+
+/** True when the claim of a launch that lives was missing, and is there again. Under the lock. */
+export const restoreClaim = async ({ system, paths }: Context, record: LaunchRecord): Promise<boolean> => {
+  if (record.host !== system.host()) return false
+  const leader = { pid: record.pid, start: record.start, group: record.group }
+  const { launches } = await listClaims(system, paths)
+  if (launches.some(({ id }) => id === record.launch) || (await judgeLaunch(system, { id: record.launch, leader })) === 'dead') return false
+  // A file can say anything; that the process carries the id shows that it was launched as this.
+  const carries = (await system.kin(leader, record.launch)).some(({ pid, carriesLaunchId }) => pid === record.pid && carriesLaunchId)
+  if (!carries) return false
+  await system.create(claimPath(paths, record.launch, leader), JSON.stringify(record), await tempPath(system, paths))
+  // What its marks said is lost: that its gate was opened is certain, whether it is ready somebody has to see anew.
+  await system.create(markPath(paths, record.launch, 'gate'), '\n', await tempPath(system, paths))
+  await system.create(markPath(paths, record.launch, 'unattended'), '', await tempPath(system, paths))
+  return true
+}
