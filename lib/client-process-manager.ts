@@ -143,9 +143,9 @@ export class ClientProcessManager {
 const nextDecision = async (context: Context, deadline: Deadline, lost: ReadonlySet<number>): Promise<Decision> => {
   const { system, paths, report } = context
   const look = () => lookAround(context, deadline.began)
-  const decision = (await look()) ?? (await withLock(system, paths, deadline, () => decide(context, deadline.began, lost), {
+  const decision = await withLock(system, paths, deadline, () => decide(context, deadline.began, lost), {
     look, onWait: () => report({ type: 'waiting', for: 'lock' }),
-  }))
+  })
   if (decision.kind === 'failed') throw decision.error
   if (decision.kind === 'follow' && decision.launch.id === context.inside) throw insideServer(paths.pidFile)
   return decision

@@ -3,6 +3,7 @@
  * faults (a preemption takes the turn from a client that could go on; most races need two). Random:
  * seeded, with as many faults as come. Either prints what replays a failing order.
  */
+import { hash } from 'node:crypto'
 import { run, type Choice, type Chooser, type RunPlan, type RunResult } from './schedule.js'
 
 export interface Failure {
@@ -15,6 +16,9 @@ export interface Explored {
   readonly runs: number
   readonly steps: number
   readonly failures: readonly Failure[]
+  /** Exhaustive only: how many different states were reached, and by how many orders. */
+  readonly states?: number
+  readonly orders?: number
 }
 
 /** mulberry32: small, seeded, and the same everywhere. */
@@ -74,46 +78,106 @@ export interface Bounds {
   readonly most?: number
 }
 
-interface Prefix {
-  readonly decisions: readonly number[]
+/** What of its bounds an order has used. */
+interface Used {
   readonly preemptions: number
   readonly faults: number
 }
 
+interface Prefix extends Used {
+  /** Where something other than the first choice is taken: two characters each, the step and the choice. Hundreds of thousands are kept. */
+  readonly decisions: string
+  /** Where the last of the decisions leads to. */
+  readonly way: Way
+}
+
+/** A way on from a state, and what it costs. Undefined `to`: to the end. */
+interface Way extends Used {
+  to: State | undefined
+}
+
+/** A state that was reached, by ways of which none used less than another. */
+interface State {
+  reached: readonly Used[]
+  readonly ways: Way[]
+  /** How many orders lead from here to an end, by what is left of the bounds. */
+  orders: number[][] | undefined
+}
+
+/** How many orders lead to an end within the bounds. */
+const countOrders = (way: Way, preemptions: number, faults: number): number => {
+  const left = { preemptions: preemptions - way.preemptions, faults: faults - way.faults }
+  if (left.preemptions < 0 || left.faults < 0) return 0
+  if (way.to === undefined) return 1
+  const counts = ((way.to.orders ??= [])[left.preemptions] ??= [])
+  return (counts[left.faults] ??= way.to.ways.reduce((sum, next) => sum + countOrders(next, left.preemptions, left.faults), 0))
+}
+
 /**
- * Depth first over the decisions. A prefix is replayed, from then on the first choice is taken, and
- * at each point on the way every other choice within the bounds becomes a prefix of its own.
+ * Every order within the bounds, the ones with the fewest preemptions and faults first. A prefix is
+ * replayed, from then on the first choice is taken, and at each point on the way every other choice
+ * becomes a prefix of its own. Two orders that lead to the same state (the same machine, and clients
+ * that have learnt the same) go on in the same ways, so only the first of them goes on, unless the
+ * other has used less of its bounds; all of them are counted.
  */
 export const exploreAll = async (plan: RunPlan, { preemptions, faults, kinds, stopAt = 1, most = Number.POSITIVE_INFINITY }: Bounds): Promise<Explored> => {
-  const stack: Prefix[] = [{ decisions: [], preemptions: 0, faults: 0 }]
+  const start: Way = { preemptions: 0, faults: 0, to: undefined }
+  const waiting: Prefix[][] = Array.from({ length: preemptions + faults + 1 }, () => [])
+  waiting[0]!.push({ decisions: '', preemptions: 0, faults: 0, way: start })
+  const states = new Map<string, State>()
   const failures: Failure[] = []
   const offered: ReadonlySet<Choice['kind']> = new Set(kinds)
+  const timeless: RunPlan = { ...plan, world: { ...plan.world, timeless: true } }
+  const isSymmetric = new Set(plan.acts).size === 1
   let steps = 0
   let runs = 0
-  while (stack.length > 0 && failures.length < stopAt && runs < most) {
-    const prefix = stack.pop()!
-    const taken: number[] = []
+  for (;;) {
+    const prefix = waiting.find((level) => level.length > 0)?.pop()
+    if (prefix === undefined || failures.length >= stopAt || runs >= most) break
+    const usedBefore: Used = { preemptions: prefix.preemptions, faults: prefix.faults }
+    let { way } = prefix
+    let step = 0
+    let decision = 0
     const chooser: Chooser = {
       random: () => 0.5,
       faults: faults > 0 ? offered : new Set(),
-      choose: (choices) => {
-        const at = taken.length
-        const index = at < prefix.decisions.length ? prefix.decisions[at]! : 0
-        if (at >= prefix.decisions.length) {
-          for (let other = 1; other < choices.length; other++) {
-            const isFault = choices[other]!.kind !== 'step'
-            const next = { preemptions: prefix.preemptions + (isFault ? 0 : 1), faults: prefix.faults + (isFault ? 1 : 0) }
-            if (next.preemptions <= preemptions && next.faults <= faults) stack.push({ decisions: [...taken, other], ...next })
-          }
+      choose: (choices, world, last) => {
+        steps++
+        step++
+        if (decision < prefix.decisions.length) {
+          if (prefix.decisions.codePointAt(decision) !== step) return 0
+          decision += 2
+          return prefix.decisions.codePointAt(decision - 1)
         }
-        taken.push(index)
-        return index
+        const name = hash('sha1', `${last?.name} ${world.state}`, 'base64')
+        const known = states.get(name)
+        if (known?.reached.some((used) => used.preemptions <= prefix.preemptions && used.faults <= prefix.faults)) {
+          way.to = known
+          return undefined
+        }
+        // Whose turn is over anyway is not preempted.
+        const preempts = last?.canStep ? 1 : 0
+        const state: State = known ?? {
+          reached: [], orders: undefined,
+          ways: choices.map(({ kind }, index) => ({ to: undefined, preemptions: kind === 'step' && index > 0 ? preempts : 0, faults: kind === 'step' ? 0 : 1 })),
+        }
+        // Not pushed: a state is mostly reached once, and an array that has grown keeps room for 17.
+        state.reached = [...state.reached, usedBefore]
+        states.set(name, state)
+        way.to = state
+        for (const [index, next] of state.ways.entries()) {
+          const used = { preemptions: prefix.preemptions + next.preemptions, faults: prefix.faults + next.faults }
+          // Which of several equal clients begins makes no difference.
+          if (last === undefined && isSymmetric && choices[index]!.kind === 'step') continue
+          if (index > 0 && used.preemptions <= preemptions && used.faults <= faults) waiting[used.preemptions + used.faults]!.push({ decisions: prefix.decisions + String.fromCodePoint(step, index), ...used, way: next })
+        }
+        way = state.ways[0]!
+        return 0
       },
     }
-    const result = await run(plan, chooser)
+    const result = await run(timeless, chooser)
     runs++
-    steps += result.steps
-    if (result.violations.length > 0) failures.push({ replay: `decisions ${JSON.stringify(prefix.decisions)}`, result })
+    if (result.violations.length > 0) failures.push({ replay: `decisions ${JSON.stringify(Array.from(prefix.decisions, (one) => one.codePointAt(0)))}`, result })
   }
-  return { runs, steps, failures }
+  return { runs, steps, failures, states: states.size, orders: countOrders(start, preemptions, faults) }
 }

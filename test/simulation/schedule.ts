@@ -16,8 +16,8 @@ export interface Choice {
 
 export interface Chooser {
   readonly random: () => number
-  /** Index of the choice to take. */
-  choose(choices: readonly Choice[], world: World): number
+  /** Index of the choice to take; undefined to go no further. `last` has had the turn. */
+  choose(choices: readonly Choice[], world: World, last: Actor | undefined): number | undefined
   /** Which faults may be offered at all. */
   readonly faults: ReadonlySet<Choice['kind']>
 }
@@ -44,7 +44,8 @@ export interface RunResult {
 /** Steps after which a run is taken to hang. */
 const LONGEST = 20_000
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
+/** Until every client has gone on as far as it can: a tick comes after all promise jobs. */
+const nextTurn = (): Promise<void> => new Promise((resolve) => { process.nextTick(resolve) })
 
 const OPTIONS: ClientProcessManagerOptions = { pidFile: PID_FILE, port: 'auto', startupTimeout: 2000, healthCheckInterval: 200, stopTimeout: 500 }
 
@@ -96,7 +97,7 @@ const perform = (world: World, { kind, actor }: Choice): void => {
   switch (kind) {
     case 'step': {
       const step = actor.steps.shift()!
-      world.clock += 0.01
+      if (!world.options.timeless) world.clock += 0.01
       world.note(`${actor.name} ${step.name}`)
       return step.run()
     }
@@ -113,8 +114,8 @@ const perform = (world: World, { kind, actor }: Choice): void => {
   }
 }
 
-/** Runs until every client has returned or is dead. */
-const play = async (world: World, clients: readonly Client[], chooser: Chooser): Promise<number> => {
+/** Runs until every client has returned or is dead; undefined when the chooser went no further. */
+const play = async (world: World, clients: readonly Client[], chooser: Chooser): Promise<number | undefined> => {
   let last: Actor | undefined
   let idle = 0
   for (let steps = 0; ; steps++) {
@@ -124,7 +125,9 @@ const play = async (world: World, clients: readonly Client[], chooser: Chooser):
     const choices = choicesOf(world, clients, last, chooser.faults)
     if (choices.some(({ kind }) => kind === 'step')) {
       idle = 0
-      const choice = choices[chooser.choose(choices, world)]!
+      const chosen = chooser.choose(choices, world, last)
+      if (chosen === undefined) return undefined
+      const choice = choices[chosen]!
       perform(world, choice)
       if (choice.kind === 'step' && choice.actor !== world.kernel) last = choice.actor
     } else if (!passTime(world)) {
@@ -162,18 +165,32 @@ const checkEnd = (world: World, { result }: Client): void => {
   if (left.length > 0) fail(`left in the folder: ${left.join(', ')}`)
 }
 
-export const run = async ({ acts, options = OPTIONS, world: worldOptions = {}, prepare, check }: RunPlan, chooser: Chooser): Promise<RunResult> => {
-  const world = new World(worldOptions)
+/** Runs the plan through one order. */
+export const run = async (plan: RunPlan, chooser: Chooser): Promise<RunResult> => {
+  const world = new World(plan.world)
+  try {
+    return await runIn(world, plan, chooser)
+  } finally {
+    world.close()
+    await nextTurn()
+  }
+}
+
+const runIn = async (world: World, { acts, options = OPTIONS, prepare, check }: RunPlan, chooser: Chooser): Promise<RunResult> => {
   prepare?.(world)
   const clients = acts.map((act) => begin(world, act, chooser, options))
-  let steps = await play(world, clients, chooser)
+  const played = await play(world, clients, chooser)
+  if (played === undefined) return { violations: world.violations, steps: 0, trace: world.trace }
+  let steps = played
   if (check !== undefined) {
     world.violations.push(...check(world, clients.map(({ result }) => result)))
   } else {
     const calm: Chooser = { random: chooser.random, faults: NO_FAULTS, choose: () => 0 }
     world.note('one more client')
+    // It began after whatever was told to those before it.
+    world.clock += 1
     const next = begin(world, (manager) => manager.ensureServerRunning(), calm, options)
-    steps += await play(world, [...clients, next], calm)
+    steps += (await play(world, [...clients, next], calm))!
     checkEnd(world, next)
   }
   return { violations: world.violations, steps, trace: world.trace }

@@ -6,6 +6,7 @@
  * The invariant is checked where it would break: in the moment in which a server executes its first
  * instruction, no other may be running.
  */
+import { hash } from 'node:crypto'
 import { basename, dirname } from 'node:path'
 import { stateUnusable } from '../../lib/errors.js'
 import type { Exit, FileLock, GatedChild, HealthPlan, Kin, Leader, Listener, Probe, ProcessId, ProcessLook, SpawnPlan, System } from '../../lib/system/system.js'
@@ -14,13 +15,15 @@ export const PID_FILE = '/home/user/server.pid'
 const HOST = 'host'
 export const HOST_FOLDER = `${PID_FILE}.d/${HOST}`
 
-/** ms from the first instruction until the port is open. */
-const BOOT = 300
+/** ms from the first instruction until the port is open: the launcher and each follower look once in vain. */
+const BOOT = 150
 
 /** What one actor could do next. */
 export interface Step {
   readonly name: string
   readonly run: () => void
+  /** The run is over: whoever waits for this goes home. */
+  readonly drop?: () => void
 }
 
 interface Timer {
@@ -28,10 +31,23 @@ interface Timer {
   readonly fire: () => void
 }
 
+/** Each content of a file that was seen has a number, so that states are compared by short texts. */
+const numbers = new Map<string, number>()
+const numberOf = (text: string): number => {
+  const known = numbers.get(text) ?? numbers.size
+  if (known === numbers.size) numbers.set(text, known)
+  return known
+}
+
 /** A client process, or the kernel, which delivers deaths and opens gates. */
 export class Actor {
   readonly steps: Step[] = []
   timers: Timer[] = []
+  /** Everything that it has learnt, in order, as one digest: its code is deterministic, so two with the same history are in the same state. */
+  history = ''
+  spawned = 0
+  ids = 0
+  ports = 0
   /** Frozen actors keep their steps and do none of them. */
   frozen = false
   crashed = false
@@ -39,6 +55,10 @@ export class Actor {
 
   get canStep(): boolean {
     return !this.frozen && !this.crashed && this.steps.length > 0
+  }
+
+  learns(what: string): void {
+    this.history = hash('sha1', `${this.history} ${what}`, 'base64')
   }
 }
 
@@ -61,6 +81,8 @@ export interface WorldOptions {
   readonly withChildren?: boolean
   /** Clients by name whose health checks fail, whatever the server does: it is slow, and they ask at the wrong moment. */
   readonly deafClients?: readonly string[]
+  /** Steps take no time, so that it does not matter to the clock in which order they were done. */
+  readonly timeless?: boolean
   /** Breaks step 5 on purpose: the listing after a client's own claim shows that claim alone. */
   readonly withoutSecondListing?: boolean
 }
@@ -77,26 +99,31 @@ export class World {
   readonly trace: string[] = []
   /** Launches whose server has executed an instruction. */
   readonly ran = new Set<string>()
-  #lastPid = 99
-  #lastId = 0
-  #lastPort = 4000
 
   constructor(readonly options: WorldOptions = {}) {}
 
   addClient(): Actor {
-    const actor = new Actor(`c${this.actors.length + 1}`, ++this.#lastPid)
+    const actor = new Actor(`c${this.actors.length + 1}`, 100 + this.actors.length)
     this.actors.push(actor)
     return actor
   }
 
   get runningServers(): Process[] {
-    return [...this.processes.values()].filter(({ state, isServer }) => state === 'running' && isServer)
+    return [...this.processes.values()].filter(({ state, isServer }) => state === 'running' && isServer).sort((one, other) => one.pid - other.pid)
+  }
+
+  /** Equal for two worlds in which everything that can still happen is the same. */
+  get state(): string {
+    const processes = [...this.processes.values()].map(({ pid, state, opened, listensAt }) => `${pid}${state}${opened}${listensAt}`).sort()
+    const files = [...this.files].map(([path, body]) => `${path} ${numberOf(body)}`).sort()
+    const actors = [this.kernel, ...this.actors].map(({ history, frozen, crashed, steps }) => [history, frozen, crashed, ...steps.map(({ name }) => name)])
+    return JSON.stringify([this.clock, processes, files, [...this.folders].sort(), actors, this.violations])
   }
 
   /** A server that has been running for long, launched by a client that is gone. */
   addServer(launch: string, port: number): Leader {
     for (const folder of [`${PID_FILE}.d`, HOST_FOLDER]) this.folders.add(folder)
-    const process = this.#add({ launch, port, gateFile: '', state: 'running', isServer: true })
+    const process = this.#add({ pid: 99, launch, port, gateFile: '', state: 'running', isServer: true })
     process.listensAt = 0
     return process
   }
@@ -139,6 +166,17 @@ export class World {
     if (all) for (const child of this.processes.values()) if (child.group === process.pid) this.#die(child.pid)
   }
 
+  /** Lets everybody go who waits for a step that will not come: what hangs in a promise for ever is memory for ever. */
+  close(): void {
+    this.#isClosed = true
+    for (const actor of this.actors) {
+      for (const step of actor.steps.splice(0)) step.drop?.()
+      for (const timer of actor.timers.slice()) timer.fire()
+    }
+  }
+
+  #isClosed = false
+
   note(what: string): void {
     this.trace.push(`${this.clock} ${what}`)
   }
@@ -168,18 +206,22 @@ export class World {
     process.listensAt = this.clock + BOOT
     if (process.launch !== undefined) this.ran.add(process.launch)
     if (this.files.has(process.gateFile)) this.files.set(process.gateFile, '\n')
-    if (this.options.withChildren) this.#add({ group: process.pid, launch: process.launch, port: 0, gateFile: '', state: 'running', isServer: true })
+    if (this.options.withChildren) this.#add({ pid: process.pid * 10, group: process.pid, launch: process.launch, port: 0, gateFile: '', state: 'running', isServer: true })
   }
 
-  #add(values: Pick<Process, 'launch' | 'port' | 'gateFile' | 'state' | 'isServer'> & { group?: number }): Process {
-    const pid = ++this.#lastPid
-    const process: Process = { pid, start: String(pid * 7), group: pid, opened: false, listensAt: Number.POSITIVE_INFINITY, exited: [], ...values }
+  #add(values: Pick<Process, 'pid' | 'launch' | 'port' | 'gateFile' | 'state' | 'isServer'> & { group?: number }): Process {
+    const { pid } = values
+    const process: Process = { start: String(pid * 7), group: pid, opened: false, listensAt: Number.POSITIVE_INFINITY, exited: [], ...values }
     this.processes.set(pid, process)
     return process
   }
 
   #changed(folder: string): void {
-    for (const watcher of this.watchers) if (watcher.folder === folder && !watcher.actor.crashed) watcher.onChange()
+    for (const { actor, folder: watched, onChange } of this.watchers) {
+      if (watched !== folder || actor.crashed) continue
+      actor.learns('something changed')
+      onChange()
+    }
   }
 
   #write(path: string, body: string): void {
@@ -218,11 +260,16 @@ export class World {
     /** Waits for the scheduler, then does it at once. */
     const step = <Result>(name: string, work: () => Result): Promise<Result> =>
       new Promise((resolve, reject) => {
+        const drop = () => reject(new Error('the run is over'))
+        if (world.#isClosed) return drop()
         actor.steps.push({
-          name, run: () => {
+          name, drop, run: () => {
             try {
-              resolve(work())
+              const result = work()
+              actor.learns(`${world.clock} ${name}: ${JSON.stringify(result)}`)
+              resolve(result)
             } catch (error) {
+              actor.learns(`${world.clock} ${name} fails: ${String(error)}`)
               reject(error as Error)
             }
           },
@@ -234,10 +281,11 @@ export class World {
 
     const sleep: System['sleep'] = (ms, { wake, signal } = {}) =>
       new Promise((resolve) => {
-        if (signal?.aborted) return resolve()
+        if (signal?.aborted || world.#isClosed) return resolve()
         const done = () => {
           signal?.removeEventListener('abort', done)
           actor.timers = actor.timers.filter((one) => one !== timer)
+          actor.learns(`${world.clock} wakes`)
           resolve()
         }
         const timer: Timer = { at: world.clock + Math.max(0, ms), fire: done }
@@ -256,7 +304,7 @@ export class World {
     }
 
     const spawn = ({ env, gateFile, logFile }: SpawnPlan): GatedChild => {
-      const process = world.#add({ launch: env['ONE_SERVER_LAUNCH_ID'], port: Number(env['PORT']), gateFile, state: 'gated', isServer: true })
+      const process = world.#add({ pid: actor.pid * 100 + ++actor.spawned, launch: env['ONE_SERVER_LAUNCH_ID'], port: Number(env['PORT']), gateFile, state: 'gated', isServer: true })
       world.#write(logFile, '')
       world.#owners.set(process.pid, actor)
       const exited = new Promise<Exit>((resolve) => { process.exited.push(resolve) })
@@ -280,7 +328,7 @@ export class World {
       self: { pid: actor.pid, start: String(actor.pid * 7) },
       now: () => world.clock,
       host: () => HOST,
-      randomId: () => atOnce(() => (++world.#lastId).toString(16).padStart(16, '0')),
+      randomId: () => atOnce(() => (actor.pid * 10_000 + ++actor.ids).toString(16).padStart(16, '0')),
       digest: () => atOnce(() => 'digest'),
       random,
       today: () => new Date(0),
@@ -295,7 +343,7 @@ export class World {
       }),
       inspect: () => atOnce(() => {}),
       list: (folder) => step(`lists ${basename(folder)}`, () => {
-        const names = [...world.files.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path))
+        const names = [...world.files.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path)).sort()
         if (!world.options.withoutSecondListing || ownClaim === undefined) return names
         const own = ownClaim
         ownClaim = undefined
@@ -362,7 +410,7 @@ export class World {
         const process = listener === undefined ? undefined : world.processes.get(Number(listener.inode))
         return process === undefined ? undefined : { pid: process.pid, launch: process.launch }
       }),
-      freePort: () => atOnce(() => ++world.#lastPort),
+      freePort: () => atOnce(() => 4000 + actor.pid * 10 + ++actor.ports),
       waitUntilReady: async (plan, interval, _timeout, over) => {
         let ended = false
         const end = over.then(() => { ended = true })

@@ -6,8 +6,8 @@ import { exploreHostileStates } from '../simulation/hostile.js'
 import { anyActs, ensure, FAULTS, stopServer } from '../simulation/series.js'
 import type { Outcome, Series } from './series.js'
 
-const outcomeOf = ({ runs, steps, failures }: Explored): Outcome => ({
-  cases: runs, note: `${steps} steps`,
+const outcomeOf = ({ runs, steps, failures, orders, states }: Explored): Outcome => ({
+  cases: orders ?? runs, note: orders === undefined ? `${steps} steps` : `${states} states that differ, ${runs} runs, ${steps} steps`,
   violations: failures.map(({ replay, result }) => `${replay}: ${result.violations.join('; ')}\n${result.trace.slice(-60).join('\n')}`),
 })
 
@@ -38,10 +38,15 @@ export const hostileStates: Series = {
   run: (rounds) => exploreHostileStates(rounds).then(() => ({ cases: rounds, violations: [] }), (error: Error) => ({ cases: rounds, violations: [error.message] })),
 }
 
+const together: RunPlan = { acts: [ensure, ensure] }
+
 export const everyOrder: readonly Series[] = [
-  exhaustive('2 clients, every order with up to 3 preemptions', () => ({ acts: [ensure, ensure] }), { preemptions: 3, faults: 0, kinds: [] }),
-  exhaustive('2 clients, every order with 1 preemption and 1 fault', () => ({ acts: [ensure, ensure] }), { preemptions: 1, faults: 1, kinds: FAULTS }),
-  exhaustive('2 clients, every order with 2 preemptions and 1 fault', () => ({ acts: [ensure, ensure] }), { preemptions: 2, faults: 1, kinds: FAULTS }),
-  exhaustive('a client and a stop, 1 preemption and 1 fault', () => ({ acts: [ensure, stopServer] }), { preemptions: 1, faults: 1, kinds: FAULTS }),
-  exhaustive('2 waiters, 2 reapers, up to 3 preemptions', () => endingPlan([waiter, waiter], 2), { preemptions: 3, faults: 0, kinds: [] }),
+  exhaustive('2 clients, every order with up to 3 preemptions', () => together, { preemptions: 3, faults: 0, kinds: [] }),
+  // One kind at a time: the states of all of them together would not fit into memory.
+  exhaustive('2 clients, up to 3 preemptions and one killed', () => together, { preemptions: 3, faults: 1, kinds: ['crash'] }),
+  exhaustive('2 clients, up to 3 preemptions and one frozen', () => together, { preemptions: 3, faults: 1, kinds: ['freeze'] }),
+  exhaustive('2 clients, up to 3 preemptions and a death of the server', () => together, { preemptions: 3, faults: 1, kinds: ['server-dies'] }),
+  exhaustive('2 clients, up to 2 preemptions and a death of the leader alone', () => ({ ...together, world: { withChildren: true } }), { preemptions: 2, faults: 1, kinds: ['leader-dies'] }),
+  exhaustive('a client and a stop, up to 2 preemptions and 1 fault', () => ({ acts: [ensure, stopServer] }), { preemptions: 2, faults: 1, kinds: FAULTS }),
+  exhaustive('2 waiters, 2 reapers, up to 2 preemptions', () => endingPlan([waiter, waiter], 2), { preemptions: 2, faults: 0, kinds: [] }),
 ]
