@@ -4,23 +4,23 @@
  * ready. After each wait it is looked at anew.
  */
 import { Deadline } from './deadline.js'
-import { insideServer, portInUse, serverUnhealthy, startTimeout } from './errors.js'
-import { reporter } from './events.js'
+import { insideServer, notOurs, portInUse, serverUnhealthy, startTimeout } from './errors.js'
 import { attend, leave } from './launch/attend.js'
-import type { Context } from './launch/context.js'
+import { contextOf, type Context } from './launch/context.js'
 import { cleanUp, decide, lookAround, type Decision } from './launch/decide.js'
 import { shareFlight } from './launch/flight.js'
 import { follow } from './launch/follow.js'
+import { LeaseStake } from './launch/lease.js'
 import type { OwnLaunch } from './launch/launch.js'
 import type { Adopted } from './launch/ports.js'
-import type { ServerInfo, ServerStatus } from './launch/server-info.js'
+import type { Lease, ServerInfo, ServerStatus } from './launch/server-info.js'
+import { pin, type Stake } from './launch/stake.js'
 import { isRunning, statusOf } from './launch/status.js'
 import { stop } from './launch/stop.js'
-import { names, recordOf, survey, unreadableClaim, type Survey } from './launch/survey.js'
+import { isClaimed, names, recordOf, survey, unreadableClaim, type Survey } from './launch/survey.js'
 import type { Launch } from './launch/claims.js'
 import { nodeSystem } from './node-system.js'
 import { settle, type ClientProcessManagerOptions, type Settings } from './options.js'
-import { pathsOf, resolvePidFile } from './paths.js'
 import { withLock } from './state/lock.js'
 import { readPidFile } from './state/pid-file.js'
 import type { System } from './system/system.js'
@@ -29,6 +29,12 @@ import type { System } from './system/system.js'
 export interface CallOptions {
   /** Ends every wait of the call; it then rejects with ABORTED. A server that was started stays. */
   signal?: AbortSignal
+}
+
+/** Options of a call of `stopServer()`. */
+export interface StopOptions extends CallOptions {
+  /** Does nothing while somebody holds a lease. @default false */
+  ifIdle?: boolean
 }
 
 /** How often a launch whose port was ours to choose is tried on another one. */
@@ -65,7 +71,33 @@ export class ClientProcessManager {
     const context = this.#context()
     const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
     deadline.check()
-    return shareFlight(context, deadline, (own) => ensure(context, own))
+    return shareFlight(context, deadline, (own) => ensure(context, own, pin))
+  }
+
+  /**
+   * Ensures the server as {@link ensureServerRunning} does, and holds a lease on it: a server that was
+   * started for leases is stopped `idleTimeout` after the last one has ended. A lease ends when it is
+   * released or its process ends, however it dies. A server that somebody started explicitly, by
+   * `ensureServerRunning()`, `startServer()` or on the command line, is never stopped by leases.
+   *
+   * A lease is on one launch: when the server dies or is stopped, it holds nothing any more.
+   *
+   * @throws OneServerError as {@link ensureServerRunning}; `PORT_IN_USE` for a server that one-server did not start.
+   */
+  async acquire({ signal }: CallOptions = {}): Promise<Lease> {
+    const context = this.#context()
+    const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
+    deadline.check()
+    const stake = new LeaseStake(process.argv.slice(1).join(' '))
+    try {
+      const server = await ensure(context, deadline, stake)
+      if (server.adopted) throw notOurs(server.port, server.pid)
+      const release = () => stake.withdraw(context)
+      return { server, release, [Symbol.asyncDispose]: release }
+    } catch (error) {
+      await stake.withdraw(context)
+      throw error
+    }
   }
 
   /**
@@ -88,10 +120,12 @@ export class ClientProcessManager {
     const context = this.#context()
     const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
     for (;;) {
-      const decision = await nextDecision(context, deadline, new Set())
+      const decision = await nextDecision(context, deadline, new Set(), pin)
       switch (decision.kind) {
         case 'follow':
-          return decision.launch.leader.pid
+          if (await pin.put(context, decision.launch)) return decision.launch.leader.pid
+          await moveOn(context, decision, deadline)
+          break
         case 'adopted':
           return decision.server.pid
         case 'named':
@@ -109,12 +143,12 @@ export class ClientProcessManager {
    * Stops the server and returns when it has exited: the leader, its process group, and on Linux the
    * descendants that left it. An adopted server is left alone.
    *
-   * @returns true when a server was running and has exited; false when there was none to stop.
+   * @returns true when a server was running and has exited; false when there was none to stop, or with `ifIdle` somebody uses it.
    * @throws OneServerError `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`, `ABORTED` (while it waits for its turn)
    */
-  async stopServer({ signal }: CallOptions = {}): Promise<boolean> {
+  async stopServer({ signal, ifIdle = false }: StopOptions = {}): Promise<boolean> {
     const context = this.#context()
-    return stop(context, new Deadline(this.#system, this.#settings.startupTimeout + this.#settings.stopTimeout, signal))
+    return stop(context, new Deadline(this.#system, this.#settings.startupTimeout + this.#settings.stopTimeout, signal), ifIdle)
   }
 
   /**
@@ -127,23 +161,16 @@ export class ClientProcessManager {
     return statusOf(this.#context())
   }
 
-  /** Made for each call: the folder of the PID file may have come into being since the last one. */
   #context(): Context {
-    const system = this.#system
-    const pidFile = resolvePidFile(this.#settings.pidFile, (path) => system.realpath(path))
-    return {
-      system, settings: this.#settings, paths: pathsOf(pidFile, system.host()),
-      report: reporter(this.#settings.onEvent, () => system.now()),
-      inside: process.env['ONE_SERVER_LAUNCH_ID'],
-    }
+    return contextOf(this.#settings, this.#system)
   }
 }
 
 /** Looks, and when there is nothing to follow takes a turn at the lock. */
-const nextDecision = async (context: Context, deadline: Deadline, lost: ReadonlySet<number>): Promise<Decision> => {
+const nextDecision = async (context: Context, deadline: Deadline, lost: ReadonlySet<number>, stake: Stake): Promise<Decision> => {
   const { system, paths, report } = context
   const look = () => lookAround(context, deadline.began)
-  const decision = await withLock(system, paths, deadline, () => decide(context, deadline.began, lost), {
+  const decision = await withLock(system, paths, deadline, () => decide(context, deadline.began, lost, stake), {
     look, onWait: () => report({ type: 'waiting', for: 'lock' }),
   })
   if (decision.kind === 'failed') throw decision.error
@@ -162,13 +189,13 @@ const moveOn = async ({ system, settings, paths }: Context, decision: Decision, 
   await system.sleep(Math.min(pause, deadline.left), { signal: deadline.signal })
 }
 
-const ensure = async (context: Context, deadline: Deadline): Promise<ServerInfo> => {
+const ensure = async (context: Context, deadline: Deadline, stake: Stake): Promise<ServerInfo> => {
   const lost = new Set<number>()
   for (;;) {
-    const decision = await nextDecision(context, deadline, lost)
+    const decision = await nextDecision(context, deadline, lost, stake)
     switch (decision.kind) {
       case 'follow': {
-        const server = await useLaunch(context, decision.launch, decision.survey, deadline)
+        const server = await useLaunch(context, decision.launch, decision.survey, deadline, stake)
         if (server !== undefined) return server
         break
       }
@@ -188,10 +215,14 @@ const ensure = async (context: Context, deadline: Deadline): Promise<ServerInfo>
   }
 }
 
-const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadline: Deadline): Promise<ServerInfo | undefined> => {
+const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadline: Deadline, stake: Stake): Promise<ServerInfo | undefined> => {
   const { pidFile, littered } = seen
   const record = await recordOf(context, launch, pidFile)
-  if (record === undefined) throw unreadableClaim(context, launch)
+  if (record === undefined) {
+    if (await isClaimed(context, launch)) throw unreadableClaim(context, launch)
+    return undefined
+  }
+  if (!(await stake.put(context, launch))) return undefined
   const followed = await follow(context, launch, record, deadline)
   if (followed.kind === 'failed') throw followed.error
   if (followed.kind === 'gone') return undefined

@@ -154,6 +154,14 @@ export const portInUse = (port: number, what: string, data: OneServerErrorData):
     { port, ...data },
   )
 
+export const notOurs = (port: number, pid: number | undefined): OneServerError =>
+  new OneServerError(
+    'PORT_IN_USE',
+    `Port ${port} is in use by a server that one-server did not start${pid === undefined ? '' : ` (PID ${pid})`}, so no lease can be held on it: it will never be stopped for being idle.`,
+    'Use it without a lease: ensureServerRunning(), one-server start. Or stop it, or choose another port.',
+    { port, ...(pid === undefined ? {} : { pid }) },
+  )
+
 export const noPortFree = (ports: readonly number[]): OneServerError =>
   new OneServerError(
     'PORT_IN_USE',

@@ -1,6 +1,6 @@
 /** The public surface: re-exports only, imported by nobody in here. */
-export { ClientProcessManager, type CallOptions } from './client-process-manager.js'
+export { ClientProcessManager, type CallOptions, type StopOptions } from './client-process-manager.js'
 export { OneServerError, type OneServerErrorCode, type OneServerErrorData } from './errors.js'
 export type { OneServerEvent } from './events.js'
 export type { ClientProcessManagerOptions, Duration } from './options.js'
-export type { LeaseStatus, ServerInfo, ServerStatus } from './launch/server-info.js'
+export type { Lease, LeaseStatus, ServerInfo, ServerStatus } from './launch/server-info.js'

@@ -98,6 +98,8 @@ export const nodeSystem: System = {
   },
   spawn: async (plan) => (await import('./system/spawn-gated.js')).spawnGated(plan),
 
+  watchOver: async (plan) => (await import('./system/watch-over.js')).watchOver(plan),
+
   probe,
   listenersAt: async (address, port) => (await import('./system/listeners.js')).listenersAt(address, port),
   ownerOf: async (listeners, likely) => (await import('./system/listeners.js')).ownerOf(listeners, likely),

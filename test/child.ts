@@ -51,9 +51,10 @@ export const run = async (t: Pick<Test, 'teardown'>, program: string, args: read
 export const runModule = (t: Pick<Test, 'teardown'>, text: string, args: readonly string[] = [], options: SpawnOptions = {}): Promise<Ended> =>
   run(t, process.execPath, ['--input-type=module', '--eval', text, ...args], options)
 
-/** Starts a module's text in a Node of its own; `line` reads what it prints, line by line, and rejects at its end. */
-export const startModule = (t: Pick<Test, 'teardown'>, text: string, args: readonly string[] = [], options: SpawnOptions = {}) => {
-  const child = start(t, process.execPath, ['--input-type=module', '--eval', text, ...args], { ...options, stdio: ['pipe', 'pipe', 'inherit'] })
+/** Starts a process that is spoken to; `line` reads what it prints, line by line, and rejects at its end. */
+export const startSpeaking = (t: Pick<Test, 'teardown'>, program: string, args: readonly string[], options: SpawnOptions = {}) => {
+  const child = start(t, program, args, { ...options, stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin!.on('error', () => {})
   const lines: string[] = []
   let rest = ''
   let wake = (): void => {}
@@ -74,3 +75,7 @@ export const startModule = (t: Pick<Test, 'teardown'>, text: string, args: reado
   }
   return { child, line }
 }
+
+/** Starts a module's text in a Node of its own, to be spoken to. */
+export const startModule = (t: Pick<Test, 'teardown'>, text: string, args: readonly string[] = [], options: SpawnOptions = {}) =>
+  startSpeaking(t, process.execPath, ['--input-type=module', '--eval', text, ...args], options)

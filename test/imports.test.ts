@@ -10,7 +10,7 @@ import t from 'tap'
 
 /** From the top to the bottom. */
 const LAYERS = [
-  'index.ts', 'cli/', 'client-process-manager.ts', 'launch/', 'node-system.ts', 'state/', 'health/', 'system/',
+  'index.ts', 'cli/', 'client-process-manager.ts', 'reaper.ts', 'launch/', 'node-system.ts', 'state/', 'health/', 'system/',
   'options.ts', 'events.ts', 'deadline.ts', 'paths.ts', 'errors.ts',
 ]
 
@@ -24,7 +24,7 @@ type Sources = ReadonlyMap<string, string>
 const sources: Sources = new Map(
   readdirSync(LIB, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
-    .map((name) => [name.replaceAll('\\', '/'), readFileSync(join(LIB, name), 'utf8')]),
+    .map((name) => [name.replaceAll('\\', '/').replace(/\.d\.ts$/, '.ts'), readFileSync(join(LIB, name), 'utf8')]),
 )
 
 const IMPORTS = [

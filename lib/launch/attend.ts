@@ -9,7 +9,7 @@ import { basename } from 'node:path'
 import { aborted, OneServerError, startTimeout } from '../errors.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import type { Exit } from '../system/system.js'
-import { claimPath, markPath, tempPath } from './claims.js'
+import { claimPath, createFile, markPath } from './claims.js'
 import type { Context } from './context.js'
 import { endPastDeadline, markReady } from './ending.js'
 import type { OwnLaunch } from './launch.js'
@@ -21,10 +21,10 @@ import { LOG_LINES, settleUnlocked, whyItExited } from './settle.js'
 export type Attended = { readonly kind: 'ready'; readonly url: string } | { readonly kind: 'failed'; readonly error: OneServerError } | { readonly kind: 'port-lost' } | { readonly kind: 'again' }
 
 /** Leaves the launch to those who follow it. */
-export const leave = async ({ system, paths }: Context, { launch, keeper }: LaunchRecord): Promise<void> => {
+export const leave = async (context: Context, { launch, keeper }: LaunchRecord): Promise<void> => {
   // Nobody is left to be told how it ends.
-  if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
-  await system.create(markPath(paths, launch, 'unattended'), '', await tempPath(system, paths))
+  if (keeper !== undefined) await context.system.signal(keeper, 'SIGKILL')
+  await createFile(context, markPath(context.paths, launch, 'unattended'), '')
 }
 
 /** While this client was frozen, others have brought its launch to its end: what they told those who wait holds for it, too. */

@@ -9,7 +9,11 @@
  *     <launch>.gate                     empty until the gate was opened; the server's own process writes it
  *     <launch>.ready                    the health check has answered; body: the URL that did
  *     <launch>.unattended               its launcher has left without waiting for it
- *     <launch>.<random>.ending          somebody means to end it; body: what to tell those who wait
+ *     <launch>.pin                      somebody started it explicitly: no lease decides when it ends
+ *     <lease>.<launch>.<pid>.<start>.lease   that process uses it; body: since when, and its command
+ *     <lease>.<launch>.<pid>.<start>.watch   that process ends it once nobody uses it
+ *     <launch>.<random>.ending          somebody means to end it, past its deadline; body: what to tell those who wait
+ *     <launch>.<random>.idle            somebody means to end it, since nobody uses it
  *     <launch>.ended                    it is being ended; body: likewise
  *     <launch>.outcome                  how it failed
  *     <random>.<pid>.<start>.tmp        a file being written by that process
@@ -28,7 +32,18 @@ export interface Launch {
   readonly leader: Leader
   readonly ready: boolean
   readonly unattended: boolean
+  readonly pinned: boolean
   readonly ended: boolean
+}
+
+/** A lease, or a watch over a launch. */
+export interface Hold {
+  readonly name: string
+  readonly kind: 'lease' | 'watch'
+  /** A lease and the watch that was set for it have the same. */
+  readonly id: string
+  readonly launch: string
+  readonly process: ProcessId
 }
 
 export interface Listing {
@@ -36,28 +51,48 @@ export interface Listing {
   readonly launches: readonly Launch[]
   /** Ids of launches that have an outcome. */
   readonly outcomes: readonly string[]
-  /** Marks whose launch has no claim. */
+  readonly holds: readonly Hold[]
+  /** Marks and holds whose launch has no claim. */
   readonly orphans: readonly string[]
   /** What the named process was writing or waiting for. */
   readonly traces: readonly { readonly name: string; readonly process: ProcessId }[]
 }
 
 const CLAIM = /^([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.([1-9]\d{0,9})\.claim$/
-const MARK = /^([0-9a-f]{16})\.(gate|ready|unattended|ended|outcome|[0-9a-f]{16}\.ending)$/
+const MARK = /^([0-9a-f]{16})\.(gate|ready|unattended|pin|ended|outcome|[0-9a-f]{16}\.(?:ending|idle))$/
+const HOLD = /^([0-9a-f]{16})\.([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.(lease|watch)$/
 const TRACE = /^[0-9a-f]{16}\.([1-9]\d{0,9})\.(\d{1,20})\.(?:tmp|locking)$/
-const NEWER = /\.(?:claim|gate|ready|unattended|ending|ended|outcome|lease)\d+$/
+const NEWER = /\.(?:claim|gate|ready|unattended|pin|ending|idle|ended|outcome|lease|watch)\d+$/
 
-type Mark = 'gate' | 'ready' | 'unattended' | 'ended' | 'outcome'
+type Mark = 'gate' | 'ready' | 'unattended' | 'pin' | 'ended' | 'outcome'
 
 export const claimPath = ({ host }: Paths, id: string, { pid, start, group }: Leader): string => join(host, `${id}.${pid}.${start}.${group}.claim`)
 
 export const markPath = ({ host }: Paths, id: string, mark: Mark): string => join(host, `${id}.${mark}`)
 
-export const endingPath = ({ host }: Paths, id: string, random: string): string => join(host, `${id}.${random}.ending`)
+/** Why somebody means to end a launch. */
+export type Ending = 'ending' | 'idle'
+
+export const endingPath = ({ host }: Paths, id: string, random: string, why: Ending): string => join(host, `${id}.${random}.${why}`)
+
+export const holdPath = ({ host }: Paths, { id, launch, process: { pid, start }, kind }: Omit<Hold, 'name'>): string => join(host, `${id}.${launch}.${pid}.${start}.${kind}`)
 
 /** Where this process writes what then gets its name by link or rename. */
 export const tempPath = async (system: System, { host }: Paths): Promise<string> =>
   join(host, `${await system.randomId()}.${system.self.pid}.${system.self.start}.tmp`)
+
+/**
+ * Creates a file in the host's folder, as a whole. False when it is there already, or the folder is not: it
+ * goes with its last claim, so whatever was to be said of a launch there is said too late.
+ */
+export const createFile = async ({ system, paths }: { system: System; paths: Paths }, path: string, body: string): Promise<boolean> => {
+  try {
+    return await system.create(path, body, await tempPath(system, paths))
+  } catch (error) {
+    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return false
+    throw error
+  }
+}
 
 export const parseListing = (paths: Paths, names: readonly string[]): Listing => {
   const newer = names.find((name) => NEWER.test(name))
@@ -74,17 +109,22 @@ export const parseListing = (paths: Paths, names: readonly string[]): Listing =>
     const of = marks.get(id) ?? []
     return [{
       id, leader: { pid, start, group },
-      ready: of.includes('ready'), unattended: of.includes('unattended'), ended: of.includes('ended'),
+      ready: of.includes('ready'), unattended: of.includes('unattended'), pinned: of.includes('pin'), ended: of.includes('ended'),
     }]
   })
   const claimed = new Set(launches.map(({ id }) => id))
+  const holds = names.flatMap((name): Hold[] => {
+    const match = HOLD.exec(name)
+    return match === null ? [] : [{ name, id: match[1]!, launch: match[2]!, process: { pid: Number(match[3]), start: match[4]! }, kind: match[5] as Hold['kind'] }]
+  })
   return {
     launches,
     outcomes: [...marks].filter(([, of]) => of.includes('outcome')).map(([id]) => id),
-    orphans: names.filter((name) => {
+    holds,
+    orphans: [...holds.filter(({ launch }) => !claimed.has(launch)).map(({ name }) => name), ...names.filter((name) => {
       const match = MARK.exec(name)
       return match !== null && match[2] !== 'outcome' && !claimed.has(match[1]!)
-    }),
+    })],
     traces: names.flatMap((name) => {
       const match = TRACE.exec(name)
       return match === null ? [] : [{ name, process: { pid: Number(match[1]), start: match[2]! } }]
@@ -99,13 +139,13 @@ export const listClaims = async (system: System, paths: Paths): Promise<Listing>
   return parseListing(paths, await system.list(paths.host))
 }
 
-/** Names of the marks of one launch, `outcome` excepted: that one outlives its claim. */
+/** Names of the marks and holds of one launch, `outcome` excepted: that one outlives its claim. */
 export const marksOf = (id: string, names: readonly string[]): string[] =>
   names.filter((name) => {
     const match = MARK.exec(name)
-    return match !== null && match[1] === id && match[2] !== 'outcome'
+    return HOLD.exec(name)?.[2] === id || (match !== null && match[1] === id && match[2] !== 'outcome')
   })
 
-/** Names of those who mean to end a launch. */
-export const endingsOf = (id: string, names: readonly string[]): string[] =>
-  names.filter((name) => name.startsWith(`${id}.`) && name.endsWith('.ending'))
+/** Names of those who mean to end a launch for this reason. */
+export const endingsOf = (id: string, names: readonly string[], why: Ending): string[] =>
+  names.filter((name) => name.startsWith(`${id}.`) && name.endsWith(`.${why}`))

@@ -14,6 +14,7 @@ import { endedMark } from './outcome.js'
 import { restoreClaim } from './restore.js'
 import { alignPidFile, reasonFor, removeBarePidFile, settle, sweep } from './settle.js'
 import { readPidFile } from '../state/pid-file.js'
+import type { Stake } from './stake.js'
 import { recordOf, survey, type Survey } from './survey.js'
 
 export type Decision =
@@ -73,8 +74,8 @@ export const cleanUp = async (context: Context, { over, pidFile }: Survey, began
   if (lied) context.report({ type: 'stale-removed', path: context.paths.pidFile })
 }
 
-/** One turn at the lock. `lost` are the ports that launches of this call have lost. */
-export const decide = async (context: Context, began: number, lost: ReadonlySet<number>): Promise<Decision> => {
+/** One turn at the lock. `lost` are the ports that launches of this call have lost, `stake` keeps what is launched from being idle. */
+export const decide = async (context: Context, began: number, lost: ReadonlySet<number>, stake: Stake): Promise<Decision> => {
   const seen = await survey(context, began)
   if (seen.failed !== undefined && seen.living === undefined) return { kind: 'failed', error: seen.failed }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
@@ -89,7 +90,7 @@ export const decide = async (context: Context, began: number, lost: ReadonlySet<
   }
   const port = await choosePort(context, lost)
   if (typeof port !== 'number') return { kind: 'adopted', server: port }
-  const made = await attempt(context, port)
+  const made = await attempt(context, port, stake)
   if (made === 'withdrawn') return { kind: 'withdrawn' }
   return made === 'port-lost' ? { kind: 'port-lost', port } : { kind: 'launched', own: made }
 }

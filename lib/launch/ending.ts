@@ -4,15 +4,17 @@
  * rename makes that sight final. Nobody waits for the one who ends, and nobody judges it: it may die
  * or sleep for an hour at any point.
  *
- * To end: create `.ending`; look for objections (`.ready`, or a health check that answers); none →
- * rename it to `.ended` (it is gone → give up); only then signal.
- * To use: write the objection first (`.ready`, after a 200), unlink every `.ending`, then look for
- * `.ended`: there → help to finish it, and start anew.
+ * To end: create `.ending` or `.idle`; look for objections (against the deadline: `.ready`, or a health
+ * check that answers; against idleness: a pin, a lease or a watch that lives); none → rename it to
+ * `.ended` (it is gone → give up); only then signal.
+ * To use: write the objection first (`.ready` after a 200, the pin, the lease), unlink every mark that
+ * it objects to, then look for `.ended`: there → help to finish it, and start anew.
  */
 import { join } from 'node:path'
 import type { OneServerError } from '../errors.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
-import { endingPath, endingsOf, listClaims, markPath, tempPath, type Launch } from './claims.js'
+import { judge } from '../system/system.js'
+import { createFile, endingPath, endingsOf, listClaims, markPath, parseListing, type Ending, type Hold, type Launch, type Listing } from './claims.js'
 import type { Context } from './context.js'
 import { tell } from './outcome.js'
 import { LAST_CHECK, probeLaunch } from './readiness.js'
@@ -34,24 +36,53 @@ export const markReady = async (context: Context, { launch: id, keeper }: Pick<L
   const { system, paths } = context
   // From here on nobody has to know how the server ends, and it need not descend from anybody. Before the mark, since after it nobody would.
   if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
-  await system.create(markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, url }), await tempPath(system, paths))
-  for (const name of endingsOf(id, await system.list(paths.host))) await system.remove(join(paths.host, name))
-  // Without its claim the launch has been ended already, mark and all.
-  const launch = (await listClaims(system, paths)).launches.find((one) => one.id === id)
-  if (launch === undefined || launch.ended) return undefined
+  await createFile(context, markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, url }))
+  if (!(await stands(context, id, 'ending'))) return undefined
   return (await readyUrl(context, id)) ?? url
 }
 
-/** Ends a launch that is past its deadline, unless somebody objects. True: it is ours to settle. */
-export const endPastDeadline = async (context: Context, launch: Launch, record: LaunchRecord, because: OneServerError): Promise<boolean> => {
+/** To be asked once the objection is written: whether the launch goes on, whatever others meant to do for this reason. */
+export const stands = async ({ system, paths }: Context, id: string, why: Ending): Promise<boolean> => {
+  for (const name of endingsOf(id, await system.list(paths.host), why)) await system.remove(join(paths.host, name))
+  // Without its claim the launch has been ended already, mark and all.
+  const launch = (await listClaims(system, paths)).launches.find((one) => one.id === id)
+  return launch !== undefined && !launch.ended
+}
+
+/** Ends a launch unless somebody objects, who is looked for once the intention is written. True: it is ours to settle. */
+const end = async (context: Context, id: string, why: Ending, body: string, objects: (listing: Listing) => Promise<boolean>): Promise<boolean> => {
   const { system, paths } = context
-  const ending = endingPath(paths, launch.id, await system.randomId())
-  await system.create(ending, tell(because, system.now()), await tempPath(system, paths))
-  const names = await system.list(paths.host)
-  const objects = names.includes(`${launch.id}.ready`) || (await probeLaunch(context, launch, record, LAST_CHECK)).healthy
-  if (objects) {
+  const ending = endingPath(paths, id, await system.randomId(), why)
+  await createFile(context, ending, body)
+  if (await objects(parseListing(paths, await system.list(paths.host)))) {
     await system.remove(ending)
     return false
   }
-  return system.rename(ending, markPath(paths, launch.id, 'ended'))
+  return system.rename(ending, markPath(paths, id, 'ended'))
 }
+
+const isReady = ({ launches }: Listing, id: string): boolean => launches.some((launch) => launch.id === id && launch.ready)
+
+/** Ends a launch that is past its deadline, unless it is ready after all. True: it is ours to settle. */
+export const endPastDeadline = (context: Context, launch: Launch, record: LaunchRecord, because: OneServerError): Promise<boolean> =>
+  end(context, launch.id, 'ending', tell(because, context.system.now()), async (listing) =>
+    isReady(listing, launch.id) || (await probeLaunch(context, launch, record, LAST_CHECK)).healthy)
+
+/** The leases and watches of a launch whose processes are not shown to be dead. */
+export const liveHolds = async ({ system }: Context, { holds }: Listing, id: string): Promise<Hold[]> => {
+  const live: Hold[] = []
+  for (const hold of holds) {
+    if (hold.launch === id && judge(hold.process, await system.look(hold.process.pid)) !== 'dead') live.push(hold)
+  }
+  return live
+}
+
+/** Ends a launch that nobody uses: not pinned, no lease, and nobody waits out the idle time of one. True: it is ours to settle. */
+export const endWhenIdle = (context: Context, id: string): Promise<boolean> =>
+  end(context, id, 'idle', '', async (listing) =>
+    listing.launches.some((launch) => launch.id === id && launch.pinned) || (await liveHolds(context, listing, id)).length > 0)
+
+/** Ends a launch that no lease is held on, on behalf of somebody who asked for it: whoever waits for it is told `because`. */
+export const endUnlessLeased = (context: Context, id: string, because: OneServerError): Promise<boolean> =>
+  end(context, id, 'idle', tell(because, context.system.now()), async (listing) =>
+    (await liveHolds(context, listing, id)).some(({ kind }) => kind === 'lease'))

@@ -13,12 +13,13 @@ import { basename, dirname, join } from 'node:path'
 import { formatPidFile } from '../state/pid-file.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { judge, type GatedChild } from '../system/system.js'
-import { claimPath, listClaims, markPath, tempPath, type Launch } from './claims.js'
+import { claimPath, createFile, listClaims, markPath, tempPath, type Launch } from './claims.js'
 import { resolveCommand, type Command } from './command.js'
 import type { Context } from './context.js'
 import { environmentFor, withLaunchId } from './environment.js'
 import { healthPlan, isFree } from './ports.js'
 import { removeClaim } from './settle.js'
+import type { Stake } from './stake.js'
 import { judgeLaunch } from './verdict.js'
 
 /** A launch of this client, its gate open. */
@@ -45,7 +46,7 @@ const write = async (context: Context, id: string, child: GatedChild, port: numb
     ...(child.keeper === undefined ? {} : { keeper: child.keeper }), port,
     health: healthPlan(settings, port), healthTimeout: settings.healthTimeout, healthCheckInterval: settings.healthCheckInterval,
     launcher: system.self, deadline: system.now() + settings.startupTimeout, startupTimeout: settings.startupTimeout,
-    stopSignal: settings.stopSignal, stopTimeout: settings.stopTimeout, logFile,
+    stopSignal: settings.stopSignal, stopTimeout: settings.stopTimeout, idleTimeout: settings.idleTimeout, logFile,
     since: system.today().toISOString(),
     bundled: settings.command === undefined && settings.serverScript === undefined, fingerprint: await fingerprintOf(context, command),
   }
@@ -77,7 +78,7 @@ const removeForgottenLogs = async ({ system, paths }: Context, logFile: string):
 }
 
 /** Makes one attempt to launch. Under the lock; returns with the gate open, or with nothing left of it. */
-export const attempt = async (context: Context, port: number): Promise<Attempt> => {
+export const attempt = async (context: Context, port: number, stake: Stake): Promise<Attempt> => {
   const { system, paths, settings, report } = context
   const id = await system.randomId()
   const env = withLaunchId(environmentFor(settings, port, settings.command === undefined), id)
@@ -94,19 +95,19 @@ export const attempt = async (context: Context, port: number): Promise<Attempt> 
     return 'withdrawn'
   }
   const leader = { ...child.id, group: child.group }
-  const launch: Launch = { id, leader, ready: false, unattended: false, ended: false }
+  const launch: Launch = { id, leader, ready: false, unattended: false, pinned: false, ended: false }
   report({ type: 'spawned', pid: child.id.pid, port, launchId: id })
 
   const withdraw = async (): Promise<void> => {
     await child.close()
+    await stake.withdraw(context)
     await removeClaim(context, launch)
     await system.remove(ownLog)
   }
   try {
     const record = await write(context, id, child, port, command, logFile)
-    await system.create(claimPath(paths, id, leader), JSON.stringify(record), await tempPath(system, paths))
-    await system.create(gateFile, '', await tempPath(system, paths))
-    if (await hasRival(context, id)) {
+    const isClaimed = (await createFile(context, claimPath(paths, id, leader), JSON.stringify(record))) && (await createFile(context, gateFile, ''))
+    if (!isClaimed || (await hasRival(context, id))) {
       await withdraw()
       report({ type: 'withdrawn', pid: child.id.pid, launchId: id })
       return 'withdrawn'
@@ -116,7 +117,7 @@ export const attempt = async (context: Context, port: number): Promise<Attempt> 
       await withdraw()
       return isOver ? 'withdrawn' : 'port-lost'
     }
-    if (!(await takeLog(context, ownLog, logFile))) {
+    if (!(await stake.put(context, launch)) || !(await takeLog(context, ownLog, logFile))) {
       await withdraw()
       return 'withdrawn'
     }

@@ -8,7 +8,7 @@
  */
 import { OneServerError, type OneServerErrorCode, type OneServerErrorData } from '../errors.js'
 import { FORMAT } from '../state/launch-record.js'
-import { markPath, tempPath } from './claims.js'
+import { createFile, markPath } from './claims.js'
 import type { Context } from './context.js'
 
 /** ms. Whoever waits looks several times a second; only a client that was frozen for so long misses it, and starts afresh. */
@@ -56,13 +56,7 @@ export const outcomeOf = async (context: Context, id: string): Promise<OneServer
 
 /** Written exclusively: the first one stands, and is returned. Calls that began before `at` share it. */
 export const writeOutcome = async (context: Context, id: string, error: OneServerError, at = context.system.now()): Promise<OneServerError> => {
-  const { system, paths } = context
-  try {
-    if (await system.create(markPath(paths, id, 'outcome'), tell(error, at), await tempPath(system, paths))) return error
-  } catch (cause) {
-    // The folder goes with its last claim: then somebody else has brought this launch to its end.
-    if ((cause as { cause?: NodeJS.ErrnoException }).cause?.code !== 'ENOENT') throw cause
-  }
+  if (await createFile(context, markPath(context.paths, id, 'outcome'), tell(error, at))) return error
   return (await outcomeOf(context, id)) ?? error
 }
 

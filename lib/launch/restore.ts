@@ -5,12 +5,13 @@
  * process would make two servers, to remove the PID file would make it an orphan.
  */
 import type { LaunchRecord } from '../state/launch-record.js'
-import { claimPath, listClaims, markPath, tempPath } from './claims.js'
+import { claimPath, createFile, listClaims, markPath } from './claims.js'
 import type { Context } from './context.js'
 import { judgeLaunch } from './verdict.js'
 
 /** True when the claim of a launch that lives was missing, and is there again. Under the lock. */
-export const restoreClaim = async ({ system, paths }: Context, record: LaunchRecord): Promise<boolean> => {
+export const restoreClaim = async (context: Context, record: LaunchRecord): Promise<boolean> => {
+  const { system, paths } = context
   if (record.host !== system.host()) return false
   const leader = { pid: record.pid, start: record.start, group: record.group }
   const { launches } = await listClaims(system, paths)
@@ -18,9 +19,11 @@ export const restoreClaim = async ({ system, paths }: Context, record: LaunchRec
   // A file can say anything; that the process carries the id shows that it was launched as this.
   const carries = (await system.kin(leader, record.launch)).some(({ pid, carriesLaunchId }) => pid === record.pid && carriesLaunchId)
   if (!carries) return false
-  await system.create(claimPath(paths, record.launch, leader), JSON.stringify(record), await tempPath(system, paths))
+  await createFile(context, claimPath(paths, record.launch, leader), JSON.stringify(record))
   // What its marks said is lost: that its gate was opened is certain, whether it is ready somebody has to see anew.
-  await system.create(markPath(paths, record.launch, 'gate'), '\n', await tempPath(system, paths))
-  await system.create(markPath(paths, record.launch, 'unattended'), '', await tempPath(system, paths))
+  await createFile(context, markPath(paths, record.launch, 'gate'), '\n')
+  await createFile(context, markPath(paths, record.launch, 'unattended'), '')
+  // Who used it is lost with them; a server that somebody may use is not ended for being idle.
+  await createFile(context, markPath(paths, record.launch, 'pin'), '')
   return true
 }

@@ -22,9 +22,17 @@ export interface ServerInfo {
   readonly logFile: string
 }
 
+/** The use of a server by one client. It ends by `release()`, or with the process that holds it. */
+export interface Lease extends AsyncDisposable {
+  readonly server: ServerInfo
+  /** Ends the lease. The server is stopped `idleTimeout` later if nobody else uses it. Calling it again does nothing. */
+  release(): Promise<void>
+}
+
 /** A client that uses the server. */
 export interface LeaseStatus {
   readonly pid: number
+  /** What it runs. */
   readonly command: string | undefined
   readonly since: Date | undefined
 }
@@ -47,7 +55,12 @@ export interface ServerStatus {
   readonly bundled: boolean
   /** The client that launched it. */
   readonly launcher: number | undefined
+  /** Who uses it. */
   readonly leases: readonly LeaseStatus[]
+  /** It was started explicitly, so that no lease decides when it ends. */
+  readonly pinned: boolean
+  /** When it will be stopped if nobody comes; undefined while somebody uses it, or it is pinned. */
+  readonly stopsAt: Date | undefined
   readonly pidFile: string
   readonly logFile: string
 }

@@ -10,7 +10,7 @@ import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { formatPidFile, readPidFile } from '../state/pid-file.js'
 import { judge, type Exit } from '../system/system.js'
-import { claimPath, listClaims, markPath, marksOf, tempPath, type Launch } from './claims.js'
+import { claimPath, createFile, listClaims, markPath, marksOf, tempPath, type Launch } from './claims.js'
 import type { Context } from './context.js'
 import { endedBecause, readOutcomes, writeOutcome } from './outcome.js'
 import { isFree } from './ports.js'
@@ -118,6 +118,6 @@ export const sweep = async (context: Context): Promise<void> => {
 }
 
 /** Marks a launch as one that is being ended, whatever anybody objects. */
-export const markEnded = async ({ system, paths }: Context, id: string, body: string): Promise<void> => {
-  await system.create(markPath(paths, id, 'ended'), body, await tempPath(system, paths))
+export const markEnded = async (context: Context, id: string, body: string): Promise<void> => {
+  await createFile(context, markPath(context.paths, id, 'ended'), body)
 }

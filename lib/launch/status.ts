@@ -1,6 +1,7 @@
 /**
  * What is known about the server. `status` only reads: getters that delete surprise. `isRunning` is
- * the one that removes a PID file which lies, as its contract says, and does so under the lock.
+ * the one that removes a PID file which lies, as its contract says, and does so under the lock; it also
+ * sets a watch over a server whose clients were killed together with everything that watched for them.
  */
 import type { Deadline } from '../deadline.js'
 import { withLock } from '../state/lock.js'
@@ -8,11 +9,12 @@ import type { LaunchRecord } from '../state/launch-record.js'
 import type { Context } from './context.js'
 import { cleanUp, namesLiveProcess } from './decide.js'
 import { readyUrl } from './ending.js'
+import { leasesOn, watchIfIdle } from './lease.js'
 import { findAdoptable } from './ports.js'
 import type { ServerStatus } from './server-info.js'
-import { recordOf, survey } from './survey.js'
+import { isClaimed, recordOf, survey } from './survey.js'
 
-const NOTHING = { pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false, launcher: undefined, leases: [] } as const
+const NOTHING = { pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false, launcher: undefined, leases: [], pinned: false, stopsAt: undefined } as const
 
 const stateOf = async ({ system }: Context, record: LaunchRecord, url: string | undefined): Promise<ServerStatus['state']> => {
   if (url === undefined) return 'starting'
@@ -27,11 +29,13 @@ export const statusOf = async (context: Context): Promise<ServerStatus> => {
   const record = seen.living === undefined ? undefined : await recordOf(context, seen.living, seen.pidFile)
   if (seen.living !== undefined) {
     const { leader, id } = seen.living
+    if (record === undefined && !(await isClaimed(context, seen.living))) return statusOf(context)
     if (record === undefined) return { ...NOTHING, state: 'unhealthy', pid: leader.pid, launchId: id, pidFile, logFile }
     const url = seen.living.ready ? (await readyUrl(context, id)) ?? record.health.urls[0] : undefined
     return {
       state: await stateOf(context, record, url), pid: record.pid, url: url === undefined ? undefined : new URL(url).origin, port: record.port,
-      since: new Date(record.since), adopted: false, launchId: id, bundled: record.bundled, launcher: record.launcher.pid, leases: [], pidFile, logFile: record.logFile,
+      since: new Date(record.since), adopted: false, launchId: id, bundled: record.bundled, launcher: record.launcher.pid, pinned: seen.living.pinned,
+      ...(await leasesOn(context, seen.living, record.idleTimeout)), pidFile, logFile: record.logFile,
     }
   }
   const server = await findAdoptable(context)
@@ -47,10 +51,13 @@ export const isRunning = async (context: Context, deadline: Deadline): Promise<b
   deadline.check()
   const { system, paths } = context
   const seen = await survey(context, Number.POSITIVE_INFINITY)
-  if (seen.living !== undefined) return true
+  if (seen.living !== undefined) {
+    await watchIfIdle(context, seen.living)
+    return true
+  }
   const { pidFile } = seen
   if (pidFile.kind === 'bare' && (await namesLiveProcess(context, pidFile))) return true
-  const isStale = pidFile.kind === 'bare' || seen.over.length > 0 || (pidFile.kind === 'record' && pidFile.record.host === system.host())
+  const isStale = pidFile.kind === 'bare' || seen.littered || (pidFile.kind === 'record' && pidFile.record.host === system.host())
   if (isStale) {
     await withLock(system, paths, deadline, async () => {
       const now = await survey(context, Number.POSITIVE_INFINITY)

@@ -10,6 +10,7 @@ import { judge } from '../system/system.js'
 import type { Launch } from './claims.js'
 import type { Context } from './context.js'
 import { cleanUp } from './decide.js'
+import { endUnlessLeased } from './ending.js'
 import { tell } from './outcome.js'
 import { alignPidFile, markEnded, settle } from './settle.js'
 import { recordOf, survey } from './survey.js'
@@ -25,19 +26,21 @@ const mannerFor = async (context: Context, launch: Launch): Promise<StopManner> 
   }
 }
 
-const end = async (context: Context, launch: Launch): Promise<boolean> => {
+/** An explicit stop asks nobody; one that is meant only for an idle server obeys the rule of ending one. */
+const end = async (context: Context, launch: Launch, ifIdle: boolean): Promise<boolean> => {
   const { system, report } = context
   if (launch.id === context.inside) throw insideServer(context.paths.pidFile)
   const ran = judge(launch.leader, await system.look(launch.leader.pid)) === 'alive'
   const because = stopped({ pid: launch.leader.pid })
-  await markEnded(context, launch.id, tell(because, system.now()))
+  if (!ifIdle) await markEnded(context, launch.id, tell(because, system.now()))
+  else if (!(await endUnlessLeased(context, launch.id, because))) return false
   await settle(context, launch, await mannerFor(context, launch), because)
   report({ type: 'stopped', pid: launch.leader.pid, launchId: launch.id })
   return ran
 }
 
-/** True when a server was running and has exited. */
-export const stop = async (context: Context, deadline: Deadline): Promise<boolean> => {
+/** True when a server was running and has exited. `ifIdle`: one that somebody holds a lease on goes on. */
+export const stop = async (context: Context, deadline: Deadline, ifIdle = false): Promise<boolean> => {
   deadline.check()
   const { system, paths } = context
   const first = await survey(context, Number.POSITIVE_INFINITY)
@@ -52,7 +55,7 @@ export const stop = async (context: Context, deadline: Deadline): Promise<boolea
       // Looked at anew: ending the one before may have taken seconds.
       const { listing } = await survey(context, Number.POSITIVE_INFINITY)
       const launch = listing.launches.find((one) => one.id === id)
-      if (launch !== undefined) ran = (await end(context, launch)) || ran
+      if (launch !== undefined) ran = (await end(context, launch, ifIdle)) || ran
     }
     await alignPidFile(context)
     await cleanUp(context, await survey(context, Number.POSITIVE_INFINITY))

@@ -68,6 +68,10 @@ export const recordOf = async (context: Context, launch: Launch, pidFile?: PidFi
   return typeof record === 'object' && names(record, launch) ? record : undefined
 }
 
+/** Whether the launch has not been brought to its end since it was seen. */
+export const isClaimed = async ({ system, paths }: Context, { id }: Launch): Promise<boolean> =>
+  (await listClaims(system, paths)).launches.some((launch) => launch.id === id)
+
 /** Whether a record is of this launch. */
 export const names = (record: LaunchRecord, { id, leader }: Launch): boolean =>
   record.launch === id && record.pid === leader.pid && record.start === leader.start && record.group === leader.group

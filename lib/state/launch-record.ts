@@ -33,6 +33,8 @@ export interface LaunchRecord {
   readonly startupTimeout: number
   readonly stopSignal: NodeJS.Signals
   readonly stopTimeout: number
+  /** ms that it lives on after its last lease. */
+  readonly idleTimeout: number
   readonly logFile: string
   /** ISO 8601, for people. */
   readonly since: string
@@ -66,7 +68,7 @@ const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   health, healthTimeout: count, healthCheckInterval: count,
   launcher: client, deadline: count, startupTimeout: count,
   stopSignal: (value) => typeof value === 'string' && /^SIG[A-Z0-9]+$/.test(value),
-  stopTimeout: count, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', fingerprint: text,
+  stopTimeout: count, idleTimeout: count, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', fingerprint: text,
 }
 
 /** `cut-short`: begins as ours and does not end. `foreign`: something else. */

@@ -14,11 +14,12 @@
  * (untested).
  */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
-import { closeSync, fchmodSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
 import { commandNotFound, stateUnusable } from '../errors.js'
-import { groupOf, lookAt } from './process-table.js'
+import { leakingDescriptors } from './leaking-descriptors.js'
+import { groupOf, identify, lookAt } from './process-table.js'
 import type { Exit, GatedChild, ProcessId, SpawnPlan } from './system.js'
 
 /**
@@ -50,9 +51,6 @@ process.stdin.once('data', () => {
 /** Changes what the shells of the gate themselves do; nothing that a server could want. */
 const SHELL_ONLY = ['OPTIND', 'SHELLOPTS', 'BASHOPTS', 'one_server_gate']
 
-/** The log's descriptor in the shells. */
-const LOG = 3
-
 /** ms that the inner shell may take to say who it is. */
 const GATE_TAKES = 2000
 
@@ -62,28 +60,9 @@ const CLOSING_TAKES = 1000
 /** ms between two looks at a server whose keeper was killed by somebody else. */
 const WITHOUT_KEEPER = 50
 
-const CLOSE_ON_EXEC = 0o2000000
-
-/**
- * Descriptors that this process was itself given and that would go on to the server: a flock among
- * them would be held for as long as the server lives. Node's own are close-on-exec.
- */
-const leakingDescriptors = (): number[] => {
-  if (process.platform !== 'linux') return []
-  return readdirSync('/proc/self/fd').map(Number).filter((fd) => {
-    if (fd <= LOG) return false
-    try {
-      const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
-      return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0
-    } catch {
-      return false
-    }
-  })
-}
-
 const start = (plan: SpawnPlan, log: number, nothing: number): ChildProcess => {
   const stdio: (number | 'pipe' | 'ignore')[] = ['pipe', 'pipe', 'ignore', log]
-  for (const fd of leakingDescriptors()) {
+  for (const fd of leakingDescriptors(stdio.length)) {
     while (stdio.length < fd) stdio.push('ignore')
     stdio[fd] = nothing
   }
@@ -123,11 +102,6 @@ const spawnKeeper = (plan: SpawnPlan): ChildProcess => {
 const exitOf = (status: number): Exit => {
   const signal = Object.entries(constants.signals).find(([, number]) => status === 128 + number)?.[0]
   return signal === undefined ? { exitCode: status } : { signal }
-}
-
-const identify = (pid: number): ProcessId | undefined => {
-  const look = lookAt(pid)
-  return 'start' in look ? { pid, start: look.start } : undefined
 }
 
 const isGone = ({ pid, start }: ProcessId): boolean => {

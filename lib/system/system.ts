@@ -84,6 +84,25 @@ export interface GatedChild {
   close(): Promise<void>
 }
 
+/** What a watch is told; all of it is known before the watch exists. */
+export interface WatchPlan {
+  readonly pidFile: string
+  /** The host's folder, in which its own files and those of others are. */
+  readonly folder: string
+  readonly launch: string
+  readonly lease: string
+  /** ms that it waits once it was let go. */
+  readonly idleTimeout: number
+}
+
+/** A process that ends a launch which nobody uses, once this client lets go or dies. */
+export interface Watcher {
+  readonly id: ProcessId
+  letGo(): void
+  /** It need not look any more. */
+  dismiss(): void
+}
+
 export interface HeldLock {
   release(): Promise<void>
 }
@@ -148,6 +167,9 @@ export interface System extends Clock {
   signalGroup(group: number, member: ProcessId, signal: NodeJS.Signals): Promise<boolean>
   /** Undefined when the gate was ended before it stood: nothing has run. */
   spawn(plan: SpawnPlan): Promise<GatedChild | undefined>
+
+  /** Starts a watch. It holds neither this process nor anything of it. */
+  watchOver(plan: WatchPlan): Promise<Watcher>
 
   probe(plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe>
   /** The sockets that a connection to this address and port would reach. Empty: it is refused. */

@@ -15,7 +15,7 @@ t.test('a claim says in its name all that is needed to judge it', async (t) => {
   const name = basename(claimPath(PATHS, ID, { pid: 4321, start: '987654', group: 4320 }))
   t.equal(name, `${ID}.4321.987654.4320.claim`)
   t.same(parseListing(PATHS, [name]), {
-    launches: [{ id: ID, leader: { pid: 4321, start: '987654', group: 4320 }, ready: false, unattended: false, ended: false }], outcomes: [], orphans: [], traces: [],
+    launches: [{ id: ID, leader: { pid: 4321, start: '987654', group: 4320 }, ready: false, unattended: false, pinned: false, ended: false }], holds: [], outcomes: [], orphans: [], traces: [],
   })
 })
 
@@ -30,7 +30,7 @@ t.test('the marks of a launch are read from beside its claim', async (t) => {
 
 t.test('marks without a claim are orphans, an outcome is not: it outlives its claim', async (t) => {
   const names = ['gate', 'ready', 'unattended', 'ended', `${OTHER}.ending`].map((mark) => `${ID}.${mark}`)
-  t.same(parseListing(PATHS, [...names, `${ID}.outcome`]), { launches: [], outcomes: [ID], orphans: names, traces: [] })
+  t.same(parseListing(PATHS, [...names, `${ID}.outcome`]), { launches: [], holds: [], outcomes: [ID], orphans: names, traces: [] })
   t.same(parseListing(PATHS, [...names, `${ID}.7.5.7.claim`]).orphans, [])
 })
 
@@ -46,7 +46,7 @@ t.test('names that are not ours are nothing', async (t) => {
     'readme', '.claim', `${ID}.claim`, `${ID}.7.claim`, `${ID}.0.5.claim`, `${ID}.07.5.claim`, `${ID}.7.x.claim`, `${ID}.7.5.7.claim.bak`, `x${ID}.7.5.7.claim`,
     `${ID.slice(1)}.7.5.7.claim`, `${ID.toUpperCase()}.7.5.7.claim`, `${ID}.ready.bak`, `${ID}.unknown`, `${ID}.x.ending`, `${ID}.7.5.tmp.bak`,
   ]
-  t.same(parseListing(PATHS, names), { launches: [], outcomes: [], orphans: [], traces: [] })
+  t.same(parseListing(PATHS, names), { launches: [], holds: [], outcomes: [], orphans: [], traces: [] })
 })
 
 t.test('a name of a newer format stops the reader', async (t) => {
@@ -56,10 +56,11 @@ t.test('a name of a newer format stops the reader', async (t) => {
 })
 
 t.test('the marks of one launch are told without its outcome and without those of others', async (t) => {
-  const own = [`${ID}.gate`, `${ID}.ready`, basename(endingPath(PATHS, ID, OTHER)), `${ID}.ended`]
-  const names = [...own, `${ID}.outcome`, `${ID}.7.5.7.claim`, `${OTHER}.ready`, `${OTHER}.${ID}.ending`, `${ID}.7.5.tmp`]
+  const own = [`${ID}.gate`, `${ID}.ready`, `${ID}.pin`, basename(endingPath(PATHS, ID, OTHER, 'ending')), basename(endingPath(PATHS, ID, OTHER, 'idle')), `${OTHER}.${ID}.7.5.lease`, `${OTHER}.${ID}.8.5.watch`, `${ID}.ended`]
+  const names = [...own, `${ID}.outcome`, `${ID}.7.5.7.claim`, `${OTHER}.ready`, `${OTHER}.${ID}.ending`, `${ID}.7.5.tmp`, `${ID}.${OTHER}.7.5.lease`]
   t.same(marksOf(ID, names), own)
-  t.same(endingsOf(ID, names), [`${ID}.${OTHER}.ending`])
+  t.same(endingsOf(ID, names, 'ending'), [`${ID}.${OTHER}.ending`])
+  t.same(endingsOf(ID, names, 'idle'), [`${ID}.${OTHER}.idle`])
 })
 
 t.test('claims are listed from disk, and believed only where nobody else can write', async (t) => {

@@ -3,14 +3,12 @@
  * ready, clients that find it healthy just now, and clients that find that it does not answer and mean
  * to end it. Whoever was told that it is ready must have a server that nobody ends.
  */
-import { reporter } from '../../lib/events.js'
 import { startTimeout } from '../../lib/errors.js'
 import { listClaims, markPath, tempPath, type Launch } from '../../lib/launch/claims.js'
-import type { Context } from '../../lib/launch/context.js'
+import { contextOf, type Context } from '../../lib/launch/context.js'
 import { endPastDeadline, markReady } from '../../lib/launch/ending.js'
 import { settle as settleLaunch } from '../../lib/launch/settle.js'
 import { settle } from '../../lib/options.js'
-import { pathsOf } from '../../lib/paths.js'
 import { FORMAT, type LaunchRecord } from '../../lib/state/launch-record.js'
 import type { Leader, System } from '../../lib/system/system.js'
 import type { Act, RunPlan } from './schedule.js'
@@ -20,26 +18,23 @@ const ID = '00000000000000aa'
 const PORT = 3000
 const URL_READY = `http://127.0.0.1:${PORT}/api/health`
 
-const contextOf = (system: System): Context => ({
-  system, paths: pathsOf(PID_FILE, system.host()), settings: settle({ pidFile: PID_FILE, stopTimeout: 500 }),
-  report: reporter(undefined, () => system.now()), inside: undefined,
-})
+const contextOn = (system: System): Context => contextOf(settle({ pidFile: PID_FILE, stopTimeout: 500 }), system)
 
 const recordFor = ({ pid, start, group }: Leader): LaunchRecord => ({
   format: FORMAT, launch: ID, host: 'host', pid, start, group, port: PORT, health: { urls: [URL_READY], headers: {} }, healthTimeout: 500,
-  healthCheckInterval: 200, launcher: { pid: 2, start: '14' }, deadline: 0, startupTimeout: 1000, stopSignal: 'SIGTERM', stopTimeout: 500,
+  healthCheckInterval: 200, launcher: { pid: 2, start: '14' }, deadline: 0, startupTimeout: 1000, stopSignal: 'SIGTERM', stopTimeout: 500, idleTimeout: 100,
   logFile: '/home/user/server.log', since: new Date(0).toISOString(), bundled: false, fingerprint: '',
 })
 
 const theLaunch = async (system: System): Promise<Launch | undefined> =>
-  (await listClaims(system, contextOf(system).paths)).launches.find(({ id }) => id === ID)
+  (await listClaims(system, contextOn(system).paths)).launches.find(({ id }) => id === ID)
 
 /** Has had a 200 just now. */
-export const waiter: Act = async (_, system) => (await markReady(contextOf(system), { launch: ID }, URL_READY)) === undefined ? 'ended' : 'ready'
+export const waiter: Act = async (_, system) => (await markReady(contextOn(system), { launch: ID }, URL_READY)) === undefined ? 'ended' : 'ready'
 
 /** Wrong on purpose: looks for the one who ends first, and objects afterwards. */
 export const waiterThatLooksFirst: Act = async (_, system) => {
-  const { paths } = contextOf(system)
+  const { paths } = contextOn(system)
   const names = await system.list(paths.host)
   if (names.includes(`${ID}.ended`)) return 'ended'
   await system.create(markPath(paths, ID, 'ready'), JSON.stringify({ format: FORMAT, url: URL_READY }), await tempPath(system, paths))
@@ -48,7 +43,7 @@ export const waiterThatLooksFirst: Act = async (_, system) => {
 
 /** Has had no answer, three times, past the deadline. */
 export const reaper: Act = async (_, system) => {
-  const context = contextOf(system)
+  const context = contextOn(system)
   const launch = await theLaunch(system)
   if (launch === undefined) return 'gone'
   const record = recordFor(launch.leader)

@@ -4,6 +4,7 @@
  * fault, and what it finds is checked: a healthy server, one claim, a true PID file, no orphan.
  */
 import { ClientProcessManager } from '../../lib/client-process-manager.js'
+import { OneServerError } from '../../lib/errors.js'
 import type { ClientProcessManagerOptions } from '../../lib/options.js'
 import type { System } from '../../lib/system/system.js'
 import { HOST_FOLDER, PID_FILE, World, type Actor, type WorldOptions } from './world.js'
@@ -23,7 +24,7 @@ export interface Chooser {
 }
 
 /** What a client of the run does. */
-export type Act = (manager: ClientProcessManager, system: System) => Promise<unknown>
+export type Act = (manager: ClientProcessManager, system: System, world: World) => Promise<unknown>
 
 export interface RunPlan {
   readonly acts: readonly Act[]
@@ -31,7 +32,9 @@ export interface RunPlan {
   readonly world?: WorldOptions
   /** What is there before the clients begin. */
   readonly prepare?: (world: World) => void
-  /** What must hold afterwards, in place of the call that must find a healthy server. */
+  /** What one more client does afterwards, without any fault. */
+  readonly after?: Act
+  /** What must hold afterwards, in place of a call that must find a healthy server. */
   readonly check?: (world: World, results: readonly unknown[]) => readonly string[]
 }
 
@@ -55,14 +58,21 @@ interface Client {
   result: unknown
 }
 
+/** A watch is worth waiting for once it was woken; before that it waits for its holder. */
+const watchesAtWork = (world: World): Client[] => world.watches.flatMap(({ actor, done, isIdle }) => (isIdle ? [{ actor, done, result: undefined }] : []))
+
 const begin = (world: World, act: Act, chooser: Chooser, options: ClientProcessManagerOptions): Client => {
   const actor = world.addClient()
   const client: Client = { actor, done: false, result: undefined }
   const system = world.systemOf(actor, chooser.random)
-  act(new ClientProcessManager(options, system), system).then(
+  act(new ClientProcessManager(options, system), system, world).then(
     (value) => { client.result = value },
     (error: unknown) => { client.result = error },
-  ).finally(() => { client.done = true })
+  ).finally(() => {
+    client.done = true
+    // A process that has nothing left to do ends, and with it everything that it holds.
+    if (world.watches.some(({ holder }) => holder === actor)) world.exit(actor)
+  })
   return client
 }
 
@@ -86,6 +96,7 @@ const choicesOf = (world: World, clients: readonly Client[], last: Actor | undef
     if (faults.has('freeze') && !actor.frozen && living.length > 1) choices.push({ kind: 'freeze', actor })
     if (faults.has('thaw') && actor.frozen) choices.push({ kind: 'thaw', actor })
   }
+  if (faults.has('crash')) for (const { actor, done, isIdle } of world.watches) if (!done && !isIdle && !actor.crashed) choices.push({ kind: 'crash', actor })
   if (world.runningServers.length > 0) {
     if (faults.has('server-dies')) choices.push({ kind: 'server-dies', actor: world.kernel })
     if (faults.has('leader-dies')) choices.push({ kind: 'leader-dies', actor: world.kernel })
@@ -120,9 +131,10 @@ const play = async (world: World, clients: readonly Client[], chooser: Chooser):
   let idle = 0
   for (let steps = 0; ; steps++) {
     await nextTurn()
-    const waiting = clients.filter(({ actor, done }) => !done && !actor.crashed)
+    const everybody = [...clients, ...watchesAtWork(world)]
+    const waiting = everybody.filter(({ actor, done }) => !done && !actor.crashed)
     if (waiting.length === 0 && !world.kernel.canStep) return steps
-    const choices = choicesOf(world, clients, last, chooser.faults)
+    const choices = choicesOf(world, everybody, last, chooser.faults)
     if (choices.some(({ kind }) => kind === 'step')) {
       idle = 0
       const chosen = chooser.choose(choices, world, last)
@@ -144,6 +156,12 @@ const play = async (world: World, clients: readonly Client[], chooser: Chooser):
     }
   }
 }
+
+/** How a call may fail when what it waited for was stopped, killed or frozen under it. */
+const MAY_FAIL: readonly string[] = ['STOPPED', 'SERVER_EXITED', 'START_TIMEOUT', 'SERVER_UNHEALTHY']
+
+const unexpected = (result: unknown): string[] =>
+  result instanceof Error && !(result instanceof OneServerError && MAY_FAIL.includes(result.code)) ? [`a call failed: ${result.stack}`] : []
 
 const NO_FAULTS: ReadonlySet<Choice['kind']> = new Set()
 
@@ -176,22 +194,22 @@ export const run = async (plan: RunPlan, chooser: Chooser): Promise<RunResult> =
   }
 }
 
-const runIn = async (world: World, { acts, options = OPTIONS, prepare, check }: RunPlan, chooser: Chooser): Promise<RunResult> => {
+const runIn = async (world: World, { acts, options = OPTIONS, prepare, after, check }: RunPlan, chooser: Chooser): Promise<RunResult> => {
   prepare?.(world)
   const clients = acts.map((act) => begin(world, act, chooser, options))
   const played = await play(world, clients, chooser)
   if (played === undefined) return { violations: world.violations, steps: 0, trace: world.trace }
   let steps = played
-  if (check !== undefined) {
-    world.violations.push(...check(world, clients.map(({ result }) => result)))
-  } else {
+  if (check === undefined || after !== undefined) {
     const calm: Chooser = { random: chooser.random, faults: NO_FAULTS, choose: () => 0 }
     world.note('one more client')
     // It began after whatever was told to those before it.
     world.clock += 1
-    const next = begin(world, (manager) => manager.ensureServerRunning(), calm, options)
+    const next = begin(world, after ?? ((manager) => manager.ensureServerRunning()), calm, options)
     steps += (await play(world, [...clients, next], calm))!
-    checkEnd(world, next)
+    if (check === undefined) checkEnd(world, next)
   }
+  if (check === undefined || after !== undefined) world.violations.push(...clients.flatMap(({ result }) => unexpected(result)))
+  if (check !== undefined) world.violations.push(...check(world, clients.map(({ result }) => result)))
   return { violations: world.violations, steps, trace: world.trace }
 }

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { endingPlan, waiter, waiterThatLooksFirst } from './ending.js'
 import { exploreAll, exploreRandom, replaySeed, type Explored } from './explore.js'
 import { exploreHostileStates } from './hostile.js'
+import { anyHolders, holder, leasePlan, returningHolder, userWithoutLease } from './leases.js'
 import { anyActs, ensure, FAULTS, stopServer } from './series.js'
 
 /** A failing order as a person needs it: what broke, how to replay it, and what happened. */
@@ -38,6 +39,24 @@ t.test('a waiter against a reaper past its deadline, in every order', async (t) 
 
 t.test('two waiters against two reapers, every order with one preemption', async (t) => {
   holds(t, await exploreAll(endingPlan([waiter, waiter], 2), { preemptions: 1, faults: 0, kinds: [] }))
+})
+
+t.test('two holders of leases, every order with one preemption or one fault', async (t) => {
+  holds(t, await exploreAll(leasePlan([holder, holder]), { preemptions: 1, faults: 0, kinds: [] }))
+  holds(t, await exploreAll(leasePlan([holder, holder]), { preemptions: 0, faults: 1, kinds: ['crash'] }))
+})
+
+t.test('a holder that lets go and comes again into the end of the server, beside another', async (t) => {
+  holds(t, await exploreAll(leasePlan([returningHolder, holder]), { preemptions: 1, faults: 0, kinds: [] }))
+})
+
+t.test('2 to 5 holders in random orders, beside an explicit start or a stop that spares holders, with kills and freezes of clients and watches', async (t) => {
+  holds(t, await exploreRandom(anyHolders, 1, 300))
+})
+
+t.test('the checker can fail: whoever uses the server without a lease may lose it', async (t) => {
+  const { failures } = await exploreAll(leasePlan([holder, userWithoutLease]), { preemptions: 1, faults: 0, kinds: [] })
+  t.match(failures[0]?.result.violations, [/dies, and a client holds it$/])
 })
 
 t.test('any content of the PID file and the folder: a server or an error of ours, and no stranger is signalled', async (t) => {

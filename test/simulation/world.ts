@@ -9,7 +9,7 @@
 import { hash } from 'node:crypto'
 import { basename, dirname } from 'node:path'
 import { stateUnusable } from '../../lib/errors.js'
-import type { Exit, FileLock, GatedChild, HealthPlan, Kin, Leader, Listener, Probe, ProcessId, ProcessLook, SpawnPlan, System } from '../../lib/system/system.js'
+import type { Exit, FileLock, GatedChild, HealthPlan, Kin, Leader, Listener, Probe, ProcessId, ProcessLook, SpawnPlan, System, WatchPlan } from '../../lib/system/system.js'
 
 export const PID_FILE = '/home/user/server.pid'
 const HOST = 'host'
@@ -76,7 +76,19 @@ interface Process {
   readonly isServer: boolean
 }
 
+/** A watch over a launch: a process of its own, which the holder's end of the pipe wakes. */
+export interface Watch {
+  readonly actor: Actor
+  readonly holder: Actor
+  /** The holder has let go, or is dead. */
+  isIdle: boolean
+  done: boolean
+  readonly wake: (line: boolean) => void
+}
+
 export interface WorldOptions {
+  /** What a watch runs when the idle time is over. */
+  readonly reaper?: (system: System, launch: string) => Promise<unknown>
   /** Servers that start a child in their own group, which serves on when its leader dies. */
   readonly withChildren?: boolean
   /** Clients by name whose health checks fail, whatever the server does: it is slow, and they ask at the wrong moment. */
@@ -95,6 +107,9 @@ export class World {
   readonly actors: Actor[] = []
   readonly kernel = new Actor('kernel', 1)
   readonly watchers: { readonly actor: Actor; readonly folder: string; readonly onChange: () => void }[] = []
+  readonly watches: Watch[] = []
+  /** Launches that nobody may end now: by the PID of the client that was given a lease on it, or of none if it was started explicitly. */
+  readonly held: { readonly launch: string; readonly by: number | undefined }[] = []
   readonly violations: string[] = []
   readonly trace: string[] = []
   /** Launches whose server has executed an instruction. */
@@ -142,8 +157,27 @@ export class World {
 
   /** A client dies: its pipes close, and gates that were not opened let their children exit. */
   crash(actor: Actor): void {
-    actor.crashed = true
     this.note(`${actor.name} is killed`)
+    this.exit(actor)
+  }
+
+  /** Until `by` lets go or ends, the launch must not be ended by anybody. */
+  hold(launch: string, by: number | undefined): void {
+    this.held.push({ launch, by })
+  }
+
+  letGo(isMeant: (held: { readonly launch: string; readonly by: number | undefined }) => boolean): void {
+    for (const held of this.held.filter(isMeant)) this.held.splice(this.held.indexOf(held), 1)
+  }
+
+  /** A client ends, whatever it holds. */
+  exit(actor: Actor): void {
+    actor.crashed = true
+    this.letGo(({ by }) => by === actor.pid)
+    for (const watch of this.watches) {
+      if (watch.actor === actor) watch.done = true
+      if (watch.holder === actor) watch.wake(false)
+    }
     for (const process of this.processes.values()) {
       if (process.state === 'gated' && !process.opened && this.#owners.get(process.pid) === actor) this.#willDie(process.pid, 'its gate closed')
     }
@@ -162,6 +196,7 @@ export class World {
   /** The server dies by itself: the leader alone, or all of it. */
   killServer(process: Process, all: boolean): void {
     this.note(`the server ${process.pid} dies${all ? '' : ', its children do not'}`)
+    this.letGo(({ launch }) => launch === process.launch)
     this.#die(process.pid)
     if (all) for (const child of this.processes.values()) if (child.group === process.pid) this.#die(child.pid)
   }
@@ -187,6 +222,7 @@ export class World {
     const process = this.processes.get(pid)
     if (process === undefined || process.state === 'dead') return
     process.state = 'dead'
+    if (this.held.some(({ launch }) => launch === process.launch)) this.violations.push(`${pid} dies, and a client holds it`)
     const owner = this.#owners.get(pid)
     if (owner !== undefined && process.exited.length > 0) {
       owner.steps.push({ name: `sees that ${pid} has exited`, run: () => { for (const tell of process.exited) tell({ exitCode: 1 }) } })
@@ -251,6 +287,34 @@ export class World {
   #isAlive({ pid, start }: ProcessId): boolean {
     const look = this.#look(pid)
     return 'start' in look && look.start === start
+  }
+
+  /** The shell of a watch, as the real one goes; the reaper that it runs is the real one. */
+  #addWatch(holder: Actor, { folder, launch, lease, idleTimeout }: WatchPlan, random: () => number): Watch {
+    const actor = new Actor(`w${this.watches.length + 1}`, holder.pid * 100 + 50 + this.watches.filter((one) => one.holder === holder).length)
+    this.actors.push(actor)
+    let wake!: (line: boolean) => void
+    const woken = new Promise<boolean>((resolve) => { wake = resolve })
+    const watch: Watch = { actor, holder, isIdle: false, done: false, wake: (line) => {
+      if (watch.isIdle) return
+      watch.isIdle = true
+      actor.learns('woken')
+      wake(line)
+    } }
+    this.watches.push(watch)
+    const system = this.systemOf(actor, random)
+    const others = (names: readonly string[]) => names.flatMap((name) => new RegExp(`^\\w+\\.${launch}\\.(\\d+)\\.\\d+\\.(?:lease|watch)$`).exec(name)?.[1] ?? [])
+    const go = async (): Promise<void> => {
+      if (await woken) return
+      await system.sleep(idleTimeout)
+      for (const name of await system.list(folder)) if (name.startsWith(`${lease}.${launch}.`)) await system.remove(`${folder}/${name}`)
+      const names = await system.list(folder)
+      if (names.includes(`${launch}.pin`) || !names.some((name) => name.startsWith(`${launch}.`) && name.endsWith('.claim'))) return
+      for (const pid of others(names)) if ((await system.look(Number(pid))).state !== 'gone') return
+      await this.options.reaper?.(system, launch)
+    }
+    void go().catch(() => {}).finally(() => { watch.done = true; actor.crashed = true })
+    return watch
   }
 
   /** The seam, as one client sees it. */
@@ -401,6 +465,10 @@ export class World {
         return true
       }),
       spawn: (plan) => step('spawns', () => spawn(plan)),
+      watchOver: (plan) => step('sets a watch', () => {
+        const { actor: own, wake } = world.#addWatch(actor, plan, random)
+        return { id: { pid: own.pid, start: String(own.pid * 7) }, letGo: () => wake(false), dismiss: () => wake(true) }
+      }),
       probe: (plan) => step('probes', () => probe(plan)),
       listenersAt: (address, port) => step(`asks who listens on ${port}`, (): Listener[] => {
         const process = address === '127.0.0.1' ? world.#listening(port) : undefined

@@ -1,6 +1,7 @@
 /** The simulation, at length: random orders by the hundred thousand, and every order within wider bounds. */
 import { endingPlan, waiter } from '../simulation/ending.js'
 import { exploreAll, exploreRandom, type Bounds, type Explored } from '../simulation/explore.js'
+import { anyHolders, holder, leasePlan, returningHolder } from '../simulation/leases.js'
 import type { RunPlan } from '../simulation/schedule.js'
 import { exploreHostileStates } from '../simulation/hostile.js'
 import { anyActs, ensure, FAULTS, stopServer } from '../simulation/series.js'
@@ -27,6 +28,11 @@ export const randomOrders: Series = {
   },
 }
 
+export const randomHolders: Series = {
+  name: 'simulated: 2 to 5 holders of leases, random orders and faults', rounds: 50_000,
+  run: async (rounds) => outcomeOf(await exploreRandom(anyHolders, 1, rounds, 3)),
+}
+
 const exhaustive = (name: string, plan: () => RunPlan, bounds: Bounds): Series => ({
   name: `simulated: ${name}`, rounds: Number.POSITIVE_INFINITY,
   run: async (rounds) => outcomeOf(await exploreAll(plan(), { ...bounds, most: rounds })),
@@ -48,5 +54,7 @@ export const everyOrder: readonly Series[] = [
   exhaustive('2 clients, up to 3 preemptions and a death of the server', () => together, { preemptions: 3, faults: 1, kinds: ['server-dies'] }),
   exhaustive('2 clients, up to 2 preemptions and a death of the leader alone', () => ({ ...together, world: { withChildren: true } }), { preemptions: 2, faults: 1, kinds: ['leader-dies'] }),
   exhaustive('a client and a stop, up to 2 preemptions and 1 fault', () => ({ acts: [ensure, stopServer] }), { preemptions: 2, faults: 1, kinds: FAULTS }),
+  exhaustive('2 holders of leases, up to 2 preemptions', () => leasePlan([holder, holder]), { preemptions: 2, faults: 0, kinds: [] }),
+  exhaustive('2 returning holders, 1 preemption and one killed', () => leasePlan([returningHolder, holder]), { preemptions: 1, faults: 1, kinds: ['crash'] }),
   exhaustive('2 waiters, 2 reapers, up to 2 preemptions', () => endingPlan([waiter, waiter], 2), { preemptions: 2, faults: 0, kinds: [] }),
 ]

@@ -1,0 +1,123 @@
+/**
+ * Leases: who uses the server, so that the last one out stops it. A lease lives while the process that
+ * its name bears does, and its file is there; a holder that is killed needs to say nothing. So that the
+ * server also ends when no client ever comes again, each lease has a watch: a small process that waits
+ * for its holder to let go or to die, waits out the idle time, and then ends the launch if nobody else
+ * uses it. The watch keeps no promise by itself: where it was killed, too, the next client sets one.
+ *
+ * Dying right before the lease is written leaves a watch, which ends what nobody uses; right after it,
+ * a lease of a dead process, which counts for nothing. Sleeping there leaves a lease that lives, as it
+ * should, and whoever ended the launch before it was written is seen by the look that follows.
+ */
+import { join } from 'node:path'
+import { FORMAT } from '../state/launch-record.js'
+import { judge, type ProcessId, type Watcher } from '../system/system.js'
+import { createFile, holdPath, listClaims, type Hold, type Launch } from './claims.js'
+import type { Context } from './context.js'
+import { liveHolds, stands } from './ending.js'
+import type { LeaseStatus } from './server-info.js'
+import type { Stake } from './stake.js'
+import { recordOf } from './survey.js'
+
+/** Starts a process that ends the launch once this client lets go of it, and writes down who that is. */
+const setWatch = async (context: Context, launch: string, id: string, idleTimeout: number): Promise<Watcher> => {
+  const { system, paths } = context
+  const watcher = await system.watchOver({ pidFile: paths.pidFile, folder: paths.host, launch, lease: id, idleTimeout })
+  await createFile(context, holdPath(paths, { id, launch, process: watcher.id, kind: 'watch' }), '')
+  return watcher
+}
+
+/** As the launch wrote it down: a client's own option applies only to a launch that it makes itself. */
+const idleTimeoutOf = async (context: Context, id: string): Promise<number> => {
+  const launch = (await listClaims(context.system, context.paths)).launches.find((one) => one.id === id)
+  const record = launch === undefined ? undefined : await recordOf(context, launch)
+  return record?.idleTimeout ?? context.settings.idleTimeout
+}
+
+/** Sets a watch over a launch that nobody uses and nobody watches: its clients were killed, and what watched for them, too. */
+export const watchIfIdle = async (context: Context, { id, pinned }: Launch): Promise<void> => {
+  const { system, paths } = context
+  if (pinned || (await liveHolds(context, await listClaims(system, paths), id)).length > 0) return
+  const watcher = await setWatch(context, id, await system.randomId(), await idleTimeoutOf(context, id))
+  watcher.letGo()
+}
+
+const isDead = async ({ system }: Context, id: ProcessId): Promise<boolean> => judge(id, await system.look(id.pid)) === 'dead'
+
+interface Held {
+  readonly launch: string
+  readonly path: string
+  /** None over a launch that is pinned: no lease ends it. */
+  readonly watcher: Watcher | undefined
+}
+
+/** The stake of `acquire()`. */
+export class LeaseStake implements Stake {
+  #held: Held | undefined
+
+  /** @param command What the holder is, for people. */
+  constructor(readonly command: string) {}
+
+  async put(context: Context, launch: Pick<Launch, 'id' | 'pinned'>): Promise<boolean> {
+    if (this.#held?.launch !== launch.id) {
+      await this.withdraw(context)
+      await this.#take(context, launch)
+    }
+    return stands(context, launch.id, 'idle')
+  }
+
+  async #take(context: Context, { id: launch, pinned }: Pick<Launch, 'id' | 'pinned'>): Promise<void> {
+    const { system, paths } = context
+    const id = await system.randomId()
+    const watcher = pinned ? undefined : await setWatch(context, launch, id, await idleTimeoutOf(context, launch))
+    const path = holdPath(paths, { id, launch, process: system.self, kind: 'lease' })
+    this.#held = { launch, path, watcher }
+    const body = JSON.stringify({ format: FORMAT, since: system.today().toISOString(), command: this.command })
+    await createFile(context, path, body)
+  }
+
+  /** Ends the lease. The server lives on for its idle time, unless others hold it or it is pinned. */
+  async withdraw(context: Context): Promise<void> {
+    const held = this.#held
+    this.#held = undefined
+    if (held === undefined) return
+    const { system, paths } = context
+    await system.remove(held.path)
+    if (held.watcher === undefined) return
+    const launch = (await listClaims(system, paths)).launches.find(({ id }) => id === held.launch)
+    if (launch === undefined || launch.pinned) {
+      held.watcher.dismiss()
+      return
+    }
+    held.watcher.letGo()
+    if (await isDead(context, held.watcher.id)) await watchIfIdle(context, launch)
+  }
+}
+
+/** What the holder of a lease wrote down about itself. */
+const describe = async ({ system, paths }: Context, { name, process }: Hold): Promise<LeaseStatus> => {
+  const found = await system.read(join(paths.host, name))
+  try {
+    const { since, command } = JSON.parse(found.kind === 'file' ? found.text : '') as { since: unknown; command: unknown }
+    const at = new Date(String(since))
+    return { pid: process.pid, command: typeof command === 'string' ? command : undefined, since: Number.isNaN(at.getTime()) ? undefined : at }
+  } catch {
+    return { pid: process.pid, command: undefined, since: undefined }
+  }
+}
+
+/** Who uses a launch, and until when it lives if nobody comes. */
+export const leasesOn = async (context: Context, { id, pinned }: Launch, idleTimeout: number): Promise<{ leases: LeaseStatus[]; stopsAt: Date | undefined }> => {
+  const { system, paths } = context
+  const live = await liveHolds(context, await listClaims(system, paths), id)
+  const leases: LeaseStatus[] = []
+  for (const hold of live) if (hold.kind === 'lease') leases.push(await describe(context, hold))
+  if (pinned || leases.length > 0) return { leases, stopsAt: undefined }
+  // A watch touches its file when its holder has let go.
+  let last: number | undefined
+  for (const { name } of live) {
+    const found = await system.read(join(paths.host, name))
+    if (found.kind === 'file') last = Math.max(last ?? 0, found.modified)
+  }
+  return { leases, stopsAt: last === undefined ? undefined : new Date(last + idleTimeout) }
+}

@@ -1,0 +1,27 @@
+/**
+ * Ends a launch that nobody uses any more, by the rule in `ending.ts`. It is run once, by the watch of a
+ * lease that has ended, when the idle time is over: whoever came in between has written its lease or a
+ * pin, and is seen. Dying right before the launch is marked as ended leaves it to the next client to set a
+ * watch; right after it, to the next client to bring it to its end.
+ */
+import { Deadline } from '../deadline.js'
+import { withLock } from '../state/lock.js'
+import { cleanUp } from './decide.js'
+import type { Context } from './context.js'
+import { endWhenIdle } from './ending.js'
+import { settle } from './settle.js'
+import { recordOf, survey } from './survey.js'
+
+/** ms that the reaper waits for its turn to set the PID file right. Whoever has the lock does it otherwise. */
+const PATIENCE = 5000
+
+/** True when it has ended the launch. */
+export const reap = async (context: Context, id: string): Promise<boolean> => {
+  const { system, paths, settings } = context
+  const { listing } = await survey(context, Number.POSITIVE_INFINITY)
+  const launch = listing.launches.find((one) => one.id === id)
+  if (launch === undefined || launch.ended || !(await endWhenIdle(context, id))) return false
+  await settle(context, launch, (await recordOf(context, launch)) ?? settings)
+  await withLock(system, paths, new Deadline(system, PATIENCE), async () => cleanUp(context, await survey(context, Number.POSITIVE_INFINITY))).catch(() => {})
+  return true
+}

@@ -1,0 +1,111 @@
+/**
+ * The watch over a launch that lives for its leases: a dead man's switch. A shell of about 1 MB blocks in
+ * `read` on a pipe from the holder of the lease and costs nothing until it reads end-of-file, which it
+ * does however the holder ends. Then it waits out the idle time, and only if nobody else holds the launch
+ * or watches it runs the reaper, which looks again and decides. So it needs no clock that others agree
+ * on: an idle time that runs is a watch that lives.
+ *
+ * It must outlive its holder: it is in a session of its own, no terminal's, and not among the holder's
+ * descendants, since whoever ends a process tree by parent PIDs would end it, too. It has nothing of the
+ * holder's environment, so no runner takes it for a process of its job, and of its descriptors only the
+ * pipe.
+ *
+ * On Windows a Node process waits instead of the shell (untested).
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { stateUnusable } from '../errors.js'
+import { leakingDescriptors } from './leaking-descriptors.js'
+import { identify } from './process-table.js'
+import { reaperSource } from './reaper-source.js'
+import type { WatchPlan, Watcher } from './system.js'
+
+/** Not stdin, which Node closes when its child has ended, and the watch is not its child. */
+const PIPE = 3
+
+/** Not the shell that was spawned, but its child, so that the watch is a child of init. */
+const STARTER = 'one_server_watch=$1; shift; /bin/sh -c "$one_server_watch" "$@" <&3 3<&- >/dev/null 2>&1 & echo "pid $!"'
+
+/**
+ * $0 the folder, $1 the lease, $2 the launch, $3 and $4 the seconds to wait, whole for a sleep that knows no
+ * fractions, $5 Node, $6 the PID file. A line means that it need not look any more. Its own files go first and
+ * then it looks for others, so of several that end together the last one sees nobody. Another that seems to live
+ * is left to look for itself; a zombie does not (kill(2) still knows it, for ever where PID 1 does not reap), and
+ * whatever else is uncertain the reaper judges. The file of the watch is touched to tell since when it waits.
+ */
+const WATCH = `
+read -r word && exit
+cd / && umask 077
+for file in "$0/$1.$2."*.watch; do test -e "$file" && true >"$file"; done
+command -p sleep "$3" || command -p sleep "$4"
+command -p rm -f "$0/$1.$2."*
+test -e "$0/$2.pin" && exit
+for file in "$0"/*".$2."*.lease "$0"/*".$2."*.watch; do
+  test -e "$file" || continue
+  pid=\${file##*/} pid=\${pid#*.} pid=\${pid#*.} pid=\${pid%%.*}
+  kill -0 "$pid" || continue
+  read -r stat <"/proc/$pid/stat" || exit
+  case \${stat##*) } in Z*) ;; *) exit ;; esac
+done
+for file in "$0/$2."*.claim; do test -e "$file" || exit; done
+exec "$5" -e 'eval(process.env.ONE_SERVER_REAPER)' "$6" "$2"
+`
+
+const WINDOWS_WATCH = `
+const [folder, lease, launch, seconds] = process.argv.slice(1)
+console.log('pid ' + process.pid)
+const reap = () => {
+  const fs = require('node:fs')
+  for (const name of fs.readdirSync(folder)) if (name.startsWith(lease + '.' + launch + '.')) fs.rmSync(folder + '/' + name, { force: true })
+  process.argv = [process.argv[0], process.argv[6], launch]
+  eval(process.env.ONE_SERVER_REAPER)
+}
+const pipe = new (require('node:net').Socket)({ fd: 3 })
+pipe.once('data', () => process.exit()).once('end', () => setTimeout(reap, seconds * 1000))`
+
+const start = ({ folder, lease, launch, idleTimeout, pidFile }: WatchPlan, source: string): ChildProcess => {
+  const seconds = idleTimeout / 1000
+  const args = [folder, lease, launch, seconds.toFixed(3), String(Math.ceil(seconds)), process.execPath, pidFile]
+  // Inside Electron, Node is the editor unless it is told otherwise.
+  const electron = process.versions['electron'] === undefined ? {} : { ELECTRON_RUN_AS_NODE: '1' }
+  const env = { ONE_SERVER_REAPER: source, ...electron }
+  const stdio: (number | 'pipe' | 'ignore')[] = ['ignore', 'pipe', 'ignore', 'pipe']
+  const nothing = openSync(process.platform === 'win32' ? '\\\\.\\NUL' : '/dev/null', 'r+')
+  try {
+    for (const fd of leakingDescriptors(stdio.length)) {
+      while (stdio.length < fd) stdio.push('ignore')
+      stdio[fd] = nothing
+    }
+    const options = { cwd: '/', env, stdio, detached: true, windowsHide: true }
+    return process.platform === 'win32'
+      ? spawn(process.execPath, ['-e', WINDOWS_WATCH, ...args], { ...options, env: { ...process.env, ...env }, cwd: folder })
+      : spawn('/bin/sh', ['-c', STARTER, 'one-server', WATCH, ...args], options)
+  } finally {
+    closeSync(nothing)
+  }
+}
+
+const cannotWatch = ({ folder }: WatchPlan, cause?: unknown): Error =>
+  stateUnusable(folder, 'no process could be started that ends the server when this lease does', 'Check the limits on processes and open files (ulimit -u, ulimit -n), and call again.', cause)
+
+export const watchOver = async (plan: WatchPlan): Promise<Watcher> => {
+  const child = start(plan, reaperSource)
+  const failed = new Promise<never>((_, reject) => { child.once('error', (cause) => reject(cannotWatch(plan, cause))) })
+  const pipe = child.stdio[PIPE] as Socket
+  pipe.on('error', () => {})
+  child.stdout!.on('error', () => {})
+  const line = await Promise.race([createInterface({ input: child.stdout! })[Symbol.asyncIterator]().next(), failed])
+  const pid = Number(/^pid (\d+)$/.exec(line.done === true ? '' : line.value)?.[1])
+  const id = Number.isNaN(pid) ? undefined : identify(pid)
+  if (id === undefined) {
+    pipe.destroy()
+    throw cannotWatch(plan)
+  }
+  // A lease holds the server, not the process that holds the lease.
+  child.unref()
+  child.stdout!.destroy()
+  pipe.unref()
+  return { id, letGo: () => { pipe.destroy() }, dismiss: () => { pipe.end('dismissed\n') } }
+}

@@ -1,0 +1,80 @@
+/**
+ * Leases, for the simulation: clients that take one, use the server for a while and let go, beside others that
+ * start it explicitly or mean to stop it if it is idle. Nobody who holds it may lose it, and when nobody
+ * does any more, nothing of it may be left.
+ */
+import type { ServerInfo } from '../../lib/launch/server-info.js'
+import { contextOf } from '../../lib/launch/context.js'
+import { reap } from '../../lib/launch/reap.js'
+import { settle } from '../../lib/options.js'
+import type { Act, RunPlan } from './schedule.js'
+import { HOST_FOLDER, PID_FILE } from './world.js'
+
+const IDLE = 100
+
+/** Takes a lease, uses the server for some time, and lets go. */
+export const holder: Act = async (manager, system, world) => {
+  const lease = await manager.acquire()
+  const { launchId } = lease.server
+  world.hold(launchId!, system.self.pid)
+  await system.sleep(30)
+  world.letGo(({ launch, by }) => launch === launchId && by === system.self.pid)
+  await lease.release()
+  return 'let go'
+}
+
+/** Wrong on purpose: uses a server that it has found, without holding anything. */
+export const userWithoutLease: Act = async (manager, system, world) => {
+  let found = await manager.status()
+  for (let looks = 0; found.state !== 'ready' && looks < 20; looks++) {
+    await system.sleep(20)
+    found = await manager.status()
+  }
+  world.hold(found.launchId!, system.self.pid)
+  await system.sleep(1000)
+  return 'used it'
+}
+
+/** Lets go and comes again at once: into the end of the server that it let go of. */
+export const returningHolder: Act = async (manager, system, world) => {
+  await holder(manager, system, world)
+  await system.sleep(IDLE)
+  return holder(manager, system, world)
+}
+
+/** Starts it explicitly: from then on nothing but a stop ends it. */
+export const starter: Act = async (manager, _, world) => {
+  const server: ServerInfo = await manager.ensureServerRunning()
+  world.hold(server.launchId!, undefined)
+  return 'pinned'
+}
+
+export const idleStopper: Act = async (manager) => manager.stopServer({ ifIdle: true })
+
+export const leasePlan = (acts: readonly Act[]): RunPlan => ({
+  acts,
+  options: { pidFile: PID_FILE, port: 'auto', startupTimeout: 2000, healthCheckInterval: 200, stopTimeout: 500, idleTimeout: IDLE },
+  world: { reaper: (system, launch) => reap(contextOf(settle({ pidFile: PID_FILE }), system), launch) },
+  // Any client puts right what was left where the watches were killed, too.
+  after: (manager) => manager.isServerRunning(),
+  check: (world) => {
+    const violations: string[] = []
+    const running = world.runningServers
+    const pinned = [...world.files.keys()].some((path) => path.endsWith('.pin'))
+    if (!pinned && running.length > 0) violations.push(`${running.map(({ pid }) => pid).join(', ')} runs, and nobody uses it`)
+    if (running.length === 0) {
+      const left = [...world.files.keys()].filter((path) => (path.startsWith(HOST_FOLDER) && !path.endsWith('.outcome')) || path === PID_FILE)
+      if (left.length > 0) violations.push(`left: ${left.join(', ')}`)
+    }
+    return violations
+  },
+})
+
+/** 2 to 5 clients, most of which hold leases. A stop that spares only those who do would end what was started explicitly, so a run has one or the other. */
+export const anyHolders = (random: () => number): RunPlan => {
+  const other = random() < 0.5 ? starter : idleStopper
+  return leasePlan(Array.from({ length: 2 + Math.floor(random() * 4) }, () => {
+    const drawn = random()
+    return drawn < 0.5 ? holder : drawn < 0.8 ? returningHolder : other
+  }))
+}
