@@ -11,7 +11,7 @@ import t from 'tap'
 import { bareEnv, fixture, library, run } from './child.js'
 import { tempFolder } from './temp-folder.js'
 
-t.test('bundled into one file, it starts a server, finds it again and stops it', async (t) => {
+t.test('bundled into one file, it starts a server, finds it again, stops it, and a lease on the next one ends that', async (t) => {
   const [from, to, home] = [tempFolder(t), tempFolder(t), tempFolder(t)]
   writeFileSync(join(from, 'program.cjs'), `
     const { ClientProcessManager, OneServerError } = require(${JSON.stringify(fileURLToPath(library('index.js')))})
@@ -22,6 +22,9 @@ t.test('bundled into one file, it starts a server, finds it again and stops it',
       const first = await new ClientProcessManager(options).ensureServerRunning()
       const second = await new ClientProcessManager(options).ensureServerRunning()
       const stopped = await new ClientProcessManager(options).stopServer()
+      const lease = await new ClientProcessManager({ ...options, idleTimeout: 100 }).acquire()
+      await lease.release()
+      while ((await new ClientProcessManager(options).status()).state !== 'stopped') await new Promise((resolve) => setTimeout(resolve, 10))
       const failure = await new ClientProcessManager({ ...options, command: ['/nonexistent'] }).ensureServerRunning().catch((error) => error)
       console.log(JSON.stringify({ first, second, stopped, code: failure instanceof OneServerError && failure.code, listeners: listeners() - before }))
     }
