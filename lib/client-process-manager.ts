@@ -1,28 +1,15 @@
 /**
- * The story: the order of the steps, and nothing else. Look without the lock; follow what lives; else
- * take a turn at the lock, look again, clean up, adopt or launch; then attend the launch until it is
- * ready. After each wait it is looked at anew.
+ * The public face: what a client can ask for, each with its errors. Most calls find a server that is
+ * ready, so only what that needs is loaded with this file, and the rest by the call that needs it.
  */
 import { Deadline } from './deadline.js'
-import { insideServer, notOurs, portInUse, serverUnhealthy, startTimeout } from './errors.js'
-import { attend, leave } from './launch/attend.js'
 import { contextOf, type Context } from './launch/context.js'
-import { cleanUp, decide, lookAround, type Decision } from './launch/decide.js'
 import { shareFlight } from './launch/flight.js'
-import { follow } from './launch/follow.js'
-import { LeaseStake } from './launch/lease.js'
-import type { OwnLaunch } from './launch/launch.js'
-import type { Adopted } from './launch/ports.js'
 import type { Lease, ServerInfo, ServerStatus } from './launch/server-info.js'
 import { pin, type Stake } from './launch/stake.js'
-import { isRunning, statusOf } from './launch/status.js'
-import { stop } from './launch/stop.js'
-import { isClaimed, names, recordOf, survey, unreadableClaim, type Survey } from './launch/survey.js'
-import type { Launch } from './launch/claims.js'
+import { useReady } from './launch/use.js'
 import { nodeSystem } from './node-system.js'
 import { settle, type ClientProcessManagerOptions, type Settings } from './options.js'
-import { withLock } from './state/lock.js'
-import { readPidFile } from './state/pid-file.js'
 import type { System } from './system/system.js'
 
 /** Options of one call. */
@@ -37,8 +24,8 @@ export interface StopOptions extends CallOptions {
   ifIdle?: boolean
 }
 
-/** How often a launch whose port was ours to choose is tried on another one. */
-const PORTS_TRIED = 3
+const ensure = async (context: Context, deadline: Deadline, stake: Stake): Promise<ServerInfo> =>
+  (await useReady(context, deadline, stake)) ?? (await import('./launch/bring-up.js')).bringUp(context, deadline, stake)
 
 /**
  * A client's view of the one server that its PID file names: finds it, starts it when there is none,
@@ -82,22 +69,15 @@ export class ClientProcessManager {
    *
    * A lease is on one launch: when the server dies or is stopped, it holds nothing any more.
    *
+   * @param call `command` is what `status()` says that the holder is, this process's own command line unless told
+   * otherwise: the command line tool holds leases for others. Not part of the public interface.
    * @throws OneServerError as {@link ensureServerRunning}; `PORT_IN_USE` for a server that one-server did not start.
    */
-  async acquire({ signal }: CallOptions = {}): Promise<Lease> {
+  async acquire({ signal, command = process.argv.slice(1).join(' ') }: CallOptions & { command?: string } = {}): Promise<Lease> {
     const context = this.#context()
     const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
     deadline.check()
-    const stake = new LeaseStake(process.argv.slice(1).join(' '))
-    try {
-      const server = await ensure(context, deadline, stake)
-      if (server.adopted) throw notOurs(server.port, server.pid)
-      const release = () => stake.withdraw(context)
-      return { server, release, [Symbol.asyncDispose]: release }
-    } catch (error) {
-      await stake.withdraw(context)
-      throw error
-    }
+    return (await import('./launch/lease.js')).take(context, command, (stake) => ensure(context, deadline, stake))
   }
 
   /**
@@ -107,6 +87,7 @@ export class ClientProcessManager {
    * @throws OneServerError `STATE_UNUSABLE`, `STATE_NEWER`, `LOCK_TIMEOUT`, `ABORTED`
    */
   async isServerRunning({ signal }: CallOptions = {}): Promise<boolean> {
+    const { isRunning } = await import('./launch/status.js')
     return isRunning(this.#context(), new Deadline(this.#system, this.#settings.startupTimeout, signal))
   }
 
@@ -119,24 +100,7 @@ export class ClientProcessManager {
   async startServer({ signal }: CallOptions = {}): Promise<number | undefined> {
     const context = this.#context()
     const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
-    for (;;) {
-      const decision = await nextDecision(context, deadline, new Set(), pin)
-      switch (decision.kind) {
-        case 'follow':
-          if (await pin.put(context, decision.launch)) return decision.launch.leader.pid
-          await moveOn(context, decision, deadline)
-          break
-        case 'adopted':
-          return decision.server.pid
-        case 'named':
-          return decision.pid
-        case 'launched':
-          await leave(context, decision.own.record)
-          return decision.own.launch.leader.pid
-        default:
-          await moveOn(context, decision, deadline)
-      }
-    }
+    return (await import('./launch/bring-up.js')).startOnly(context, deadline)
   }
 
   /**
@@ -148,6 +112,7 @@ export class ClientProcessManager {
    */
   async stopServer({ signal, ifIdle = false }: StopOptions = {}): Promise<boolean> {
     const context = this.#context()
+    const { stop } = await import('./launch/stop.js')
     return stop(context, new Deadline(this.#system, this.#settings.startupTimeout + this.#settings.stopTimeout, signal), ifIdle)
   }
 
@@ -158,7 +123,7 @@ export class ClientProcessManager {
    */
   async status({ signal }: CallOptions = {}): Promise<ServerStatus> {
     new Deadline(this.#system, 0, signal).check()
-    return statusOf(this.#context())
+    return (await import('./launch/status.js')).statusOf(this.#context())
   }
 
   #context(): Context {
@@ -166,106 +131,3 @@ export class ClientProcessManager {
   }
 }
 
-/** Looks, and when there is nothing to follow takes a turn at the lock. */
-const nextDecision = async (context: Context, deadline: Deadline, lost: ReadonlySet<number>, stake: Stake): Promise<Decision> => {
-  const { system, paths, report } = context
-  const look = () => lookAround(context, deadline.began)
-  const decision = await withLock(system, paths, deadline, () => decide(context, deadline.began, lost, stake), {
-    look, onWait: () => report({ type: 'waiting', for: 'lock' }),
-  })
-  if (decision.kind === 'failed') throw decision.error
-  if (decision.kind === 'follow' && decision.launch.id === context.inside) throw insideServer(paths.pidFile)
-  return decision
-}
-
-/** Between two turns: whoever withdrew waits at random, so that not all come back at once. */
-const moveOn = async ({ system, settings, paths }: Context, decision: Decision, deadline: Deadline): Promise<void> => {
-  if (decision.kind === 'port-lost' && settings.port.kind === 'fixed') throw portInUse(decision.port, 'by now: another process took it', {})
-  if (deadline.passed) {
-    if (decision.kind === 'named') throw serverUnhealthy(`the port of PID ${decision.pid}`, deadline.total, `${paths.pidFile} names it, and one-server did not launch it`, { pid: decision.pid })
-    throw startTimeout(deadline.total, 'each launch that was seen in that time was withdrawn or ended', {})
-  }
-  const pause = decision.kind === 'named' ? settings.healthCheckInterval : 10 + system.random() * 40
-  await system.sleep(Math.min(pause, deadline.left), { signal: deadline.signal })
-}
-
-const ensure = async (context: Context, deadline: Deadline, stake: Stake): Promise<ServerInfo> => {
-  const lost = new Set<number>()
-  for (;;) {
-    const decision = await nextDecision(context, deadline, lost, stake)
-    switch (decision.kind) {
-      case 'follow': {
-        const server = await useLaunch(context, decision.launch, decision.survey, deadline, stake)
-        if (server !== undefined) return server
-        break
-      }
-      case 'adopted':
-        return useAdopted(context, decision.server)
-      case 'launched': {
-        const server = await attendLaunch(context, decision.own, deadline, lost)
-        if (server !== undefined) return server
-        break
-      }
-      case 'port-lost':
-        lost.add(decision.port)
-        break
-      default:
-    }
-    await moveOn(context, decision, deadline)
-  }
-}
-
-const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadline: Deadline, stake: Stake): Promise<ServerInfo | undefined> => {
-  const { pidFile, littered } = seen
-  const record = await recordOf(context, launch, pidFile)
-  if (record === undefined) {
-    if (await isClaimed(context, launch)) throw unreadableClaim(context, launch)
-    return undefined
-  }
-  if (!(await stake.put(context, launch))) return undefined
-  const followed = await follow(context, launch, record, deadline)
-  if (followed.kind === 'failed') throw followed.error
-  if (followed.kind === 'gone') return undefined
-  // A ready launch has published itself: a PID file that says otherwise was overwritten or removed by a client that had lost the lock.
-  const published = launch.ready ? pidFile : await readPidFile(context.system, context.paths)
-  if (littered || !(published.kind === 'record' && names(published.record, launch))) {
-    await withLock(context.system, context.paths, deadline, async () => cleanUp(context, await survey(context, deadline.began)))
-  }
-  const { origin } = new URL(followed.url)
-  context.report({ type: 'reused', url: origin, pid: record.pid, adopted: false })
-  const { paths, settings } = context
-  return {
-    url: origin, port: record.port, pid: record.pid, started: false, adopted: false, launchId: record.launch,
-    pidFile: paths.pidFile, logFile: record.logFile ?? settings.logFile,
-  }
-}
-
-const useAdopted = ({ report, paths, settings }: Context, { url, port, pid }: Adopted): ServerInfo => {
-  const { origin } = new URL(url)
-  report({ type: 'reused', url: origin, pid, adopted: true })
-  return { url: origin, port, pid, started: false, adopted: true, launchId: undefined, pidFile: paths.pidFile, logFile: settings.logFile }
-}
-
-const attendLaunch = async (context: Context, own: OwnLaunch, deadline: Deadline, lost: Set<number>): Promise<ServerInfo | undefined> => {
-  const { record } = own
-  const mayChooseAgain = context.settings.port.kind !== 'fixed' && lost.size + 1 < PORTS_TRIED
-  context.report({ type: 'waiting', for: 'health', url: record.health.urls[0]!, pid: record.pid })
-  const attended = await attend(context, own, deadline.signal, mayChooseAgain)
-  switch (attended.kind) {
-    case 'failed':
-      throw attended.error
-    case 'port-lost':
-      lost.add(record.port)
-      return undefined
-    case 'again':
-      return undefined
-    case 'ready': {
-      const { origin } = new URL(attended.url)
-      context.report({ type: 'ready', url: origin, pid: record.pid, launchId: record.launch })
-      return {
-        url: origin, port: record.port, pid: record.pid, started: true, adopted: false, launchId: record.launch,
-        pidFile: context.paths.pidFile, logFile: record.logFile,
-      }
-    }
-  }
-}

@@ -2,7 +2,7 @@
  * One health check: GET, 2xx is healthy, redirects are not followed. `node:http` rather than fetch,
  * because loading fetch costs a client more than everything else that a warm call does.
  */
-import { request, type RequestOptions } from 'node:http'
+import type { RequestOptions } from 'node:http'
 import type { HealthPlan, Probe } from '../system/system.js'
 
 /** `[::1]` → `::1`. */
@@ -30,7 +30,7 @@ export const addressesOf = (host: string): readonly string[] => {
 const reasonOf = (error: NodeJS.ErrnoException): string =>
   error.code === 'ECONNREFUSED' ? 'the connection was refused' : error.code === 'ECONNRESET' ? 'the connection was closed without an answer' : error.message
 
-const probeUrl = async (url: URL, headers: HealthPlan['headers'], timeout: number, signal: AbortSignal | undefined): Promise<Probe> => {
+const probeUrl = (url: URL, headers: HealthPlan['headers'], timeout: number, signal: AbortSignal | undefined): Promise<Probe> => {
   const secure = url.protocol === 'https:'
   const options: RequestOptions & { rejectUnauthorized?: boolean } = {
     host: bareHost(url.hostname),
@@ -42,7 +42,8 @@ const probeUrl = async (url: URL, headers: HealthPlan['headers'], timeout: numbe
     // A development server signs its own certificate; over loopback that proves as much as any other.
     ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
   }
-  const send = secure ? (await import('node:https')).request : request
+  // Not with this file: whoever only imports the package need not pay for it.
+  const { request: send } = process.getBuiltinModule(secure ? 'node:https' : 'node:http')
   return new Promise((resolve) => {
     const call = send(options, (response) => {
       clearTimeout(timer)

@@ -13,9 +13,9 @@ import { claimPath, createFile, markPath } from './claims.js'
 import type { Context } from './context.js'
 import { endPastDeadline, markReady } from './ending.js'
 import type { OwnLaunch } from './launch.js'
-import { endedBecause, outcomeOf } from './outcome.js'
+import { endedBecause, LOG_LINES, outcomeOf } from './outcome.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
-import { LOG_LINES, settleUnlocked, whyItExited } from './settle.js'
+import { settleUnlocked, whyItExited } from './settle.js'
 
 /** `again`: nothing came of it and nobody needs to be told; look again from the start. */
 export type Attended = { readonly kind: 'ready'; readonly url: string } | { readonly kind: 'failed'; readonly error: OneServerError } | { readonly kind: 'port-lost' } | { readonly kind: 'again' }

@@ -18,18 +18,7 @@ import { createFile, endingPath, endingsOf, listClaims, markPath, parseListing, 
 import type { Context } from './context.js'
 import { tell } from './outcome.js'
 import { LAST_CHECK, probeLaunch } from './readiness.js'
-
-/** The URL at which a launch was found ready. */
-export const readyUrl = async ({ system, paths }: Context, id: string): Promise<string | undefined> => {
-  const found = await system.read(markPath(paths, id, 'ready'))
-  if (found.kind !== 'file') return undefined
-  try {
-    const { format, url } = JSON.parse(found.text) as { format: unknown; url: unknown }
-    return format === FORMAT && typeof url === 'string' && URL.canParse(url) ? url : undefined
-  } catch {
-    return undefined
-  }
-}
+import { readyUrl } from './ready-url.js'
 
 /** Writes that the health check has answered. The URL that everyone uses is the first one written; undefined when the launch is being ended. */
 export const markReady = async (context: Context, { launch: id, keeper }: Pick<LaunchRecord, 'launch' | 'keeper'>, url: string): Promise<string | undefined> => {

@@ -1,6 +1,5 @@
 /**
- * Following a launch that another client makes, or using a server that runs. A follower does not poll
- * the health URL, or a crowd would: it watches the folder, looks at the leader and the launcher a few
+ * Following a launch that another client makes. A follower does not poll the health URL, or a crowd would: it watches the folder, looks at the leader and the launcher a few
  * times a second, and confirms with one health check of its own. Only when nobody attends the launch
  * any more does it ask for itself.
  *
@@ -8,19 +7,17 @@
  * has died, its launcher was killed or stopped, somebody ended the launch.
  */
 import type { Deadline } from '../deadline.js'
-import { OneServerError, serverUnhealthy, startTimeout } from '../errors.js'
+import { startTimeout, type OneServerError } from '../errors.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge } from '../system/system.js'
 import { isAttended, LAUNCHER_SILENCE } from './attendance.js'
 import { parseListing, type Launch } from './claims.js'
 import type { Context } from './context.js'
-import { endPastDeadline, markReady, readyUrl } from './ending.js'
-import { outcomeOf } from './outcome.js'
+import { endPastDeadline, markReady } from './ending.js'
+import { LOG_LINES, outcomeOf } from './outcome.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
-import { LOG_LINES, reasonFor, settleUnlocked } from './settle.js'
-
-/** `gone`: it was withdrawn, stopped or has died; look again from the start. */
-export type Followed = { readonly kind: 'ready'; readonly url: string } | { readonly kind: 'failed'; readonly error: OneServerError } | { readonly kind: 'gone' }
+import { reasonFor, settleUnlocked } from './settle.js'
+import { use, type Followed } from './use.js'
 
 /** ms between two looks while the folder is watched, and while it cannot be (inotify is exhausted). */
 const WATCHED = 100
@@ -40,27 +37,6 @@ const changesIn = ({ system, paths }: Context) => {
     pause: close === undefined ? UNWATCHED : WATCHED,
     next: () => new Promise<void>((resolve) => { wake = resolve }),
     close: () => close?.(),
-  }
-}
-
-/** A server that is ready: one health check, then whether it is still this server. Until the deadline, since busy is not dead. */
-const use = async (context: Context, launch: Launch, record: LaunchRecord, deadline: Deadline): Promise<Followed> => {
-  const { system, report } = context
-  const url = await readyUrl(context, launch.id)
-  const plan = url === undefined ? record.health : { ...record.health, urls: [url] }
-  for (let waiting = false; ; waiting = true) {
-    deadline.check()
-    const answer = await system.probe(plan, record.healthTimeout)
-    if (judge(launch.leader, await system.look(launch.leader.pid)) !== 'alive') return { kind: 'gone' }
-    if (answer.healthy) return { kind: 'ready', url: answer.url }
-    if ((await context.system.list(context.paths.host)).includes(`${launch.id}.ended`)) return { kind: 'gone' }
-    if (deadline.passed) {
-      const logTail = await system.tail(record.logFile, LOG_LINES)
-      const data = { pid: record.pid, port: record.port, logFile: record.logFile, logTail }
-      return { kind: 'failed', error: serverUnhealthy(new URL(plan.urls[0]!).origin, deadline.total, answer.reason, data) }
-    }
-    if (!waiting) report({ type: 'waiting', for: 'health', url: plan.urls[0]!, pid: record.pid })
-    await system.sleep(Math.min(record.healthCheckInterval, deadline.left), { signal: deadline.signal })
   }
 }
 

@@ -10,12 +10,13 @@
  * should, and whoever ended the launch before it was written is seen by the look that follows.
  */
 import { join } from 'node:path'
+import { notOurs } from '../errors.js'
 import { FORMAT } from '../state/launch-record.js'
 import { judge, type ProcessId, type Watcher } from '../system/system.js'
 import { createFile, holdPath, listClaims, type Hold, type Launch } from './claims.js'
 import type { Context } from './context.js'
 import { liveHolds, stands } from './ending.js'
-import type { LeaseStatus } from './server-info.js'
+import type { Lease, LeaseStatus, ServerInfo } from './server-info.js'
 import type { Stake } from './stake.js'
 import { recordOf } from './survey.js'
 
@@ -52,7 +53,7 @@ interface Held {
 }
 
 /** The stake of `acquire()`. */
-export class LeaseStake implements Stake {
+class LeaseStake implements Stake {
   #held: Held | undefined
 
   /** @param command What the holder is, for people. */
@@ -91,6 +92,20 @@ export class LeaseStake implements Stake {
     }
     held.watcher.letGo()
     if (await isDead(context, held.watcher.id)) await watchIfIdle(context, launch)
+  }
+}
+
+/** The lease of one `acquire()`: taken by whatever ensures the server, and given back if that fails. */
+export const take = async (context: Context, command: string, ensure: (stake: Stake) => Promise<ServerInfo>): Promise<Lease> => {
+  const stake = new LeaseStake(command)
+  const release = () => stake.withdraw(context)
+  try {
+    const server = await ensure(stake)
+    if (server.adopted) throw notOurs(server.port, server.pid)
+    return { server, release, [Symbol.asyncDispose]: release }
+  } catch (error) {
+    await release()
+    throw error
   }
 }
 

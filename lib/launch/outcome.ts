@@ -14,6 +14,9 @@ import type { Context } from './context.js'
 /** ms. Whoever waits looks several times a second; only a client that was frozen for so long misses it, and starts afresh. */
 const KEPT = 5000
 
+/** How many lines of the log an error quotes. */
+export const LOG_LINES = 20
+
 interface Told {
   readonly format: number
   readonly at: number

@@ -12,7 +12,7 @@ import { formatPidFile, readPidFile } from '../state/pid-file.js'
 import { judge, type Exit } from '../system/system.js'
 import { claimPath, createFile, listClaims, markPath, marksOf, tempPath, type Launch } from './claims.js'
 import type { Context } from './context.js'
-import { endedBecause, readOutcomes, writeOutcome } from './outcome.js'
+import { endedBecause, LOG_LINES, readOutcomes, writeOutcome } from './outcome.js'
 import { isFree } from './ports.js'
 import { restoreClaim } from './restore.js'
 import { recordOf, survey } from './survey.js'
@@ -74,9 +74,6 @@ const hasRun = async ({ system, paths }: Context, { id }: Launch): Promise<boole
   const gate = await system.read(markPath(paths, id, 'gate'))
   return gate.kind === 'file' && gate.text !== ''
 }
-
-/** How many lines of the log an error quotes. */
-export const LOG_LINES = 20
 
 /** Makes the PID file a true copy of the living claim, or removes it. Under the lock. */
 export const alignPidFile = async (context: Context): Promise<void> => {

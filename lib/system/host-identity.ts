@@ -7,7 +7,6 @@
  * same value would judge each other's PIDs.
  */
 import { readFileSync, readlinkSync } from 'node:fs'
-import { uptime } from 'node:os'
 import { stateUnusable } from '../errors.js'
 
 const HINT = 'one-server must be able to tell this boot and these namespaces from others. Mount /proc of this PID namespace and make it readable.'
@@ -55,7 +54,7 @@ const macos = (): string => {
 }
 
 /** Boot time, in minutes: what Windows tells drifts by seconds. Untested. */
-const windows = (): string => Math.round((Date.now() / 1000 - uptime()) / 60).toString(36)
+const windows = (): string => Math.round((Date.now() / 1000 - process.getBuiltinModule('node:os').uptime()) / 60).toString(36)
 
 let host: string | undefined
 

@@ -44,6 +44,9 @@ export interface RunResult {
   readonly trace: readonly string[]
 }
 
+/** What a call loads when it first needs it, loaded: later it is there in the same tick. */
+await Promise.all([import('../../lib/launch/bring-up.js'), import('../../lib/launch/lease.js'), import('../../lib/launch/status.js'), import('../../lib/launch/stop.js')])
+
 /** Steps after which a run is taken to hang. */
 const LONGEST = 20_000
 

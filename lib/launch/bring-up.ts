@@ -1,0 +1,144 @@
+/**
+ * The story: the order of the steps, and nothing else. Look without the lock; follow what lives; else
+ * take a turn at the lock, look again, clean up, adopt or launch; then attend the launch until it is
+ * ready. After each wait it is looked at anew.
+ */
+import type { Deadline } from '../deadline.js'
+import { insideServer, portInUse, serverUnhealthy, startTimeout } from '../errors.js'
+import { withLock } from '../state/lock.js'
+import { readPidFile } from '../state/pid-file.js'
+import { attend, leave } from './attend.js'
+import type { Launch } from './claims.js'
+import type { Context } from './context.js'
+import { cleanUp, decide, lookAround, type Decision } from './decide.js'
+import { follow } from './follow.js'
+import type { OwnLaunch } from './launch.js'
+import type { Adopted } from './ports.js'
+import type { ServerInfo } from './server-info.js'
+import { pin, type Stake } from './stake.js'
+import { isClaimed, names, recordOf, survey, unreadableClaim, type Survey } from './survey.js'
+import { reused } from './use.js'
+
+/** How often a launch whose port was ours to choose is tried on another one. */
+const PORTS_TRIED = 3
+
+/** Looks, and when there is nothing to follow takes a turn at the lock. */
+const nextDecision = async (context: Context, deadline: Deadline, lost: ReadonlySet<number>, stake: Stake): Promise<Decision> => {
+  const { system, paths, report } = context
+  const look = () => lookAround(context, deadline.began)
+  const decision = await withLock(system, paths, deadline, () => decide(context, deadline.began, lost, stake), {
+    look, onWait: () => report({ type: 'waiting', for: 'lock' }),
+  })
+  if (decision.kind === 'failed') throw decision.error
+  if (decision.kind === 'follow' && decision.launch.id === context.inside) throw insideServer(paths.pidFile)
+  return decision
+}
+
+/** Between two turns: whoever withdrew waits at random, so that not all come back at once. */
+const moveOn = async ({ system, settings, paths }: Context, decision: Decision, deadline: Deadline): Promise<void> => {
+  if (decision.kind === 'port-lost' && settings.port.kind === 'fixed') throw portInUse(decision.port, 'by now: another process took it', {})
+  if (deadline.passed) {
+    if (decision.kind === 'named') throw serverUnhealthy(`the port of PID ${decision.pid}`, deadline.total, `${paths.pidFile} names it, and one-server did not launch it`, { pid: decision.pid })
+    throw startTimeout(deadline.total, 'each launch that was seen in that time was withdrawn or ended', {})
+  }
+  const pause = decision.kind === 'named' ? settings.healthCheckInterval : 10 + system.random() * 40
+  await system.sleep(Math.min(pause, deadline.left), { signal: deadline.signal })
+}
+
+/** The server, whatever has to be waited for, cleaned up or launched for it. */
+export const bringUp = async (context: Context, deadline: Deadline, stake: Stake): Promise<ServerInfo> => {
+  const lost = new Set<number>()
+  for (;;) {
+    const decision = await nextDecision(context, deadline, lost, stake)
+    switch (decision.kind) {
+      case 'follow': {
+        const server = await useLaunch(context, decision.launch, decision.survey, deadline, stake)
+        if (server !== undefined) return server
+        break
+      }
+      case 'adopted':
+        return useAdopted(context, decision.server)
+      case 'launched': {
+        const server = await attendLaunch(context, decision.own, deadline, lost)
+        if (server !== undefined) return server
+        break
+      }
+      case 'port-lost':
+        lost.add(decision.port)
+        break
+      default:
+    }
+    await moveOn(context, decision, deadline)
+  }
+}
+
+const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadline: Deadline, stake: Stake): Promise<ServerInfo | undefined> => {
+  const { pidFile, littered } = seen
+  const record = await recordOf(context, launch, pidFile)
+  if (record === undefined) {
+    if (await isClaimed(context, launch)) throw unreadableClaim(context, launch)
+    return undefined
+  }
+  if (!(await stake.put(context, launch))) return undefined
+  const followed = await follow(context, launch, record, deadline)
+  if (followed.kind === 'failed') throw followed.error
+  if (followed.kind === 'gone') return undefined
+  // A ready launch has published itself: a PID file that says otherwise was overwritten or removed by a client that had lost the lock.
+  const published = launch.ready ? pidFile : await readPidFile(context.system, context.paths)
+  if (littered || !(published.kind === 'record' && names(published.record, launch))) {
+    await withLock(context.system, context.paths, deadline, async () => cleanUp(context, await survey(context, deadline.began)))
+  }
+  return reused(context, record, followed.url)
+}
+
+const useAdopted = ({ report, paths, settings }: Context, { url, port, pid }: Adopted): ServerInfo => {
+  const { origin } = new URL(url)
+  report({ type: 'reused', url: origin, pid, adopted: true })
+  return { url: origin, port, pid, started: false, adopted: true, launchId: undefined, pidFile: paths.pidFile, logFile: settings.logFile }
+}
+
+const attendLaunch = async (context: Context, own: OwnLaunch, deadline: Deadline, lost: Set<number>): Promise<ServerInfo | undefined> => {
+  const { record } = own
+  const mayChooseAgain = context.settings.port.kind !== 'fixed' && lost.size + 1 < PORTS_TRIED
+  context.report({ type: 'waiting', for: 'health', url: record.health.urls[0]!, pid: record.pid })
+  const attended = await attend(context, own, deadline.signal, mayChooseAgain)
+  switch (attended.kind) {
+    case 'failed':
+      throw attended.error
+    case 'port-lost':
+      lost.add(record.port)
+      return undefined
+    case 'again':
+      return undefined
+    case 'ready': {
+      const { origin } = new URL(attended.url)
+      context.report({ type: 'ready', url: origin, pid: record.pid, launchId: record.launch })
+      return {
+        url: origin, port: record.port, pid: record.pid, started: true, adopted: false, launchId: record.launch,
+        pidFile: context.paths.pidFile, logFile: record.logFile,
+      }
+    }
+  }
+}
+
+/** Starts the server when there is none, and leaves the waiting to others. Its PID, if it can be seen. */
+export const startOnly = async (context: Context, deadline: Deadline): Promise<number | undefined> => {
+  for (;;) {
+    const decision = await nextDecision(context, deadline, new Set(), pin)
+    switch (decision.kind) {
+      case 'follow':
+        if (await pin.put(context, decision.launch)) return decision.launch.leader.pid
+        await moveOn(context, decision, deadline)
+        break
+      case 'adopted':
+        return decision.server.pid
+      case 'named':
+        return decision.pid
+      case 'launched':
+        await leave(context, decision.own.record)
+        return decision.own.launch.leader.pid
+      default:
+        await moveOn(context, decision, deadline)
+    }
+  }
+}
