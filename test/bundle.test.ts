@@ -8,13 +8,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import t from 'tap'
-import { bareEnv, fixture, library, run } from './child.js'
+import { bareEnv, fixture, run } from './child.js'
 import { tempFolder } from './temp-folder.js'
+
+/** A file as it is installed. */
+const inPackage = (name: string): string => fileURLToPath(new URL(`../package/${name}`, import.meta.url))
 
 t.test('bundled into one file, it starts a server, finds it again, stops it, and a lease on the next one ends that', async (t) => {
   const [from, to, home] = [tempFolder(t), tempFolder(t), tempFolder(t)]
   writeFileSync(join(from, 'program.cjs'), `
-    const { ClientProcessManager, OneServerError } = require(${JSON.stringify(fileURLToPath(library('index.js')))})
+    const { ClientProcessManager, OneServerError } = require(${JSON.stringify(inPackage('index.js'))})
     const listeners = () => process.eventNames().filter((name) => String(name).startsWith('SIG')).length
     const main = async () => {
       const before = listeners()
@@ -49,12 +52,12 @@ t.test('bundled into one file, it starts a server, finds it again, stops it, and
 t.test('the bundled server is looked for beside the bundle', async (t) => {
   const [from, to, home] = [tempFolder(t), tempFolder(t), tempFolder(t)]
   writeFileSync(join(from, 'program.cjs'), `
-    const { ClientProcessManager } = require(${JSON.stringify(fileURLToPath(library('index.js')))})
+    const { ClientProcessManager } = require(${JSON.stringify(inPackage('index.js'))})
     const manager = new ClientProcessManager({ pidFile: process.env.HOME + '/s.pid', port: 'auto', host: '127.0.0.1' })
     manager.ensureServerRunning().then(({ started }) => manager.stopServer().then((stopped) => console.log(started, stopped)), ({ message }) => console.log(message))`)
   await build({ entryPoints: [join(from, 'program.cjs')], outfile: join(to, 'bundle.cjs'), bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent', absWorkingDir: from })
   const call = () => run(t, process.execPath, [join(to, 'bundle.cjs')], { cwd: home, env: { ...bareEnv(), HOME: home } })
   t.match(await call(), { stdout: `The server script does not exist: ${to}/session-server.js (nor ${to}/session-server.ts)\n` })
-  copyFileSync(fileURLToPath(library('session-server.js')), join(to, 'session-server.js'))
+  copyFileSync(inPackage('session-server.js'), join(to, 'session-server.js'))
   t.match(await call(), { stdout: 'true true\n', stderr: '' })
 })
