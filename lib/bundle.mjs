@@ -43,6 +43,15 @@ const apart = {
   },
 }
 
+/** An import of `node:fs` by name reads all that it has, and loads what is lazy in it: streams, promises. */
+const builtins = {
+  name: 'builtins',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }))
+    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})` }))
+  },
+}
+
 /** Takes from `ready.js` what it has. */
 const shared = (inReady) => ({
   name: 'shared',
@@ -63,7 +72,7 @@ for (const path of inReady) {
 }
 
 await build({
-  ...esm, outfile: join(out, 'lib/ready.js'), plugins: [apart],
+  ...esm, outfile: join(out, 'lib/ready.js'), plugins: [apart, builtins],
   stdin: { contents: [...inReady].map((path) => `export * from ${JSON.stringify(path)}`).join('\n'), resolveDir: lib },
 })
 await build({ ...esm, entryPoints: [...lazy], outdir: join(out, 'lib'), entryNames: '[name]', splitting: true, plugins: [shared(inReady)] })

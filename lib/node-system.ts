@@ -2,7 +2,6 @@
  * The machine as it is: the seam's methods on Node. What a warm call needs is imported at once, what
  * only a launch needs when it is first used, since most calls find a server that runs.
  */
-import { setTimeout as timer, clearTimeout } from 'node:timers'
 import { probe } from './health/probe.js'
 import * as files from './system/files.js'
 import { hostIdentity } from './system/host-identity.js'
@@ -39,7 +38,7 @@ const sleep: System['sleep'] = (ms, { wake, signal } = {}) =>
       signal?.removeEventListener('abort', done)
       resolve()
     }
-    const handle = timer(done, ms)
+    const handle = setTimeout(done, ms)
     signal?.addEventListener('abort', done)
     wake?.then(done, done)
   })

@@ -3,7 +3,6 @@
  * missing, or one INVALID_OPTION that names the option, what it expects and what it got. Below this
  * file nobody validates again, and nothing is clamped in silence.
  */
-import { constants } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import type { OneServerEvent } from './events.js'
 import { invalidCombination, invalidOption } from './errors.js'
@@ -243,7 +242,8 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
   }
   const pidFile = pidFileOf(options, env)
   const stopSignal = options.stopSignal ?? 'SIGTERM'
-  if (!Object.hasOwn(constants.signals, stopSignal)) throw invalidOption('stopSignal', "the name of a signal, such as 'SIGTERM'", stopSignal)
+  // The default need not be looked up, and mostly nobody asks for another.
+  if (stopSignal !== 'SIGTERM' && !Object.hasOwn(process.getBuiltinModule('node:os').constants.signals, stopSignal)) throw invalidOption('stopSignal', "the name of a signal, such as 'SIGTERM'", stopSignal)
   if (options.onEvent !== undefined && typeof options.onEvent !== 'function') throw invalidOption('onEvent', 'a function', options.onEvent)
   const cwd = options.cwd === undefined ? process.cwd() : resolve(string('cwd', options.cwd, 'a path'))
   const script = options.serverScript === undefined ? undefined : string('serverScript', options.serverScript, 'a path')
