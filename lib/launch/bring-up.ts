@@ -86,7 +86,12 @@ const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadlin
   // A ready launch has published itself: a PID file that says otherwise was overwritten or removed by a client that had lost the lock.
   const published = launch.ready ? pidFile : await readPidFile(context.system, context.paths)
   if (littered || !(published.kind === 'record' && names(published.record, launch))) {
-    await withLock(context.system, context.paths, deadline, async () => cleanUp(context, await survey(context, deadline.began)))
+    const { living } = await withLock(context.system, context.paths, deadline, async () => {
+      await cleanUp(context, await survey(context, deadline.began))
+      return survey(context, deadline.began)
+    })
+    // Something else was published, or nothing any more: the answer may be an hour old, and the server gone.
+    if (living?.id !== launch.id) return undefined
   }
   return reused(context, record, followed.url)
 }

@@ -25,9 +25,10 @@ export const markReady = async (context: Context, { launch: id, keeper }: Pick<L
   const { system, paths } = context
   // From here on nobody has to know how the server ends, and it need not descend from anybody. Before the mark, since after it nobody would.
   if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
-  await createFile(context, markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, url }))
+  const isOurs = await createFile(context, markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, url }))
   if (!(await stands(context, id, 'ending'))) return undefined
-  return (await readyUrl(context, id)) ?? url
+  // A mark of ours that is there no more went with the launch, while this client was frozen; another's may be damaged.
+  return (await readyUrl(context, id)) ?? (isOurs ? undefined : url)
 }
 
 /** To be asked once the objection is written: whether the launch goes on, whatever others meant to do for this reason. */
