@@ -60,6 +60,17 @@ export interface Place {
   oneAtATime(t: Test, what?: string): void
 }
 
+/** A folder may go while it is read. */
+const namesBelow = (folder: string): string[] => {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+      [entry.name, ...(entry.isDirectory() ? namesBelow(join(folder, entry.name)).map((name) => join(entry.name, name)) : [])])
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
 /** What /proc tells; where there is no /proc, a test that needs it says so by failing. */
 const environmentOf = (pid: number): string[] => {
   try {
@@ -129,7 +140,7 @@ export const place = (t: Pick<Test, 'teardown'>, folder: string = tempFolder(t))
     starts: () => entries().filter(({ event }) => event === 'start'),
     alive: () => processesWith(mark),
     only: async (pid) => { await until(() => here.alive().join() === String(pid), `PID ${pid} alone to live, and not ${here.alive().join(', ')}`) },
-    left: () => (readdirSync(folder, { recursive: true }) as string[]).filter((name) => !put.has(name) && name !== 'ledger' && !/\.log(\.prev)?$/.test(name)),
+    left: () => namesBelow(folder).filter((name) => !put.has(name) && name !== 'ledger' && !/\.log(\.prev)?$/.test(name)),
     kill: async (pid, signal = 'SIGKILL') => {
       deaths.set(pid, now())
       send(pid, signal)

@@ -15,8 +15,8 @@ export interface Accepts {
   readonly flags: readonly FlagName[]
   /** It takes [name]. */
   readonly named: boolean
-  /** It takes the server's command after `--`. */
-  readonly server: boolean
+  /** Whose command it takes after `--`. Absent: none. */
+  readonly rest?: 'server' | 'client'
 }
 
 export interface Request {
@@ -26,7 +26,10 @@ export interface Request {
   readonly settings: Settings
   readonly help: boolean
   readonly follow: boolean
+  readonly ifIdle: boolean
   readonly lines: number | undefined
+  /** What stands after `--` where that is a client's. Never empty there. */
+  readonly client: readonly string[]
 }
 
 const usage = (message: string): OneServerError => invalidCombination(message, 'See one-server --help.')
@@ -40,9 +43,9 @@ const unknownFlag = async (word: string, name: string, rawName: string, flags: r
 }
 
 /** Words before and after the first `--`. */
-const halves = (argv: readonly string[]): { own: string[]; server: string[] | undefined } => {
+const halves = (argv: readonly string[]): { own: string[]; rest: string[] | undefined } => {
   const at = argv.indexOf('--')
-  return at < 0 ? { own: [...argv], server: undefined } : { own: argv.slice(0, at), server: argv.slice(at + 1) }
+  return at < 0 ? { own: [...argv], rest: undefined } : { own: argv.slice(0, at), rest: argv.slice(at + 1) }
 }
 
 /** Whether a flag without a value stands among our own words. For what must be known even when the rest is wrong. */
@@ -60,7 +63,7 @@ const tokensOf = (args: string[]) => {
 
 export const read = async (argv: readonly string[], accepts: Accepts): Promise<Request> => {
   const { word, flags } = accepts
-  const { own, server } = halves(argv)
+  const { own, rest } = halves(argv)
   const tokens = tokensOf(own)
   const given = new Set<string>()
   const names: string[] = []
@@ -83,29 +86,51 @@ export const read = async (argv: readonly string[], accepts: Accepts): Promise<R
     Object.assign(choices, apply?.(token.rawName, token.value as string))
   }
   const { lines, ...options } = choices
-  place(options, names, help ? undefined : server, accepts)
-  return Object.freeze({ options, settings: settle(options), help, follow: given.has('follow'), lines })
+  if (!help) place(options, names, accepts)
+  const command = help ? undefined : commandAfter(rest, accepts)
+  if (accepts.rest === 'server' && command !== undefined) {
+    if (options.command !== undefined) throw usage('give --server or a command after --, not both')
+    options.command = command
+  }
+  if (options.command !== undefined) agree(options, given.has('server'), accepts)
+  return Object.freeze({
+    options, settings: settle(options), help, follow: given.has('follow'), ifIdle: given.has('if-idle'), lines,
+    client: accepts.rest === 'client' ? command ?? [] : [],
+  })
 }
 
-/** What is not a flag: the name and the server's command. */
-const place = (options: ClientProcessManagerOptions, names: readonly string[], server: string[] | undefined, accepts: Accepts): void => {
-  const { word } = accepts
+/** Words that belong to no flag: the name. */
+const place = (options: ClientProcessManagerOptions, names: readonly string[], { word, named, rest }: Accepts): void => {
   const [name] = names
-  if (name !== undefined && !accepts.named) throw usage(`${word} takes no name, got ${JSON.stringify(name)}`)
+  if (name !== undefined && !named) throw usage(`${word} takes no name, got ${JSON.stringify(name)}`)
   if (names.length > 1) {
-    const but = accepts.server ? "; the server's command goes after --" : ''
+    const but = rest === undefined ? '' : `; the ${rest}'s command goes after --`
     throw usage(`${word} takes one name, got ${names.map((item) => JSON.stringify(item)).join(' ')}${but}`)
   }
-  if (name !== undefined) {
-    if (options.pidFile !== undefined) throw usage(`give a name or --pid-file, not both: each says which server is meant`)
-    options.name = name
+  if (name === undefined) return
+  if (options.pidFile !== undefined) throw usage(`give a name or --pid-file, not both: each says which server is meant`)
+  options.name = name
+}
+
+const EXAMPLES = { server: 'node server.js', client: 'npm test' } as const
+
+/** What stands after `--`, if it may. */
+const commandAfter = (command: readonly string[] | undefined, { word, rest }: Accepts): readonly string[] | undefined => {
+  if (command === undefined) {
+    if (rest === 'client') throw usage(`${word} needs the client's command after --, such as one-server ${word} -- ${EXAMPLES.client}`)
+    return undefined
   }
-  if (server === undefined) return
-  if (!accepts.server) throw usage(`${word} takes no command after --; see one-server ${word} --help`)
-  if (server.length === 0 || server[0] === '') throw usage("-- must be followed by the server's command, such as -- node server.js")
-  if (options.serverScript !== undefined) throw usage('give --script or a command after --, not both')
-  if (name === undefined && options.pidFile === undefined) {
-    throw usage(`a command after -- needs a name, such as one-server ${word} web -- ${server[0]}`)
-  }
-  options.command = server
+  if (rest === undefined) throw usage(`${word} takes no command after --; see one-server ${word} --help`)
+  if (!command[0]) throw usage(`-- must be followed by the ${rest}'s command, such as -- ${EXAMPLES[rest]}`)
+  return command
+}
+
+/** A command must be the only way that is given to start the server, and others must be able to mean the same one. */
+const agree = ({ command, serverScript, name, pidFile }: ClientProcessManagerOptions, byFlag: boolean, { word, rest }: Accepts): void => {
+  if (serverScript !== undefined) throw usage(`give --script or ${byFlag ? '--server' : 'a command after --'}, not both`)
+  if (name !== undefined || pidFile !== undefined) return
+  const after = rest === 'client' ? ` -- ${EXAMPLES.client}` : ''
+  throw usage(byFlag
+    ? `--server needs a name, such as one-server ${word} web --server ${FLAGS.server.sample}${after}`
+    : `a command after -- needs a name, such as one-server ${word} web -- ${command?.[0]}`)
 }

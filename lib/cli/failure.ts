@@ -16,8 +16,9 @@ const EXIT_CODES: Partial<Record<OneServerErrorCode, number>> = {
 }
 
 /** As a shell tells it: 128 and the signal's number. */
-export const exitCodeOfSignal = (signal: AbortSignal): number =>
-  128 + (constants.signals[signal.reason as NodeJS.Signals] ?? constants.signals.SIGINT)
+export const exitCodeOf = (signal: NodeJS.Signals): number => 128 + constants.signals[signal]
+
+export const exitCodeOfSignal = ({ reason }: AbortSignal): number => exitCodeOf(Object.hasOwn(constants.signals, reason) ? reason : 'SIGINT')
 
 /** The parts of an error that are for people. */
 const explain = (error: unknown, interrupted: AbortSignal): OneServerError => {
@@ -40,6 +41,9 @@ const fitted = (message: string, width: number): string =>
     .map((line, index) => (index > 0 && line.startsWith(' ') ? line : wrap(line, width, index === 0 ? 'one-server: ' : '  ', '  ')))
     .join('\n')
 
+/** What happened, what it means, what to do. */
+export const explained = ({ message, hint }: OneServerError, width: number): string => `${fitted(message, width)}\n${wrap(hint, width, '  hint: ', '        ')}`
+
 /** `usage`: the call itself was wrong, and one line says what was expected. */
 export const fail = async (error: unknown, output: Output, interrupted: AbortSignal, usage: boolean): Promise<number> => {
   const known = explain(error, interrupted)
@@ -50,7 +54,7 @@ export const fail = async (error: unknown, output: Output, interrupted: AbortSig
     await output.document({ error: { code, message, hint, ...Object.fromEntries(data) } }).catch(() => {})
   }
   if (!output.json || !output.quiet) {
-    const text = usage ? `one-server: ${message}` : `${fitted(message, output.width)}\n${wrap(hint, output.width, '  hint: ', '        ')}`
+    const text = usage ? `one-server: ${message}` : explained(known, output.width)
     output.complain(text)
   }
   return interrupted.aborted ? exitCodeOfSignal(interrupted) : (EXIT_CODES[code] ?? 1)

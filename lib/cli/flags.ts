@@ -5,6 +5,7 @@
  */
 import { invalidOption } from '../errors.js'
 import { parseDuration, parseHealthPath, parseHealthUrl, parseHost, parsePort, type ClientProcessManagerOptions } from '../options.js'
+import { splitWords } from './words.js'
 
 /** What flags add up to: options of the library, and what only the command line knows. */
 export type Choices = ClientProcessManagerOptions & { lines?: number }
@@ -37,6 +38,13 @@ const lines = (flag: string, value: string): Choices => {
   return { lines: Number(value) }
 }
 
+const server = (flag: string, value: string): Choices => {
+  const split = splitWords(value)
+  if ('malformed' in split) throw invalidOption(flag, `a command in words and quotes as a shell has them (${split.malformed})`, value)
+  if (!split.words[0]) throw invalidOption(flag, 'a command, such as "node server.js"', value)
+  return { command: split.words }
+}
+
 export const FLAGS = {
   'pid-file': {
     value: 'PATH', sample: './web.pid', text: 'the PID file that says which server is meant, instead of a name',
@@ -45,6 +53,10 @@ export const FLAGS = {
   script: {
     value: 'PATH', sample: 'server.js', text: 'the script to run with this Node (.ts: with tsx)',
     read: (_, serverScript) => ({ serverScript }),
+  },
+  server: {
+    value: 'COMMAND', sample: '"node server.js"', text: "the server's command as one word, split at blanks; quotes and backslashes as in a shell, but none is run",
+    read: server,
   },
   port: { value: 'PORT', sample: '3000', text: "a port, a list such as 3000,3001, or 'auto' (default 3000)", read: port },
   host: {
@@ -76,6 +88,7 @@ export const FLAGS = {
     read: (_, logFile) => ({ logFile }),
   },
   cwd: { value: 'PATH', sample: '.', text: 'working directory of the server (default: this one)', read: (_, cwd) => ({ cwd }) },
+  'if-idle': { text: 'leave it running while clients use it' },
   lines: { short: 'n', value: 'N', sample: '50', text: 'how many of the last lines (default 20)', read: lines },
   follow: { short: 'f', text: 'go on with what is written, across restarts, until Ctrl-C' },
   json: { text: 'print one JSON document on stdout' },

@@ -23,13 +23,14 @@ const examples = (lines: readonly string[]): string => lines.map((line) => `  $ 
 const EXIT_CODES = [
   ['0', 'done'], ['1', 'failed'], ['2', 'the call is wrong'], ['3', 'not running (status)'], ['4', 'not healthy in time'],
   ['5', 'the server exited while starting'], ['6', 'the port is in use'], ['7', 'other clients held the lock'], ['130', 'interrupted'],
+  ['run', "the client's own; 126 and 127 when it cannot be run or is not found"],
 ] as const
 
 export const overview = (): string => `\
 Any number of clients, one server: whoever comes first starts it, everyone
 waits until it is healthy, nobody starts a second.
 
-Usage: one-server <command> [name] [options] [-- server's command ...]
+Usage: one-server <command> [name] [options] [-- command ...]
 
 Commands:
 ${rows(Object.values(COMMANDS).map(({ word, summary }) => [word, summary]))}
@@ -40,6 +41,7 @@ Examples:
   $ one-server start                    the bundled session server
   $ one-server start web -- npm start   any other, under a name
   $ one-server stop web
+  $ one-server run -- npm test          for as long as the tests run
 
 Exit codes:
 ${rows(EXIT_CODES)}

@@ -6,8 +6,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { ClientProcessManager } from '../client-process-manager.js'
 import { OneServerError, stateUnusable } from '../errors.js'
+import type { LeaseStatus } from '../launch/server-info.js'
 import { defaultPidFile, stateDir } from '../paths.js'
 import type { Request } from './arguments.js'
+import { use } from './clients.js'
 import type { Output } from './output.js'
 import { STATE_COLOURS } from './status.js'
 
@@ -18,6 +20,9 @@ interface Entry {
   readonly url: string | undefined
   readonly since: Date | undefined
   readonly adopted: boolean
+  readonly leases: readonly LeaseStatus[]
+  readonly pinned: boolean
+  readonly stopsAt: Date | undefined
   readonly pidFile: string
   readonly logFile: string | undefined
   /** Why it is unusable. */
@@ -42,26 +47,31 @@ const firstLine = (file: string): string | undefined => {
   }
 }
 
+const NOTHING = { pid: undefined, url: undefined, since: undefined, adopted: false, leases: [], pinned: false, stopsAt: undefined, reason: undefined } as const
+
 const look = async (name: string, pidFile: string, signal: AbortSignal): Promise<Entry> => {
   try {
-    const { state, pid, url, since, adopted, logFile } = await new ClientProcessManager({ pidFile }).status({ signal })
+    const manager = new ClientProcessManager({ pidFile })
+    // Before anything is told of it: whoever used it may have been killed, and what would have ended it, too.
+    await manager.isServerRunning({ signal })
+    const { state, pid, url, since, adopted, leases, pinned, stopsAt, logFile } = await manager.status({ signal })
     // A server without a claim is looked for on the default port, which says nothing about this name
     // unless its PID file names that very process.
     const strange = adopted && (pid === undefined || firstLine(pidFile) !== String(pid))
-    if (strange) return { name, state: 'stopped', pid: undefined, url: undefined, since: undefined, adopted: false, pidFile, logFile, reason: undefined }
-    return { name, state, pid, url, since, adopted, pidFile, logFile, reason: undefined }
+    if (strange) return { ...NOTHING, name, state: 'stopped', pidFile, logFile }
+    return { name, state, pid, url, since, adopted, leases, pinned, stopsAt, pidFile, logFile, reason: undefined }
   } catch (error) {
     if (signal.aborted || !(error instanceof OneServerError)) throw error
-    return { name, state: 'unusable', pid: undefined, url: undefined, since: undefined, adopted: false, pidFile, logFile: undefined, reason: error.message }
+    return { ...NOTHING, name, state: 'unusable', pidFile, logFile: undefined, reason: error.message }
   }
 }
 
 const table = (entries: readonly Entry[], output: Output): string => {
-  const cells = entries.map(({ name, state, pid, url, reason }) => [name, state, pid?.toString() ?? '-', reason ?? url ?? '-'] as const)
-  const widest = (column: number): number => Math.max(...cells.map((row) => row[column]?.length ?? 0))
-  const [names, states, pids] = [widest(0), widest(1), widest(2)]
+  const cells = entries.map((entry) => [entry.name, entry.state, entry.pid?.toString() ?? '-', use(entry) ?? '-', entry.reason ?? entry.url ?? '-'] as const)
+  const widest = (column: 0 | 1 | 2 | 3): number => Math.max(...cells.map((row) => row[column].length))
+  const [names, states, pids, uses] = [widest(0), widest(1), widest(2), widest(3)]
   return cells
-    .map(([name, state, pid, rest]) => `${name.padEnd(names)}  ${output.paint(STATE_COLOURS[state], state.padEnd(states))}  ${pid.padEnd(pids)}  ${rest}\n`)
+    .map(([name, state, pid, used, rest]) => `${name.padEnd(names)}  ${output.paint(STATE_COLOURS[state], state.padEnd(states))}  ${pid.padEnd(pids)}  ${used.padEnd(uses)}  ${rest}\n`)
     .join('')
 }
 
@@ -73,6 +83,6 @@ export const run = async (_: Request, output: Output, signal: AbortSignal): Prom
   const servers = await Promise.all(files.map(({ name, pidFile }) => look(name, pidFile, signal)))
   if (output.json) await output.document({ servers })
   else if (servers.length > 0) await output.result(table(servers, output))
-  else output.note(`no servers: nothing was started by name yet`)
+  else output.note('no servers: nothing that was started by name is left')
   return 0
 }

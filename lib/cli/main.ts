@@ -36,7 +36,8 @@ const plan = async ([word, about]: readonly string[]): Promise<Plan> => {
 }
 
 export const main = async (argv: readonly string[], io: Io): Promise<number> => {
-  const output = new Output(io, { json: mentions(argv, 'json'), quiet: mentions(argv, 'quiet') })
+  const alwaysJson = argv[0] !== undefined && commandCalled(argv[0])?.alwaysJson === true
+  const output = new Output(io, { json: alwaysJson || mentions(argv, 'json'), quiet: mentions(argv, 'quiet') })
   let usage = true
   try {
     const planned = await plan(argv)
@@ -53,7 +54,7 @@ export const main = async (argv: readonly string[], io: Io): Promise<number> => 
     }
     usage = false
     const { run } = await command.load()
-    const code = await run(request, output, io.signal)
+    const code = await run(request, output, io.signal, io)
     return io.signal.aborted ? (await import('./failure.js')).exitCodeOfSignal(io.signal) : code
   } catch (error) {
     const { fail } = await import('./failure.js')

@@ -3,18 +3,25 @@
  * is a URL; every other word goes to stderr. A reader that goes away (`| head -1`) has had enough,
  * which is no failure; any other failure to write the result is one.
  */
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 
 export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
 /** All that a command may touch of the process it runs in. */
 export interface Io {
+  /** To be asked for only by who means to read it: whoever comes after us may be meant to. */
+  readonly stdin: Readable
   readonly stdout: Terminal
   readonly stderr: Terminal
   readonly env: NodeJS.ProcessEnv
   /** Fires when the user interrupts; its reason is the name of the signal. */
   readonly signal: AbortSignal
+  /** From now on signals go to `receiver`, those included that would end this process, and interrupt nothing. */
+  readonly divert: (receiver: (signal: NodeJS.Signals) => void) => void
 }
+
+/** What printing takes of it. */
+type Streams = Omit<Io, 'stdin' | 'divert'>
 
 /** Version of every JSON document that is printed; it rises when a field changes its meaning or goes. */
 const SCHEMA_VERSION = 1
@@ -28,10 +35,10 @@ export class Output {
   readonly json: boolean
   readonly quiet: boolean
   readonly stderr: Terminal
-  readonly #io: Io
+  readonly #io: Streams
   readonly #closed = new AbortController()
 
-  constructor(io: Io, { json, quiet }: { json: boolean; quiet: boolean }) {
+  constructor(io: Streams, { json, quiet }: { json: boolean; quiet: boolean }) {
     this.#io = io
     this.json = json
     this.quiet = quiet

@@ -8,6 +8,7 @@ import { invalidCombination, portInUse } from '../errors.js'
 import type { ServerStatus } from '../launch/server-info.js'
 import type { ClientProcessManagerOptions } from '../options.js'
 import type { Request } from './arguments.js'
+import { tellClients } from './clients.js'
 import type { Output } from './output.js'
 import { Progress, withPid } from './progress.js'
 
@@ -17,6 +18,7 @@ export const run = async ({ options }: Request, output: Output, signal: AbortSig
   try {
     const before = await manager.status({ signal })
     refuse(before, options)
+    tellClients(before, output)
     if (before.state !== 'stopped') progress.say(`stopping the server${withPid(before.pid)}`)
     if (await manager.stopServer({ signal })) progress.say(`stopped${withPid(before.pid)}`)
     // Who has its URL should find it there again, unless another port was asked for.

@@ -8,7 +8,7 @@ import type { Request } from './arguments.js'
 import type { Output } from './output.js'
 import { Progress, withPid } from './progress.js'
 
-const told = ({ started, adopted, pid, logFile }: ServerInfo): string => {
+export const told = ({ started, adopted, pid, logFile }: ServerInfo): string => {
   if (started) return `started${withPid(pid)}, log: ${logFile}`
   return `already running${withPid(pid)}${adopted ? '; not started by one-server' : ''}`
 }

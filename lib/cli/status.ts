@@ -5,29 +5,18 @@
 import { ClientProcessManager } from '../client-process-manager.js'
 import type { ServerStatus } from '../launch/server-info.js'
 import type { Request } from './arguments.js'
+import { ending, rows as clients } from './clients.js'
+import { lasting } from './lasting.js'
 import type { Output } from './output.js'
 
 const NOT_RUNNING = 3
 
 export const STATE_COLOURS = { ready: 'green', starting: 'yellow', unhealthy: 'red', stopped: 'dim', unusable: 'red' } as const
 
-const UNITS = [['d', 86_400], ['h', 3600], ['min', 60], ['s', 1]] as const
-
-/** The two largest units: `3 d 4 h`, `12 s`. */
-const lasting = (ms: number): string => {
-  let seconds = Math.max(0, Math.round(ms / 1000))
-  const parts: string[] = []
-  for (const [unit, size] of UNITS) {
-    const count = Math.floor(seconds / size)
-    seconds -= count * size
-    if (count > 0 || (unit === 's' && parts.length === 0)) parts.push(`${count} ${unit}`)
-    else if (parts.length > 0) break
-  }
-  return parts.slice(0, 2).join(' ')
-}
+const LABEL = 10
 
 const rows = (status: ServerStatus, output: Output): [string, string | undefined][] => {
-  const { state, url, pid, since, adopted, launchId, launcher, leases, pidFile, logFile } = status
+  const { state, url, pid, since, adopted, launchId, launcher, pidFile, logFile } = status
   const launch = launchId === undefined ? undefined : `${launchId}${launcher === undefined ? '' : ` by PID ${launcher}`}`
   return [
     ['state', output.paint(STATE_COLOURS[state], state)],
@@ -36,7 +25,8 @@ const rows = (status: ServerStatus, output: Output): [string, string | undefined
     // The one ISO-like local format that every ICU has.
     ['since', since && `${since.toLocaleString('sv-SE')} (${lasting(Date.now() - since.getTime())})`],
     ['launch', adopted ? 'none: not started by one-server' : launch],
-    ['clients', leases.length === 0 ? undefined : leases.map((lease) => lease.pid).join(', ')],
+    ...clients(status, output.width - LABEL).map((client): [string, string] => ['client', client]),
+    ['stops', launchId === undefined ? undefined : ending(status)],
     ['pid file', pidFile],
     ['log', adopted ? undefined : logFile],
   ]
@@ -47,7 +37,7 @@ export const run = async ({ options }: Request, output: Output, signal: AbortSig
   if (output.json) await output.document(status)
   else {
     const known = rows(status, output).filter(([, value]) => value !== undefined)
-    await output.result(known.map(([label, value]) => `${label.padEnd(9)} ${value}\n`).join(''))
+    await output.result(known.map(([label, value]) => `${label.padEnd(LABEL)}${value}\n`).join(''))
   }
   return status.state === 'stopped' ? NOT_RUNNING : 0
 }

@@ -1,26 +1,35 @@
 /**
- * `stop`: afterwards no server of ours runs. Nothing to stop is what was asked for, so it is no error;
- * a server that somebody ran by hand is not ours to stop, and saying so is all that is done about it.
+ * `stop`: afterwards no server of ours runs, and whoever used it is named. Nothing to stop is what was
+ * asked for, so it is no error; a server that somebody ran by hand is not ours to stop, and one that is
+ * in use is left alone where that was asked for: saying so is all that is done about it.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
 import type { Request } from './arguments.js'
+import { tellClients } from './clients.js'
 import type { Output } from './output.js'
 import { Progress, withPid } from './progress.js'
 
-export const run = async ({ options }: Request, output: Output, signal: AbortSignal): Promise<number> => {
+export const run = async ({ options, ifIdle }: Request, output: Output, signal: AbortSignal): Promise<number> => {
   const progress = new Progress(output)
   const manager = new ClientProcessManager({ ...options, onEvent: progress.onEvent })
   try {
-    const { state, adopted, pid, url, pidFile } = await manager.status({ signal })
-    if (state !== 'stopped' && !adopted) progress.say(`stopping the server${withPid(pid)}`)
-    // Asked for even if it looked stopped: only the call below looks under the lock.
-    const stopped = await manager.stopServer({ signal })
+    const before = await manager.status({ signal })
+    const { state, adopted, pid, url, pidFile } = before
+    const ours = state !== 'stopped' && !adopted
+    if (ours && !ifIdle) tellClients(before, output)
+    if (ours && !(ifIdle && before.leases.length > 0)) progress.say(`stopping the server${withPid(pid)}`)
+    // Asked for even if it looked stopped or in use: only the call below looks under the lock.
+    const stopped = await manager.stopServer({ signal, ifIdle })
     progress.end()
-    if (!stopped && adopted) {
+    const inUse = ifIdle && !stopped && ours ? await manager.status({ signal }) : undefined
+    if (inUse !== undefined && inUse.state !== 'stopped') {
+      tellClients(inUse, output)
+      output.note(`it was left running${withPid(inUse.pid)}`)
+    } else if (!stopped && adopted) {
       output.note(`${url ?? 'the server'} was not started by one-server`)
       output.note(`it was left running${withPid(pid)}`)
     } else output.note(stopped ? `stopped${withPid(pid)}` : 'nothing to stop')
-    if (output.json) await output.document({ stopped, adopted: !stopped && adopted, pid, pidFile })
+    if (output.json) await output.document({ stopped, adopted: !stopped && adopted, pid, pidFile, leases: (inUse ?? before).leases })
     return 0
   } finally {
     progress.end()

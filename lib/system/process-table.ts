@@ -167,13 +167,13 @@ const table = process.platform === 'linux' ? linux : process.platform === 'win32
 export const lookAt = (pid: number): ProcessLook =>
   Number.isSafeInteger(pid) && pid > 0 && pid < 2 ** 31 ? table.look(pid) : { state: 'gone' }
 
-/** The live processes of a launch, this process excepted. */
 /** The process that has this PID now. */
 export const identify = (pid: number): ProcessId | undefined => {
   const look = lookAt(pid)
   return 'start' in look ? { pid, start: look.start } : undefined
 }
 
+/** The live processes of a launch, this process excepted. */
 export const kinOf = (leader: Leader, launch: string): Kin[] => table.kin(leader, launch)
 
 /** The launch id in the environment of a process. */

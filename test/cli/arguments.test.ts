@@ -9,8 +9,8 @@ import { call } from './command-line.js'
 
 const WRONG: [argv: string[], line: string][] = [
   [['strat'], 'unknown command "strat"; did you mean start?'],
-  [['frobnicate'], 'unknown command "frobnicate"; expected start, status, stop, restart, logs or list'],
-  [['constructor'], 'unknown command "constructor"; expected start, status, stop, restart, logs or list'],
+  [['frobnicate'], 'unknown command "frobnicate"; expected start, status, stop, restart, logs, list, run or hold'],
+  [['constructor'], 'unknown command "constructor"; expected start, status, stop, restart, logs, list, run or hold'],
   [['help', 'lgos'], 'unknown command "lgos"; did you mean logs?'],
   [['--port', '1', 'start'], 'the command comes first: one-server start [options], got --port'],
   [['start', '--prot', '1'], 'unknown option --prot for start; did you mean --port?'],
@@ -41,11 +41,47 @@ const WRONG: [argv: string[], line: string][] = [
   [['start', 'a', '--'], "-- must be followed by the server's command, such as -- node server.js"],
   [['start', 'a', '--script', 'b', '--', 'c'], 'give --script or a command after --, not both'],
   [['status', 'a', '--', 'b'], 'status takes no command after --; see one-server status --help'],
+  [['rnu'], 'unknown command "rnu"; did you mean run?'],
+  [['hodl'], 'unknown command "hodl"; did you mean hold?'],
+  [['run'], "run needs the client's command after --, such as one-server run -- npm test"],
+  [['run', 'web', '--'], "-- must be followed by the client's command, such as -- npm test"],
+  [['run', 'web', '--', ''], "-- must be followed by the client's command, such as -- npm test"],
+  [['run', 'web', 'npm', 'test'], `run takes one name, got "web" "npm" "test"; the client's command goes after --`],
+  [['run', '--sever', 'a', '--', 'b'], 'unknown option --sever for run; did you mean --server?'],
+  [['run', 'web', '--server', '--', 'a'], '--server needs a value, such as --server "node server.js"'],
+  [['run', 'web', '--server', '', '--', 'a'], '--server needs a value, such as --server "node server.js"'],
+  [['run', 'web', '--server', ' ', '--', 'a'], '--server must be a command, such as "node server.js", got " "'],
+  [['run', 'web', '--server', '"" a', '--', 'a'], `--server must be a command, such as "node server.js", got "\\"\\" a"`],
+  [['run', 'web', '--server', "node 'a", '--', 'a'], `--server must be a command in words and quotes as a shell has them (' is not closed), got "node 'a"`],
+  [['run', '--server', 'node a', '--', 'b'], '--server needs a name, such as one-server run web --server "node server.js" -- npm test'],
+  [['run', 'web', '--script', 'a', '--server', 'node b', '--', 'c'], 'give --script or --server, not both'],
+  [['start', 'web', '--server', 'node a'], '--server does not apply to start; see one-server start --help'],
+  [['stop', '--if'], 'unknown option --if for stop; did you mean --if-idle?'],
+  [['start', '--if-idle'], '--if-idle does not apply to start; see one-server start --help'],
+]
+
+/** Told by JSON: asked for, or by `hold`, which does so in any case. */
+const WRONG_BY_JSON: [argv: string[], line: string][] = [
+  [['run', '--json', '--', 'a'], '--json does not apply to run; see one-server run --help'],
+  [['logs', '--json'], '--json does not apply to logs; see one-server logs --help'],
+  [['hold', 'web', '--server', 'node a', '--', 'node', 'b'], 'give --server or a command after --, not both'],
+  [['hold', '--server', 'node a'], '--server needs a name, such as one-server hold web --server "node server.js"'],
+  [['hold', '--', 'node', 'a'], 'a command after -- needs a name, such as one-server hold web -- node'],
+  [['hold', 'web', '--script', 'a', '--', 'b'], 'give --script or a command after --, not both'],
 ]
 
 for (const [argv, line] of WRONG) {
   t.test(`one-server ${argv.join(' ')}`, async (t) => {
     t.same(await call(...argv), { code: 2, stdout: '', stderr: `one-server: ${line}\n` })
+  })
+}
+
+for (const [argv, message] of WRONG_BY_JSON) {
+  t.test(`one-server ${argv.join(' ')}`, async (t) => {
+    const { code, stdout, stderr } = await call(...argv)
+    t.same({ code, stdout: JSON.parse(stdout), stderr }, {
+      code: 2, stdout: { schemaVersion: 1, error: { code: 'INVALID_OPTION', message, hint: 'See one-server --help.' } }, stderr: `one-server: ${message}\n`,
+    })
   })
 }
 
@@ -84,6 +120,20 @@ t.test('flags become options of the library, and only those that were given', as
     await options('--pid-file', '/p', '--script', 's.js', '--host', '::1', '--timeout', '2m', '--interval', '50', '--stop-timeout', '0', '--idle-timeout', '1h', '--log-file', '/l', '--cwd', '/c'),
     { pidFile: '/p', serverScript: 's.js', host: '::1', startupTimeout: 120_000, healthCheckInterval: 50, stopTimeout: 0, idleTimeout: 3_600_000, logFile: '/l', cwd: '/c' },
   )
+})
+
+t.test("the server's command by --server, the client's after --", async (t) => {
+  t.match(await read(['web', '--server', `node 'a b' --port "{port}"`, '--', 'npm', '--server', 'x', '--json'], COMMANDS.run), {
+    options: { name: 'web', command: ['node', 'a b', '--port', '{port}'] }, client: ['npm', '--server', 'x', '--json'],
+  })
+  t.match(await read(['web', '--', 'npm'], COMMANDS.run), { options: { command: undefined }, client: ['npm'] })
+  t.match(await read(['web', '--server', 'node a'], COMMANDS.hold), { options: { command: ['node', 'a'] }, client: [] })
+  t.match(await read(['web', '--', 'node', 'a'], COMMANDS.hold), { options: { command: ['node', 'a'] }, client: [] })
+})
+
+t.test('the flags of stop', async (t) => {
+  t.match(await read(['web'], COMMANDS.stop), { ifIdle: false })
+  t.match(await read(['web', '--if-idle'], COMMANDS.stop), { ifIdle: true, options: { name: 'web' } })
 })
 
 t.test('the flags of logs', async (t) => {

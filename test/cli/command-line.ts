@@ -2,14 +2,15 @@
  * How the tests of the command line call it: as a real process with a home of its own, so that no
  * server of the machine is seen, or in this process, where only words and exit codes matter.
  */
-import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { main } from '../../lib/cli/main.js'
+import { until } from '../until.js'
 
 const BIN = fileURLToPath(new URL('../../lib/cli/bin.js', import.meta.url))
 
@@ -17,7 +18,7 @@ const BIN = fileURLToPath(new URL('../../lib/cli/bin.js', import.meta.url))
  * tap puts its hook into the environment of whatever is spawned. It would double the time of each call
  * and be among the modules that it loads, so it is taken out behind tap's back; `env` keeps the PID.
  */
-const PROGRAM = ['env', '-u', 'NODE_OPTIONS', process.execPath, BIN] as const
+export const PROGRAM = ['env', '-u', 'NODE_OPTIONS', process.execPath, BIN] as const
 
 /** The path of a server in the fixtures. */
 export const fixture = (name: string): string => fileURLToPath(new URL(`../../../fixtures/${name}.mjs`, import.meta.url))
@@ -32,8 +33,16 @@ export interface Ended {
 export interface Running {
   readonly child: ChildProcess
   readonly ended: Promise<Ended>
-  /** Resolves once stdout contains the text; rejects when the process ends first. */
-  readonly prints: (text: string, stream?: 'stdout' | 'stderr') => Promise<void>
+  /** Resolves once stdout contains the text, or something like it; rejects when the process ends first. */
+  readonly prints: (text: string | RegExp, stream?: 'stdout' | 'stderr') => Promise<void>
+}
+
+export interface Plan {
+  readonly env?: NodeJS.ProcessEnv
+  /** Away from the terminal that the tests may be run in, and from their process group. */
+  readonly detached?: boolean
+  /** Gives it a pipe for stdin, instead of nothing. */
+  readonly stdin?: 'pipe'
 }
 
 export interface Home {
@@ -41,13 +50,28 @@ export interface Home {
   readonly folder: string
   readonly env: NodeJS.ProcessEnv
   /** Begins `one-server ...args`. */
-  readonly begin: (args: readonly string[], env?: NodeJS.ProcessEnv) => Running
+  readonly begin: (args: readonly string[], plan?: Plan) => Running
   /** Runs `one-server ...args` to its end. */
   readonly run: (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Ended>
   /** The same within a shell, with what is to stand behind it: a pipe or a redirection. */
   readonly shell: (args: readonly string[], behind: string) => Promise<Ended>
-  /** `start` whose server is stopped at the end of the test. */
+  /** A server of this name is stopped at the end of the test. */
+  readonly stopsAtEnd: (name: string) => void
+  /** `run`, of a server that is stopped at the end of the test. */
   readonly start: (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Ended>
+}
+
+const stateFiles = ({ env }: Home, recursive = false): string[] => {
+  const state = env['ONE_SERVER_STATE_DIR'] as string
+  return existsSync(state) ? (readdirSync(state, { recursive }) as string[]) : []
+}
+
+/** What a home has of the files that say who uses a server. */
+export const leaseFiles = (home: Home): string[] => stateFiles(home, true).filter((name) => /\.(lease|watch)$/.test(name))
+
+/** Returns when no server is left, nor anybody who is still busy with its end. */
+export const allGone = async (home: Home): Promise<void> => {
+  await until(() => stateFiles(home).every((name) => /\.log(\.prev)?$/.test(name)), 'the last server and its state to go')
 }
 
 export const watched = (child: ChildProcess): Running => {
@@ -66,13 +90,13 @@ export const watched = (child: ChildProcess): Running => {
   const prints: Running['prints'] = (wanted, stream = 'stdout') =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        if (!text[stream].includes(wanted)) return
+        if (typeof wanted === 'string' ? !text[stream].includes(wanted) : !wanted.test(text[stream])) return
         waiting.delete(look)
         resolve()
       }
       waiting.add(look)
       look()
-      void ended.then(({ code }) => reject(new Error(`ended with ${code} before it printed ${JSON.stringify(wanted)}: ${JSON.stringify(text)}`)), reject)
+      void ended.then(({ code }) => reject(new Error(`ended with ${code} before it printed ${String(wanted)}: ${JSON.stringify(text)}`)), reject)
     })
   return { child, ended, prints }
 }
@@ -85,12 +109,13 @@ export const home = (t: Test): Home => {
   const folder = mkdtempSync(join(tmpdir(), 'os-'))
   const env = { ...bare(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), TERM: 'dumb' }
   const toStop = new Map<string, string[]>()
-  const begin: Home['begin'] = (args, more = {}) => {
-    const running = watched(spawn(PROGRAM[0], [...PROGRAM.slice(1), ...args], { env: { ...env, ...more }, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] }))
+  const begin: Home['begin'] = (args, { env: more, detached = false, stdin } = {}) => {
+    const stdio: StdioOptions = [stdin ?? 'ignore', 'pipe', 'pipe']
+    const running = watched(spawn(PROGRAM[0], [...PROGRAM.slice(1), ...args], { env: { ...env, ...more }, cwd: folder, detached, stdio }))
     t.teardown(() => running.child.kill('SIGKILL'))
     return running
   }
-  const run: Home['run'] = (args, more) => begin(args, more).ended
+  const run: Home['run'] = (args, more = {}) => begin(args, { env: more }).ended
   const shell: Home['shell'] = (args, behind) =>
     watched(spawn('bash', ['-c', `set -o pipefail; "$0" "$@" ${behind}`, ...PROGRAM, ...args], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })).ended
   const start: Home['start'] = (args, more) => {
@@ -99,6 +124,7 @@ export const home = (t: Test): Home => {
     toStop.set(which.join(' '), which)
     return run(args, more)
   }
+  const stopsAtEnd: Home['stopsAtEnd'] = (name) => { toStop.set(name, [name]) }
   t.teardown(async () => {
     for (const which of toStop.values()) {
       const { code, stderr } = await run(['stop', ...which, '--stop-timeout', '300ms'])
@@ -106,7 +132,7 @@ export const home = (t: Test): Home => {
     }
     rmSync(folder, { recursive: true, force: true })
   })
-  return { folder, env, begin, run, shell, start }
+  return { folder, env, begin, run, shell, stopsAtEnd, start }
 }
 
 class Collected extends Writable {
@@ -120,6 +146,6 @@ class Collected extends Writable {
 /** `main` in this process: for calls that end before anything is touched. */
 export const call = async (...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> => {
   const [stdout, stderr] = [new Collected(), new Collected()]
-  const code = await main(argv, { stdout, stderr, env: {}, signal: new AbortController().signal })
+  const code = await main(argv, { stdin: Readable.from([]), stdout, stderr, env: {}, signal: new AbortController().signal, divert: () => {} })
   return { code, stdout: stdout.text, stderr: stderr.text }
 }

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { read } from '../../lib/cli/arguments.js'
 import { COMMANDS, type Command } from '../../lib/cli/commands.js'
+import { splitWords } from '../../lib/cli/words.js'
 import { call } from './command-line.js'
 
 const fits = (text: string): boolean => text.split('\n').every((line) => line.length <= 80)
@@ -33,7 +34,8 @@ for (const command of Object.values<Command>(COMMANDS)) {
   t.test(`examples of ${command.word}`, async (t) => {
     t.not(command.examples.length, 0)
     for (const example of command.examples) {
-      const [program, word, ...argv] = (example.split(' | ')[0] as string).split(' ')
+      const split = splitWords(example.split(' | ')[0] as string)
+      const [program, word, ...argv] = 'words' in split ? split.words : []
       t.same([program, word], ['one-server', command.word])
       await t.resolves(read(argv, command), example)
     }

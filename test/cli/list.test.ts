@@ -1,8 +1,10 @@
 /** `list` shows each server that has a name, the default one, and a file that cannot be judged as just that. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { home } from './command-line.js'
+import { isAlive } from '../clients.js'
+import { until } from '../until.js'
+import { allGone, fixture, home, leaseFiles } from './command-line.js'
 
 t.test('no servers', async (t) => {
   const { run } = home(t)
@@ -23,15 +25,35 @@ t.test('running, stopped, default and unusable', async (t) => {
   const { code, stdout, stderr } = await run(['list'])
   t.match({ code, stderr }, { code: 0, stderr: '' })
   const lines = stdout.trimEnd().split('\n')
-  t.match(lines[0], new RegExp(`^\\(default\\) +ready +${unnamed.pid} +${unnamed.url}$`))
-  t.match(lines[1], /^broken +unusable +- +\S/)
-  t.match(lines[2], /^gone +stopped +- +-$/)
-  t.match(lines[3], new RegExp(`^web +ready +${web.pid} +${web.url}$`))
+  t.match(lines[0], new RegExp(`^\\(default\\) +ready +${unnamed.pid} +pinned +${unnamed.url}$`))
+  t.match(lines[1], /^broken +unusable +- +- +\S/)
+  t.match(lines[2], /^gone +stopped +- +- +-$/)
+  t.match(lines[3], new RegExp(`^web +ready +${web.pid} +pinned +${web.url}$`))
   t.equal(lines.length, 4)
+  t.notOk(existsSync(join(state, 'gone.pid')), 'what lied is removed')
   t.equal(new Set(lines.map((line) => line.search(/(ready|unusable|stopped)/))).size, 1, 'the states stand in a column')
 
   const json = JSON.parse((await run(['list', '--json'])).stdout) as { servers: object[] }
-  t.match(json, { schemaVersion: 1, servers: [{ name: '(default)' }, { name: 'broken', state: 'unusable', reason: String }, { name: 'gone', state: 'stopped' }, { name: 'web', state: 'ready', pid: web.pid, url: web.url, reason: null }] })
+  t.match(json, { schemaVersion: 1, servers: [{ name: '(default)' }, { name: 'broken', state: 'unusable', reason: String, leases: [] }, { name: 'web', state: 'ready', pid: web.pid, url: web.url, leases: [], pinned: true, stopsAt: null, reason: null }] })
+  t.equal(json.servers.length, 3)
+})
+
+t.test('who uses it, and when it stops; where all who used it were killed, it is made to', async (t) => {
+  const here = home(t)
+  const { child, ended, prints } = here.begin(['hold', 'web', '--port', 'auto', '--idle-timeout', '1s', '--quiet', '--script', fixture('healthy')], { stdin: 'pipe' })
+  await prints('\n')
+  t.match(await here.run(['list']), { code: 0, stdout: /^web {2}ready {2}\d+ +1 client {2}http:\/\/[^ ]+\n$/ })
+  const { servers: [held] } = JSON.parse((await here.run(['list', '--json'])).stdout) as { servers: [{ pid: number }] }
+  t.match(held, { leases: [{ pid: child.pid, command: 'one-server hold web', since: String }], pinned: false, stopsAt: null })
+
+  const watch = Number(leaseFiles(here).find((name) => name.endsWith('.watch'))?.split('.').at(-3))
+  for (const pid of [child.pid as number, watch]) process.kill(pid, 'SIGKILL')
+  await ended
+  await until(() => !isAlive(watch), 'the watch to end')
+  t.match(JSON.parse((await here.run(['status', 'web', '--json'])).stdout), { state: 'ready', leases: [], pinned: false, stopsAt: null }, 'nobody is left to stop it')
+  t.match(await here.run(['list']), { code: 0, stdout: /^web {2}ready {2}\d+ +stops in [01] s {2}http/ })
+  await allGone(here)
+  t.notOk(isAlive(held.pid))
 })
 
 t.test('a folder that cannot be read', async (t) => {

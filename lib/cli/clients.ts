@@ -1,0 +1,55 @@
+/**
+ * Who uses a server and until when it lives, in words: one place, so that `status`, `list` and `stop`
+ * say the same of the same. What a client is called was written by that client, so it is shown as one
+ * line whatever is in it, and cut to the room there is; JSON has all of it.
+ */
+import type { LeaseStatus, ServerStatus } from '../launch/server-info.js'
+import { lasting } from './lasting.js'
+import type { Output } from './output.js'
+
+type Use = Pick<ServerStatus, 'leases' | 'pinned' | 'stopsAt'>
+
+/** Control characters would end the line, or paint the terminal. */
+const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu
+
+const cut = (text: string, room: number): string => {
+  const characters = [...text]
+  return characters.length <= room ? text : `${characters.slice(0, Math.max(1, room - 1)).join('')}…`
+}
+
+/** `PID 4712 for 3 min 2 s: npm test` */
+const named = ({ pid, command, since }: LeaseStatus, room: number): string => {
+  const who = `PID ${pid}${since === undefined ? '' : ` for ${lasting(Date.now() - since.getTime())}`}`
+  return command === undefined ? who : cut(`${who}: ${command.replace(CONTROLS, ' ')}`, room)
+}
+
+const counted = (count: number): string => `${count} client${count === 1 ? '' : 's'}`
+
+const left = (stopsAt: Date): string => lasting(stopsAt.getTime() - Date.now())
+
+/** In a word or two, for a column. Undefined: nothing is known of it. */
+export const use = ({ leases, pinned, stopsAt }: Use): string | undefined => {
+  if (leases.length > 0) return `${counted(leases.length)}${pinned ? ', pinned' : ''}`
+  if (pinned) return 'pinned'
+  return stopsAt === undefined ? undefined : `stops in ${left(stopsAt)}`
+}
+
+/** When it will stop, in a line. */
+export const ending = ({ leases, pinned, stopsAt }: Use): string => {
+  if (pinned) return 'not by itself: pinned, since it was started explicitly'
+  if (leases.length > 0) return 'when its last client has gone and the idle time is over'
+  if (stopsAt !== undefined) return `in ${left(stopsAt)}, unless a client comes`
+  // Its end has begun, or those who would have brought it were killed: which of the two cannot be seen.
+  return 'nobody uses it any more: one-server list sees to it that it goes'
+}
+
+/** A line for each client, in the order in which they came. */
+export const rows = ({ leases }: Pick<Use, 'leases'>, room: number): string[] =>
+  leases.toSorted((one, other) => Number(one.since) - Number(other.since)).map((lease) => named(lease, room))
+
+/** Tells who uses it. */
+export const tellClients = ({ leases }: Pick<Use, 'leases'>, output: Output): void => {
+  if (leases.length === 0) return
+  output.note(`${counted(leases.length)} ${leases.length === 1 ? 'uses' : 'use'} it:`)
+  for (const row of rows({ leases }, output.width - 'one-server:   '.length)) output.note(`  ${row}`)
+}

@@ -1,0 +1,27 @@
+/**
+ * `hold`: a lease for a program in any language. All that it takes to hold one is a pipe: the kernel
+ * closes the other end however that program dies, so nobody need remember to let go.
+ */
+import type { Request } from './arguments.js'
+import type { Io, Output } from './output.js'
+import { withLease } from './with-lease.js'
+import { joinWords } from './words.js'
+
+/** Resolves when stdin ends, in whatever way, or somebody interrupts. What comes through it is dropped. */
+const untilLetGo = ({ stdin, signal }: Io): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    // One that cannot be read has ended, too.
+    stdin.once('end', resolve).once('close', resolve).once('error', () => resolve()).resume()
+  })
+
+export const run = async ({ options }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
+  const which = options.name ?? options.pidFile
+  const command = joinWords(['one-server', 'hold', ...(which === undefined ? [] : [which])])
+  await withLease({ options, command, output, signal }, async (server) => {
+    await output.document(server)
+    await untilLetGo(io)
+  })
+  return 0
+}

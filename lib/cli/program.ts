@@ -1,0 +1,60 @@
+/**
+ * Whether a client's command can be run, found before anything is started for it: a misspelt word must
+ * not cost a server. Looked up as execvp(3) does, and only to refuse: what is run in the end the kernel
+ * decides. The exit codes are those of shells and env(1) (XCU 2.8.2): 127 not found, 126 found and not
+ * executable.
+ */
+import { accessSync, constants, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { commandNotFound, type OneServerError } from '../errors.js'
+
+export interface Refusal {
+  readonly exitCode: 126 | 127
+  readonly error: OneServerError
+}
+
+const notFound = (what: string, program: string, cause?: unknown): Refusal => ({
+  exitCode: 127,
+  error: commandNotFound(
+    `${what} was not found: ${program}. Nothing was run.`,
+    "Check the spelling, that it is installed, and PATH. No shell is run: give each argument as its own word, and what only a shell knows to one: -- sh -c '...'.",
+    cause,
+  ),
+})
+
+const MAKE_IT_SO = 'Make it executable (chmod +x), or run it by its interpreter, such as -- sh script.'
+
+const notExecutable = (program: string, why: string, hint = MAKE_IT_SO, cause?: unknown): Refusal => ({
+  exitCode: 126,
+  error: commandNotFound(`The client's command cannot be run: ${program}: ${why}. Nothing was run.`, hint, cause),
+})
+
+const kindOf = (path: string): 'executable' | 'folder' | 'forbidden' | 'absent' => {
+  try {
+    if (statSync(path).isDirectory()) return 'folder'
+    accessSync(path, constants.X_OK)
+    return 'executable'
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES' ? 'forbidden' : 'absent'
+  }
+}
+
+/** Why it cannot be run, as far as that can be told beforehand. */
+export const refuse = (program: string, path: string | undefined): Refusal | undefined => {
+  const named = program.includes('/')
+  // Windows has its own way to look programs up, and so has execvp where there is no PATH.
+  if (process.platform === 'win32' || (path === undefined && !named)) return undefined
+  // An empty entry is the working directory.
+  const kinds = named ? [kindOf(program)] : (path ?? '').split(delimiter).map((folder) => kindOf(join(folder, program)))
+  if (kinds.includes('executable')) return undefined
+  if (kinds.includes('forbidden')) return notExecutable(program, 'permission denied')
+  return kinds.includes('folder') ? notExecutable(program, 'it is a folder', 'Name the program in it that is to be run.') : notFound("The client's command", program)
+}
+
+/** What a spawn that failed says. */
+export const refused = (program: string, error: NodeJS.ErrnoException): Refusal => {
+  // It was there when it was looked up, so most likely what is missing is what its first line names.
+  if (error.code === 'ENOENT') return notFound("The client's command, or the interpreter that its first line names,", program, error)
+  if (error.code === 'EACCES') return notExecutable(program, 'permission denied', MAKE_IT_SO, error)
+  return notExecutable(program, error.message, 'That is what the system says. Correct it and call again.', error)
+}
