@@ -189,6 +189,12 @@ export const stateUnusable = (path: string, what: string, hint: string, cause?: 
     cause,
   )
 
+export const notPermitted = (pid: number, cause: unknown): OneServerError =>
+  new OneServerError(
+    'STATE_UNUSABLE', `PID ${pid} may not be signalled: ${systemReason(cause)}`,
+    'It runs as another user by now. Stop it as that user, or as root, and call again.', { pid }, cause,
+  )
+
 export const stateNewer = (path: string): OneServerError =>
   new OneServerError(
     'STATE_NEWER',

@@ -2,6 +2,7 @@
  * The machine as it is: the seam's methods on Node. What a warm call needs is imported at once, what
  * only a launch needs when it is first used, since most calls find a server that runs.
  */
+import { notPermitted } from './errors.js'
 import { probe } from './health/probe.js'
 import * as files from './system/files.js'
 import { hostIdentity } from './system/host-identity.js'
@@ -50,7 +51,7 @@ const kill = (pid: number, signal: NodeJS.Signals): boolean => {
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
-    throw error
+    throw notPermitted(Math.abs(pid), error)
   }
 }
 

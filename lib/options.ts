@@ -115,8 +115,8 @@ const NAMES = [
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
-/** The longest that a timer of Node can wait; above it, it would fire at once. */
-const LONGEST = 2 ** 31 - 1
+/** The longest that a timer of Node can wait, in ms; above it, it would fire at once. */
+export const LONGEST = 2 ** 31 - 1
 
 /** A duration in ms. `option` is the name that the message uses. */
 export const parseDuration = (option: string, value: unknown, least = 0): number => {
@@ -160,6 +160,13 @@ const ENVIRONMENT: MapRules = {
   name: /^[A-Za-z_][A-Za-z0-9_]*$/, expectedName: 'a letter or _, then letters, digits or _ (a POSIX shell drops any other)',
   value: /^[^\0]*$/, expectedValue: 'a string', removes: true,
 }
+
+/** Whether a header can be sent with a health check. */
+export const isHeader = (name: string, value: unknown): boolean => HEADERS.name.test(name) && typeof value === 'string' && HEADERS.value.test(value)
+
+/** Whether a signal of this name exists. The default need not be looked up, and mostly nobody asks for another. */
+export const isSignal = (name: unknown): boolean =>
+  name === 'SIGTERM' || (typeof name === 'string' && Object.hasOwn(process.getBuiltinModule('node:os').constants.signals, name))
 
 /** RFC 9110, sections 5.1 and 5.5, as node:http checks them. */
 const HEADERS: MapRules = {
@@ -242,8 +249,7 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
   }
   const pidFile = pidFileOf(options, env)
   const stopSignal = options.stopSignal ?? 'SIGTERM'
-  // The default need not be looked up, and mostly nobody asks for another.
-  if (stopSignal !== 'SIGTERM' && !Object.hasOwn(process.getBuiltinModule('node:os').constants.signals, stopSignal)) throw invalidOption('stopSignal', "the name of a signal, such as 'SIGTERM'", stopSignal)
+  if (!isSignal(stopSignal)) throw invalidOption('stopSignal', "the name of a signal, such as 'SIGTERM'", stopSignal)
   if (options.onEvent !== undefined && typeof options.onEvent !== 'function') throw invalidOption('onEvent', 'a function', options.onEvent)
   const cwd = options.cwd === undefined ? process.cwd() : resolve(string('cwd', options.cwd, 'a path'))
   const script = options.serverScript === undefined ? undefined : string('serverScript', options.serverScript, 'a path')

@@ -15,7 +15,8 @@ import { endPastDeadline, markReady } from './ending.js'
 import type { OwnLaunch } from './launch.js'
 import { endedBecause, LOG_LINES, outcomeOf } from './outcome.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
-import { settleUnlocked, whyItExited } from './settle.js'
+import { rescue } from './rescue.js'
+import { settle, settleUnlocked, whyItExited } from './settle.js'
 
 /** `again`: nothing came of it and nobody needs to be told; look again from the start. */
 export type Attended = { readonly kind: 'ready'; readonly url: string } | { readonly kind: 'failed'; readonly error: OneServerError } | { readonly kind: 'port-lost' } | { readonly kind: 'again' }
@@ -66,8 +67,14 @@ const ready = async (context: Context, { record }: OwnLaunch, url: string): Prom
   return agreed === undefined ? { kind: 'again' } : { kind: 'ready', url: agreed }
 }
 
-/** Waits for the outcome of an own launch. `mayChooseAgain`: the port was ours to choose, so losing it is no failure yet. */
-export const attend = async (context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean): Promise<Attended> => {
+/** Nothing can be written or read any more, so nobody could be told that it is ready: then it is ended, unless somebody was told already. */
+const giveUp = async (context: Context, { launch, record }: OwnLaunch): Promise<void> => {
+  const { system, paths } = context
+  const names = await system.list(paths.host).catch((): string[] => [])
+  if (!names.includes(`${launch.id}.ready`)) await settle(context, launch, record).catch(() => {})
+}
+
+const untilDecided = async (context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean): Promise<Attended> => {
   const { system } = context
   const { launch, record, child } = own
   let exit: Exit | undefined
@@ -94,7 +101,17 @@ export const attend = async (context: Context, own: OwnLaunch, signal: AbortSign
       if (confirmed.healthy) return await ready(context, own, url)
       await system.sleep(record.healthCheckInterval, { wake: ended })
     }
+  } catch (error) {
+    if (!signal?.aborted) await giveUp(context, own)
+    throw error
   } finally {
     over.abort()
   }
+}
+
+/** Waits for the outcome of an own launch. `mayChooseAgain`: the port was ours to choose, so losing it is no failure yet. */
+export const attend = async (context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean): Promise<Attended> => {
+  const attended = await untilDecided(context, own, signal, mayChooseAgain)
+  if (attended.kind === 'again') await rescue(context, own.launch, own.record)
+  return attended
 }

@@ -58,7 +58,8 @@ export interface Listing {
   readonly traces: readonly { readonly name: string; readonly process: ProcessId }[]
 }
 
-const CLAIM = /^([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.([1-9]\d{0,9})\.claim$/
+/** Not init, and not its group: to signal the group 1 is to signal everybody (kill(2)). */
+const CLAIM = /^([0-9a-f]{16})\.((?!1\.)[1-9]\d{0,9})\.(\d{1,20})\.((?!1\.)[1-9]\d{0,9})\.claim$/
 const MARK = /^([0-9a-f]{16})\.(gate|ready|unattended|pin|ended|outcome|[0-9a-f]{16}\.(?:ending|idle))$/
 const HOLD = /^([0-9a-f]{16})\.([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.(lease|watch)$/
 const TRACE = /^[0-9a-f]{16}\.([1-9]\d{0,9})\.(\d{1,20})\.(?:tmp|locking)$/

@@ -16,6 +16,7 @@ import type { Context } from './context.js'
 import { endPastDeadline, markReady } from './ending.js'
 import { LOG_LINES, outcomeOf } from './outcome.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
+import { rescue } from './rescue.js'
 import { reasonFor, settleUnlocked } from './settle.js'
 import { use, type Followed } from './use.js'
 
@@ -41,13 +42,15 @@ const changesIn = ({ system, paths }: Context) => {
 }
 
 /** How long this caller waits for a launch: as long as the launch may take, if it grants as much itself. */
-const patience = ({ settings }: Context, record: LaunchRecord, deadline: Deadline): number =>
-  settings.startupTimeout < record.startupTimeout ? deadline.at : Math.max(deadline.at, record.deadline + record.stopTimeout + GRACE)
+const patience = ({ settings }: Context, record: LaunchRecord, until: number, deadline: Deadline): number =>
+  settings.startupTimeout < record.startupTimeout ? deadline.at : Math.max(deadline.at, until + record.stopTimeout + GRACE)
 
 export const follow = async (context: Context, first: Launch, record: LaunchRecord, deadline: Deadline): Promise<Followed> => {
   if (first.ready) return use(context, first, record, deadline)
   const { system, paths, report } = context
   const { id, leader } = first
+  // However far in the future a record says that it is: no launch has longer than it was given.
+  const until = Math.min(record.deadline, system.now() + record.startupTimeout)
   const changes = changesIn(context)
   report({ type: 'waiting', for: 'launch', pid: leader.pid })
   let deadSince: number | undefined
@@ -65,7 +68,9 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
       if (launch === undefined) {
         // The outcome is written before the claim goes, so it must be there by now if there is one.
         const late = await outcomeOf(context, id)
-        return late === undefined ? { kind: 'gone' } : { kind: 'failed', error: late }
+        if (late !== undefined) return { kind: 'failed', error: late }
+        await rescue(context, first, record)
+        return { kind: 'gone' }
       }
       if (launch.ready && !launch.ended) return await use(context, launch, record, deadline)
       const isAlive = judge(leader, await system.look(leader.pid)) === 'alive'
@@ -77,8 +82,8 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
           const told = await settleUnlocked(context, launch, record, await reasonFor(context, launch))
           return told === undefined ? { kind: 'gone' } : { kind: 'failed', error: told }
         }
-      } else if (now >= nextProbe && (!attended || now > record.deadline + GRACE)) {
-        const answer = await probeLaunch(context, launch, record, now > record.deadline ? LAST_CHECK : record.healthTimeout)
+      } else if (now >= nextProbe && (!attended || now > until + GRACE)) {
+        const answer = await probeLaunch(context, launch, record, now > until ? LAST_CHECK : record.healthTimeout)
         if (answer.healthy) {
           const url = await markReady(context, record, answer.url)
           if (url === undefined) continue
@@ -86,7 +91,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
           return confirmed.healthy ? { kind: 'ready', url } : { kind: 'gone' }
         }
         last = answer.reason
-        failures = now > record.deadline ? failures + 1 : 0
+        failures = now > until ? failures + 1 : 0
         nextProbe = now + record.healthCheckInterval * (0.5 + system.random())
         if (failures >= FAILURES) {
           const because = await timedOut(context, record, record.startupTimeout, last)
@@ -97,7 +102,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
           failures = 0
         }
       }
-      if (now >= patience(context, record, deadline)) return { kind: 'failed', error: await timedOut(context, record, deadline.total, last) }
+      if (now >= patience(context, record, until, deadline)) return { kind: 'failed', error: await timedOut(context, record, deadline.total, last) }
       await system.sleep(changes.pause, { wake: changed, signal: deadline.signal })
     }
   } finally {

@@ -24,7 +24,12 @@ import { recordOf } from './survey.js'
 const setWatch = async (context: Context, launch: string, id: string, idleTimeout: number): Promise<Watcher> => {
   const { system, paths } = context
   const watcher = await system.watchOver({ pidFile: paths.pidFile, folder: paths.host, launch, lease: id, idleTimeout })
-  await createFile(context, holdPath(paths, { id, launch, process: watcher.id, kind: 'watch' }), '')
+  try {
+    await createFile(context, holdPath(paths, { id, launch, process: watcher.id, kind: 'watch' }), '')
+  } catch (error) {
+    watcher.dismiss()
+    throw error
+  }
   return watcher
 }
 

@@ -69,8 +69,10 @@ export const readOutcomes = async (context: Context, outcomes: readonly string[]
   const old: string[] = []
   for (const id of outcomes) {
     const told = await readMark(context, id, 'outcome')
-    if (told !== undefined && told.at > began) failed ??= told.error
-    if (told === undefined || context.system.now() - told.at > KEPT) old.push(id)
+    // One from the future was never told by anybody.
+    const age = told === undefined ? Number.NaN : context.system.now() - told.at
+    if (told !== undefined && age >= 0 && told.at > began) failed ??= told.error
+    if (!(age >= 0 && age <= KEPT)) old.push(id)
   }
   return { failed, old }
 }

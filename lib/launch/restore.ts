@@ -19,6 +19,7 @@ export const restoreClaim = async (context: Context, record: LaunchRecord): Prom
   // A file can say anything; that the process carries the id shows that it was launched as this.
   const carries = (await system.kin(leader, record.launch)).some(({ pid, carriesLaunchId }) => pid === record.pid && carriesLaunchId)
   if (!carries) return false
+  for (const folder of [paths.folder, paths.host]) await system.makeFolder(folder)
   await createFile(context, claimPath(paths, record.launch, leader), JSON.stringify(record))
   // What its marks said is lost: that its gate was opened is certain, whether it is ready somebody has to see anew.
   await createFile(context, markPath(paths, record.launch, 'gate'), '\n')

@@ -6,6 +6,7 @@
  * Format 1, one JSON object; unknown fields are ignored. A higher `format` is never judged, since
  * each program bundles its own copy of one-server and may meet a newer one.
  */
+import { isHeader, isSignal, LONGEST } from '../options.js'
 import type { HealthPlan, ProcessId } from '../system/system.js'
 
 export const FORMAT = 1
@@ -48,6 +49,8 @@ type Check = (value: unknown) => boolean
 
 const text: Check = (value) => typeof value === 'string'
 const count: Check = (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0
+// What the options refuse, a record does not bring in.
+const duration: Check = (value) => count(value) && (value as number) <= LONGEST
 const pid: Check = (value) => Number.isSafeInteger(value) && (value as number) > 1
 const digits: Check = (value) => typeof value === 'string' && /^\d+$/.test(value)
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -56,7 +59,7 @@ const httpUrl: Check = (value) => typeof value === 'string' && /^https?:\/\//.te
 
 const health: Check = (value) =>
   isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0 && value['urls'].every(httpUrl) &&
-  isObject(value['headers']) && Object.values(value['headers']).every(text)
+  isObject(value['headers']) && Object.entries(value['headers']).every(([name, header]) => isHeader(name, header))
 
 /** A client may be the first process of its container; the server, being its child, never is. */
 const client: Check = (value) => isObject(value) && (value['pid'] === 1 || pid(value['pid'])) && digits(value['start'])
@@ -65,10 +68,9 @@ const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   launch: (value) => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value),
   host: text, pid, start: digits, group: pid, keeper: (value) => value === undefined || client(value),
   port: (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65536,
-  health, healthTimeout: count, healthCheckInterval: count,
-  launcher: client, deadline: count, startupTimeout: count,
-  stopSignal: (value) => typeof value === 'string' && /^SIG[A-Z0-9]+$/.test(value),
-  stopTimeout: count, idleTimeout: count, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', fingerprint: text,
+  health, healthTimeout: duration, healthCheckInterval: duration,
+  launcher: client, deadline: count, startupTimeout: duration,
+  stopSignal: isSignal, stopTimeout: duration, idleTimeout: duration, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', fingerprint: text,
 }
 
 /** `cut-short`: begins as ours and does not end. `foreign`: something else. */

@@ -92,6 +92,18 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number, rando
     }
   }
 
+  /** Its notes are in a folder of ours, so another user's lock would look like one that was left. */
+  const refuseAnothers = (): void => {
+    let stats: Stats
+    try {
+      stats = lstatSync(paths.lock)
+    } catch {
+      return
+    }
+    if (process.getuid === undefined || stats.uid === process.getuid()) return
+    throw stateUnusable(paths.lock, `belongs to another user (uid ${stats.uid})`, 'Nothing was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).')
+  }
+
   /** The file system as proper-lockfile sees it. Made anew for each try, since it keeps its probe of the clock's resolution on it. */
   const judging = (note: string) => {
     let held = false
@@ -133,6 +145,7 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number, rando
 
   return {
     async try(): Promise<HeldLock | undefined> {
+      refuseAnothers()
       if (isHeld()) return undefined
       lockfile ??= load()
       const { lock } = await lockfile

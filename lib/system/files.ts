@@ -48,7 +48,7 @@ const contentOf = (file: number): Found => {
 }
 
 const kindOf = (stats: Stats): string =>
-  stats.isDirectory() ? 'is a folder' : stats.isFIFO() ? 'is a FIFO' : stats.isSymbolicLink() ? 'is a symbolic link' : stats.isSocket() ? 'is a socket' : 'is not a file'
+  stats.isDirectory() ? 'is a folder' : stats.isFIFO() ? 'is a FIFO' : stats.isSymbolicLink() ? 'is a symbolic link' : stats.isSocket() ? 'is a socket' : stats.isFile() ? 'is a file' : 'is a device'
 
 /** What a command could name. Symbolic links are followed: programs often are. */
 export const kindAt = (path: string): 'absent' | 'folder' | 'file' | 'executable' => {

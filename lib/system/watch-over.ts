@@ -32,21 +32,25 @@ const STARTER = 'one_server_watch=$1; shift; /bin/sh -c "$one_server_watch" "$@"
  * $0 the folder, $1 the lease, $2 the launch, $3 and $4 the seconds to wait, whole for a sleep that knows no
  * fractions, $5 Node, $6 the PID file. A line means that it need not look any more. Its own files go first and
  * then it looks for others, so of several that end together the last one sees nobody. Another that seems to live
- * is left to look for itself; a zombie does not (kill(2) still knows it, for ever where PID 1 does not reap), and
+ * is left to look for itself (PID and start time, field 22 of proc_pid_stat(5), are its name); a zombie does not
+ * (kill(2) still knows it, for ever where PID 1 does not reap), and
  * whatever else is uncertain the reaper judges. The file of the watch is touched to tell since when it waits.
  */
 const WATCH = `
 read -r word && exit
 cd / && umask 077
-for file in "$0/$1.$2."*.watch; do test -e "$file" && true >"$file"; done
+command -p touch -ch "$0/$1.$2."*.watch
 command -p sleep "$3" || command -p sleep "$4"
 command -p rm -f "$0/$1.$2."*
 test -e "$0/$2.pin" && exit
 for file in "$0"/*".$2."*.lease "$0"/*".$2."*.watch; do
   test -e "$file" || continue
-  pid=\${file##*/} pid=\${pid#*.} pid=\${pid#*.} pid=\${pid%%.*}
+  id=\${file##*/} id=\${id#*.} id=\${id#*.} pid=\${id%%.*} id=\${id#*.} began=\${id%%.*}
   kill -0 "$pid" || continue
   read -r stat <"/proc/$pid/stat" || exit
+  number=0 start=
+  for word in \${stat##*) }; do number=$((number + 1)); test $number = 20 && start=$word; done
+  test "$start" = "$began" || continue
   case \${stat##*) } in Z*) ;; *) exit ;; esac
 done
 for file in "$0/$2."*.claim; do test -e "$file" || exit; done

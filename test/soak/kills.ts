@@ -1,28 +1,55 @@
-/** A launching client killed, or frozen and later thawed, right before every call by which it changes files or processes. */
+/** A client killed, or frozen and later thawed, right before each call by which it looks at or changes files and processes. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { bareEnv } from '../child.js'
+import type { Series as Kills, Victim } from '../kill-series.js'
 import type { Series } from './series.js'
 
-const series = (action: 'SIGKILL' | 'SIGSTOP', name: string): Series => ({
+const CASE = /^ +(?:not )?ok \d+ - SIG(?:KILL|STOP) before call/gm
+
+/** One text for each case that broke: what did not hold in it comes before it. */
+const brokenIn = (out: string): string[] => {
+  const broken: string[] = []
+  let held: string[] = []
+  for (const [line] of out.matchAll(/^ +not ok .*$/gm)) {
+    held.push(line.trim().replace(/^not ok \d+ - /, '').replace(/ # time=.*$/, ''))
+    if (!CASE_ENDS.test(line)) continue
+    broken.push(held.toReversed().join(': '))
+    held = []
+  }
+  return [...broken, ...held]
+}
+
+const CASE_ENDS = /^ +not ok \d+ - SIG/
+
+const series = (name: string, plan: Omit<Kills, 'every' | 'only'>): Series => ({
   name, rounds: 1,
   async run(_rounds, progress) {
-    const child = spawn(process.execPath, [fileURLToPath(new URL('kills-run.js', import.meta.url)), action], { env: { ...bareEnv(), TAP_TIMEOUT: '3600' }, stdio: ['ignore', 'pipe', 'inherit'] })
+    const args = [fileURLToPath(new URL('kills-run.js', import.meta.url)), JSON.stringify({ ...plan, every: 1, only: 'all' } satisfies Kills)]
+    const child = spawn(process.execPath, args, { env: { ...bareEnv(), TAP_TIMEOUT: '7200' }, stdio: ['ignore', 'pipe', 'inherit'] })
     let out = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text
       progress(out.match(CASE)?.length ?? 0)
     })
     const [code] = (await once(child, 'close')) as [number | null]
-    const broken = out.split('\n').filter((line) => /^ +not ok/.test(line)).map((line) => line.trim())
+    const broken = brokenIn(out)
     return { cases: out.match(CASE)?.length ?? 0, violations: code !== 0 && broken.length === 0 ? [`ended with ${code}`] : broken }
   },
 })
 
-const CASE = /^ +(?:not )?ok \d+ - SIG(?:KILL|STOP) before call/gm
+const WHO: Readonly<Record<Victim, string>> = {
+  launcher: 'launcher',
+  stop: 'stop',
+  follower: 'follower',
+  heir: 'follower of a dead launcher',
+  mourner: 'follower of a dead launch',
+}
 
-export const kills: readonly Series[] = [
-  series('SIGKILL', 'launcher killed before each of its changes'),
-  series('SIGSTOP', 'launcher frozen before each of its changes, and thawed'),
-]
+/** What is frozen needs no core, so more of that fits side by side. */
+export const kills: readonly Series[] = (Object.keys(WHO) as Victim[]).flatMap((victim) => [
+  series(`${WHO[victim]} killed before each call`, { victim, action: 'SIGKILL', others: 'use', thawed: 'soon', jobs: 3 }),
+  series(`${WHO[victim]} frozen before each call, and thawed late`, { victim, action: 'SIGSTOP', others: 'use', thawed: 'late', jobs: 8 }),
+  series(`${WHO[victim]} frozen before each call, and thawed beside a later server`, { victim, action: 'SIGSTOP', others: 'restart', thawed: 'soon', jobs: 3 }),
+])

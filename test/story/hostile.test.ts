@@ -1,341 +1,351 @@
 /**
- * Whatever stands where our state should be: each ends in a working server or in a clear error, and
- * nothing foreign is signalled, followed, overwritten or deleted.
+ * Whatever *thing* stands where our state should be (what is written in it is hostile-contents,
+ * whom it names hostile-processes, whose it is hostile-user, what happens to its folder hostile-folder): each ends in a
+ * working server or in a clear error, and nothing foreign is followed, overwritten or deleted.
+ *
+ * The table is objects × forms, and a server costs more than all the rest of a cell. So where a form
+ * does no harm, one server faces it in all places at once; where it ends in an error, no server starts.
  */
-import { execFileSync, spawn } from 'node:child_process'
-import {
-  chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync,
-} from 'node:fs'
-import { join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { OneServerErrorCode } from '../../lib/index.js'
-import { bystander, failureOf, isAlive, place, stateOf, type Place } from '../clients.js'
-import { parsePidFile } from '../../lib/state/pid-file.js'
-import { lookAt } from '../../lib/system/process-table.js'
+import { nodeSystem } from '../../lib/node-system.js'
+import { pathsOf } from '../../lib/paths.js'
+import { failureOf, place } from '../clients.js'
+import { tempFolder } from '../temp-folder.js'
 import { until } from '../until.js'
 
-const isRoot = process.getuid?.() === 0
 const NOBODY = 65534
+const isRoot = process.getuid?.() === 0
+const needsRoot = isRoot ? false : 'only root can make a file of another user'
 
-/** A process that has ended and whose parent does not ask for it. */
-const zombie = async (t: Test): Promise<number> => {
-  const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] })
-  t.teardown(() => { parent.kill('SIGKILL') })
-  const pid = Number(await new Promise<Buffer>((resolve) => { parent.stdout.once('data', resolve) }))
-  await until(() => stateOf(pid) === 'Z', 'a zombie')
-  return pid
-}
+/** No process has it: it is above the highest that Linux gives. */
+const NO_PID = 2 ** 22 + 1
+const ID = '0123456789abcdef'
 
-const aThread = (): number => Number(readdirSync(`/proc/${process.pid}/task`).find((id) => id !== String(process.pid)))
-
-const deadPid = (): number => {
-  const pid = Number(execFileSync('sh', ['-c', 'echo $$'], { encoding: 'utf8' }))
-  return pid
-}
-
-/** What is there, for comparing: it must not have been touched. */
-const pictureOf = (path: string): string => {
+/** Whatever lies in a folder, so that any change shows: names, owners, modes, times, targets of links and contents. */
+const pictureOf = (path: string): readonly string[] => {
   const { mode, uid, size, mtimeMs, ino } = lstatSync(path)
-  return JSON.stringify({ mode, uid, size, mtimeMs, ino })
+  const kind = mode & 0o170000
+  // What is 100 MB long is told by its size, a FIFO must not be opened, and what has no mode cannot be.
+  const isReadable = (mode & 0o400) !== 0 && size < 2 ** 21
+  const content = kind === 0o120000 ? readlinkSync(path) : kind === 0o100000 && isReadable ? readFileSync(path, 'latin1') : ''
+  const below = kind === 0o040000 && isReadable ? readdirSync(path).toSorted().flatMap((name) => pictureOf(join(path, name))) : []
+  return [JSON.stringify({ path, mode, uid, size, mtimeMs, ino, content }), ...below]
 }
 
-interface State {
+interface Form {
   readonly name: string
-  readonly make: (here: Place, t: Test) => unknown
-  /** An error, after which what was there is untouched; else a server that works. */
-  readonly code?: OneServerErrorCode
+  readonly make: (path: string, precious: string) => unknown
+  /** What is said when it stands where a file should be, or a folder; else that it is none of ours. */
+  readonly says?: string
+  /** unlink(2) does not take it away. */
+  readonly isFolder?: true
   readonly skip?: string | false
 }
 
-const put = (text: string | Buffer) => (here: Place) => writeFileSync(here.pidFile, text, { mode: 0o600 })
+const NOISE = randomBytes(64 * 1024)
 
-const PID_FILES: readonly State[] = [
-  { name: 'empty', make: put('') },
-  { name: 'white space', make: put(' \n\n') },
-  { name: 'a folder', make: (here) => mkdirSync(here.pidFile), code: 'STATE_UNUSABLE' },
+/** One, with many names: to start mkfifo(1) for each would take longer than all the rest. */
+const FIFO = join(tempFolder(t), 'fifo')
+execFileSync('mkfifo', [FIFO])
+
+/** `precious` is a folder of somebody's, for links to lead to. */
+const FORMS: readonly Form[] = [
+  { name: 'an empty file', make: (path) => writeFileSync(path, '') },
+  { name: 'a folder', make: (path) => mkdirSync(path), says: 'is a folder', isFolder: true },
   {
-    name: 'a symbolic link to somebody’s file', code: 'STATE_UNUSABLE',
-    make: (here) => {
-      writeFileSync(join(here.folder, 'precious.log'), 'precious')
-      symlinkSync(join(here.folder, 'precious.log'), here.pidFile)
+    name: 'a folder with something in it', says: 'is a folder', isFolder: true,
+    make: (path) => {
+      mkdirSync(path)
+      writeFileSync(join(path, 'precious'), 'precious')
     },
   },
-  { name: 'a symbolic link to nowhere', make: (here) => symlinkSync('/nowhere/at/all', here.pidFile), code: 'STATE_UNUSABLE' },
-  { name: 'a FIFO', make: (here) => execFileSync('mkfifo', [here.pidFile]), code: 'STATE_UNUSABLE' },
+  { name: 'a symbolic link to somebody’s file', make: (path, precious) => symlinkSync(join(precious, 'file'), path), says: 'is a symbolic link' },
+  { name: 'a symbolic link to somebody’s folder', make: (path, precious) => symlinkSync(precious, path), says: 'is a symbolic link' },
+  { name: 'a symbolic link to nowhere', make: (path) => symlinkSync('/nowhere/at/all', path), says: 'is a symbolic link' },
+  { name: 'a symbolic link to itself', make: (path) => symlinkSync(basename(path), path), says: 'is a symbolic link' },
+  { name: 'a FIFO', make: (path) => linkSync(FIFO, path), says: 'is a FIFO' },
+  { name: '100 MB', make: (path) => { writeFileSync(path, 'noise'); truncateSync(path, 100 * 1024 * 1024) }, says: 'is 104857600 bytes long' },
+  { name: 'noise that is short enough to be read', make: (path) => writeFileSync(path, NOISE) },
+  { name: 'binary', make: (path) => writeFileSync(path, Buffer.from([0, 255, 1, 254, 10, 13, 0])) },
+  { name: 'JSON of another shape', make: (path) => writeFileSync(path, '{"format":1,"at":"now","url":7,"pid":[]}') },
   {
-    name: '100 MB of noise', code: 'STATE_UNUSABLE',
-    make: (here) => {
-      put('noise')(here)
-      truncateSync(here.pidFile, 100 * 1024 * 1024)
-    },
-  },
-  {
-    name: "another user's", code: 'STATE_UNUSABLE', skip: !isRoot && 'only root can make it',
-    make: (here) => {
-      put('12')(here)
-      chownSync(here.pidFile, NOBODY, NOBODY)
-    },
-  },
-  { name: 'binary', make: put(Buffer.from([0, 255, 1, 254, 10, 13, 0])), code: 'STATE_UNUSABLE' },
-  { name: "somebody's text", make: put('root:x:0:0:root:/root:/bin/bash\n'), code: 'STATE_UNUSABLE' },
-  { name: "another tool's, with more lines", make: put('4711\n/var/lib/data\n5432\n'), code: 'STATE_UNUSABLE' },
-  { name: 'JSON', make: put('{"pid":12}'), code: 'STATE_UNUSABLE' },
-  { name: 'JSON of another shape', make: put('12\n{"pid":12}\n'), code: 'STATE_UNUSABLE' },
-  { name: 'a record of a newer version', make: put('12\n{"format":2}\n'), code: 'STATE_NEWER' },
-  { name: 'PID 0', make: put('0\n') },
-  { name: 'PID -1', make: put('-1\n'), code: 'STATE_UNUSABLE' },
-  { name: 'PID 1', make: put('1\n'), code: 'SERVER_UNHEALTHY' },
-  { name: 'a PID beyond all PIDs', make: put('4294967297\n') },
-  { name: 'this very process', make: put(`${process.pid}\n`), code: 'SERVER_UNHEALTHY' },
-  { name: 'its parent', make: put(`${process.ppid}\n`), code: 'SERVER_UNHEALTHY' },
-  { name: 'a thread', make: (here) => put(`${aThread()}\n`)(here) },
-  { name: 'a zombie', make: async (here, t) => put(`${await zombie(t)}\n`)(here) },
-  { name: 'a dead process', make: (here) => put(`${deadPid()}\n`)(here) },
-  {
-    name: "another user's process", code: 'SERVER_UNHEALTHY', skip: !isRoot && 'only root can make it',
-    make: (here, t) => {
-      const child = spawn('sleep', ['600'], { uid: NOBODY, gid: NOBODY, stdio: 'ignore' })
-      t.teardown(() => { child.kill('SIGKILL') })
-      put(`${child.pid}\n`)(here)
+    name: 'another user’s file', says: `belongs to another user (uid ${NOBODY})`, skip: needsRoot,
+    make: (path) => {
+      writeFileSync(path, '')
+      chownSync(path, NOBODY, NOBODY)
     },
   },
   {
-    name: 'a recycled PID', make: (here, t) => {
-      put(`${bystander(t)}\n`)(here)
-      const before = new Date(Date.now() - 3_600_000)
-      utimesSync(here.pidFile, before, before)
-    },
-  },
-  {
-    name: 'a living process and a date in the future', code: 'SERVER_UNHEALTHY',
-    make: (here, t) => {
-      put(`${bystander(t)}\n`)(here)
-      const later = new Date(Date.now() + 3_600_000)
-      utimesSync(here.pidFile, later, later)
+    name: 'a file of mode 000', says: 'may not be read (EACCES)',
+    make: (path) => {
+      writeFileSync(path, '')
+      chmodSync(path, 0)
     },
   },
 ]
 
-t.test('the PID file is', async (t) => {
-  t.jobs = 4
-  for (const { name, make, code, skip } of PID_FILES) {
-    void t.test(name, { skip: skip ?? false }, async (t) => {
-      const here = place(t)
-      await make(here, t)
-      const manager = here.manager('healthy', { startupTimeout: code === 'SERVER_UNHEALTHY' ? 700 : 20_000 })
-      if (code === undefined) {
-        const { started } = await manager.ensureServerRunning()
-        t.equal(started, true)
-        t.equal(await manager.stopServer(), true)
-        here.nothingLeft(t)
-        return
-      }
-      const before = pictureOf(here.pidFile)
-      const error = await failureOf(manager.ensureServerRunning())
-      t.equal(error.code, code, error.message)
-      t.match(error.message, here.pidFile, 'the message names it')
-      t.equal(pictureOf(here.pidFile), before, 'it was not touched')
-      t.same(here.alive(), [], 'nothing was started')
-      t.not(existsSync(`${here.pidFile}.lock`), true)
-      rmSync(here.pidFile, { recursive: true })
-      t.match(await here.manager('healthy').ensureServerRunning(), { started: true }, 'the next call works')
-    })
-  }
-})
-
-t.test('a record that is cut short at any byte is nobody’s and never an error of ours', async (t) => {
+/** A place, something precious elsewhere for links to lead to, and where the state of the place would be. */
+const prepared = (t: Test) => {
   const here = place(t)
-  const manager = here.manager('healthy')
-  await manager.ensureServerRunning()
-  const whole = readFileSync(here.pidFile, 'utf8')
-  const kinds = new Set<string>()
-  for (let length = 0; length < whole.length - 1; length++) kinds.add(parsePidFile(here.pidFile, whole.slice(0, length), 0).kind)
-  t.same([...kinds].toSorted(), ['absent', 'bare'])
-
-  for (const length of [1, whole.indexOf('\n') + 1, whole.indexOf('\n') + 5, whole.length - 10]) {
-    writeFileSync(here.pidFile, whole.slice(0, length), { mode: 0o600 })
-    t.match(await manager.ensureServerRunning(), { started: false }, `cut at ${length}: the claim is the truth`)
-    t.equal(readFileSync(here.pidFile, 'utf8'), whole, 'and the PID file is made a copy of it again')
+  const precious = tempFolder(t)
+  writeFileSync(join(precious, 'file'), 'precious')
+  const before = pictureOf(precious)
+  return {
+    here, precious, paths: pathsOf(here.pidFile, nodeSystem.host()), manager: here.manager('healthy'),
+    isUnharmed: () => t.same(pictureOf(precious), before, 'what links lead to is as it was'),
   }
-  await manager.stopServer()
-})
-
-const ID = '0123456789abcdef'
-
-/** Runs a server once so that the folder of this host is known, and stops it. */
-const hostFolder = async (here: Place): Promise<string> => {
-  const manager = here.manager('healthy')
-  await manager.ensureServerRunning()
-  const [host = ''] = readdirSync(`${here.pidFile}.d`)
-  await manager.stopServer()
-  const folder = join(`${here.pidFile}.d`, host)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  return folder
 }
 
-const startOf = (pid: number): string => {
-  const look = lookAt(pid)
-  return 'start' in look ? look.start : '0'
+const makeFolder = (path: string): void => { mkdirSync(path, { recursive: true, mode: 0o700 }) }
+
+/** The error of a call that leaves what it names as it was. */
+const refuses = async (t: Test, call: () => Promise<unknown>, path: string, code = 'STATE_UNUSABLE'): Promise<string> => {
+  const before = pictureOf(path)
+  const error = await failureOf(call())
+  t.match(error, { name: 'OneServerError', code }, error.message)
+  t.ok(error.message.includes(path), `the message names it: ${error.message}`)
+  t.same(pictureOf(path), before, 'it is as it was')
+  return error.message
 }
 
-t.test('a claim', async (t) => {
-  const cases: { name: string; make: (folder: string, t: Test) => unknown; code?: OneServerErrorCode }[] = [
-    { name: 'of a dead process, empty', make: (folder) => writeFileSync(join(folder, `${ID}.${deadPid()}.5.7.claim`), '') },
-    { name: 'of a recycled PID', make: (folder, t) => writeFileSync(join(folder, `${ID}.${bystander(t)}.5.7.claim`), '') },
-    { name: 'of a zombie', make: async (folder, t) => { const pid = await zombie(t); writeFileSync(join(folder, `${ID}.${pid}.${startOf(pid)}.${pid}.claim`), 'x') } },
-    { name: 'of PID 0', make: (folder) => writeFileSync(join(folder, `${ID}.0.0.0.claim`), '') },
-    { name: 'with a name that is none', make: (folder) => writeFileSync(join(folder, 'claim.claim'), 'x') },
-    { name: 'of a living process, that says nothing', make: (folder, t) => { const pid = bystander(t); writeFileSync(join(folder, `${ID}.${pid}.${startOf(pid)}.${pid}.claim`), '') }, code: 'STATE_UNUSABLE' },
-    { name: 'of a living process, that is a symbolic link', make: (folder, t) => { const pid = bystander(t); symlinkSync('/etc/passwd', join(folder, `${ID}.${pid}.${startOf(pid)}.${pid}.claim`)) }, code: 'STATE_UNUSABLE' },
-    { name: 'of this process itself, cut short', make: (folder) => writeFileSync(join(folder, `${ID}.${process.pid}.${startOf(process.pid)}.${process.pid}.claim`), '{"format":1,'), code: 'STATE_UNUSABLE' },
-    { name: 'of a newer version', make: (folder) => writeFileSync(join(folder, `${ID}.1.5.1.claim2`), ''), code: 'STATE_NEWER' },
-  ]
-  for (const { name, make, code } of cases) {
-    await t.test(name, async (t) => {
-      const here = place(t)
-      const folder = await hostFolder(here)
-      await make(folder, t)
-      const before = readdirSync(folder)
-      const manager = here.manager('healthy')
-      if (code === undefined) {
-        t.match(await manager.ensureServerRunning(), { started: true })
-        t.equal(await manager.stopServer(), true)
-        return
+/** What a form does in the place of the PID file; an error where nothing is said. As root a mode means nothing. */
+const HARMLESS_AS_PID_FILE = ['an empty file', ...(isRoot ? ['a file of mode 000'] : [])]
+/** The same for the lock, which is a folder. */
+const HARMLESS_AS_LOCK = ['a folder']
+
+t.test('refused in the place of the PID file, the lock and the folders is', async (t) => {
+  const { here, precious, paths, manager, isUnharmed } = prepared(t)
+  for (const { name, make, says = 'is there and is not a PID file', skip, isFolder } of FORMS) {
+    await t.test(name, { skip: skip ?? false }, async (t) => {
+      const places: readonly [string, boolean][] = [
+        [paths.pidFile, HARMLESS_AS_PID_FILE.includes(name)], [paths.lock, HARMLESS_AS_LOCK.includes(name)],
+        [paths.folder, isFolder === true], [paths.host, isFolder === true],
+      ]
+      for (const [path, isHarmless] of places) {
+        if (isHarmless) continue
+        makeFolder(dirname(path))
+        make(path, precious)
+        const message = await refuses(t, () => manager.ensureServerRunning(), path)
+        if (path === paths.pidFile) t.ok(message.includes(says), `it says that it ${says}`)
+        if (path === paths.folder || path === paths.host) {
+          t.match(message, /, where the state folder should be$/)
+          const isSpecial = /link|FIFO/.test(says)
+          t.ok(message.includes(isSpecial ? says : 'is a file'), 'and it says what it is')
+        }
+        rmSync(path, { recursive: true })
       }
-      const error = await failureOf(manager.ensureServerRunning())
-      t.equal(error.code, code, error.message)
-      t.same(readdirSync(folder), before, 'nothing was deleted')
-      t.same(here.alive(), [], 'nothing was started')
-      const named = Number(/\.(\d+)\.\d+\.\d+\.claim$/.exec(before[0]!)?.[1] ?? process.pid)
-      t.ok(isAlive(named), 'and nobody was signalled')
+      t.equal(await manager.isServerRunning(), false, 'and once it is gone all is well')
+      rmSync(paths.folder, { recursive: true, force: true })
     })
   }
+  t.same([here.starts(), here.alive()], [[], []], 'nothing was started')
+  isUnharmed()
 })
 
-t.test('the lock is', async (t) => {
-  const cases: { name: string; make: (here: Place) => unknown; code?: OneServerErrorCode }[] = [
-    { name: 'left by a crash', make: (here) => mkdirSync(`${here.pidFile}.lock`) },
-    { name: 'left by a crash, and the clock was set back since', make: (here) => {
-      mkdirSync(`${here.pidFile}.lock`)
-      const later = new Date(Date.now() + 3_600_000)
-      utimesSync(`${here.pidFile}.lock`, later, later)
-    } },
-    { name: 'a file', make: (here) => writeFileSync(`${here.pidFile}.lock`, 'precious'), code: 'STATE_UNUSABLE' },
-    { name: 'a folder with something in it', make: (here) => {
-      mkdirSync(`${here.pidFile}.lock`)
-      writeFileSync(`${here.pidFile}.lock/precious`, '')
-    }, code: 'STATE_UNUSABLE' },
-    { name: 'a symbolic link', make: (here) => symlinkSync('/etc', `${here.pidFile}.lock`), code: 'STATE_UNUSABLE' },
-  ]
-  for (const { name, make, code } of cases) {
-    await t.test(name, async (t) => {
-      const here = place(t)
-      make(here)
-      const before = pictureOf(`${here.pidFile}.lock`)
-      const manager = here.manager('healthy', { startupTimeout: 5000 })
-      if (code === undefined) {
-        t.match(await manager.ensureServerRunning(), { started: true })
-        return
-      }
-      const error = await failureOf(manager.ensureServerRunning())
-      t.equal(error.code, code, error.message)
-      t.match(error.message, `${here.pidFile}.lock`)
-      t.equal(pictureOf(`${here.pidFile}.lock`), before)
-    })
-  }
-})
-
-t.test('the state folder', async (t) => {
-  await t.test('is made 0700 with files 0600, whatever the umask', async (t) => {
-    for (const umask of [0, 0o777]) {
-      const here = place(t)
-      const before = process.umask(umask)
-      try {
-        await here.manager('healthy').ensureServerRunning()
-      } finally {
-        process.umask(before)
-      }
-      const folder = `${here.pidFile}.d`
-      const modes = [folder, ...readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name)))].map((path) => {
-        const stats = lstatSync(path)
-        return `${stats.isDirectory() ? 'folder' : 'file'} ${(stats.mode & 0o777).toString(8)}`
-      })
-      t.same([...new Set(modes)].toSorted(), ['file 600', 'folder 700'])
-      t.equal(lstatSync(here.pidFile).mode & 0o777, 0o600)
-      t.equal(lstatSync(here.logFile).mode & 0o777, 0o600)
-      await here.manager('healthy').stopServer()
-    }
-  })
-
-  await t.test('is refused when others may write into it', async (t) => {
-    const here = place(t)
-    mkdirSync(`${here.pidFile}.d`)
-    chmodSync(`${here.pidFile}.d`, 0o777)
-    const error = await failureOf(here.manager('healthy').ensureServerRunning())
-    t.match(error, { code: 'STATE_UNUSABLE', message: /\.d: may be written to by other users/ })
-  })
-
-  await t.test('is refused when it is another user’s', { skip: !isRoot && 'only root can make it' }, async (t) => {
-    const here = place(t)
-    mkdirSync(`${here.pidFile}.d`, { mode: 0o700 })
-    chownSync(`${here.pidFile}.d`, NOBODY, NOBODY)
-    const error = await failureOf(here.manager('healthy').ensureServerRunning())
-    t.match(error, { code: 'STATE_UNUSABLE', message: /belongs to another user \(uid 65534\)/ })
-  })
-
-  await t.test('may lie on a long path with spaces and letters of any language', async (t) => {
-    const here = place(t)
-    const folder = join(here.folder, `a folder “größer”\t日本 ${'x'.repeat(150)}`)
-    const manager = here.manager('healthy', { pidFile: join(folder, 's.pid') })
+t.test('a server comes up in spite of', async (t) => {
+  await t.test('an empty PID file and the lock of a crash, of no mode and from the future: the clock was set back since', async (t) => {
+    const { here, paths, manager } = prepared(t)
+    writeFileSync(paths.pidFile, '')
+    mkdirSync(paths.lock, { mode: 0 })
+    const later = new Date(Date.now() + 3_600_000)
+    for (const path of [paths.pidFile, paths.lock]) utimesSync(path, later, later)
     t.match(await manager.ensureServerRunning(), { started: true })
-    t.equal(await manager.stopServer(), true)
-  })
-
-  await t.test('is deleted while the server runs', async (t) => {
-    const here = place(t)
-    const manager = here.manager('healthy')
-    const first = await manager.ensureServerRunning()
-    rmSync(`${here.pidFile}.d`, { recursive: true })
-    t.match(await manager.ensureServerRunning(), { started: false, pid: first.pid, url: first.url }, 'the PID file still names the server')
-    t.equal(here.starts().length, 1)
     t.equal(await manager.stopServer(), true)
     here.nothingLeft(t)
   })
 
-  await t.test('is deleted while the server runs, and whoever asks or stops still means that server', async (t) => {
+  await t.test('a PID file of mode 000, for whoever may read it all the same', { skip: !isRoot && 'a mode means nothing to root alone' }, async (t) => {
     const here = place(t)
-    const manager = here.manager('healthy')
-    const { pid } = await manager.ensureServerRunning()
-    rmSync(`${here.pidFile}.d`, { recursive: true })
-    t.equal(await manager.isServerRunning(), true)
-    t.match(await manager.ensureServerRunning(), { started: false, pid })
-    rmSync(`${here.pidFile}.d`, { recursive: true })
-    t.equal(await manager.stopServer(), true)
-    t.notOk(isAlive(pid!))
-    t.equal(here.starts().length, 1)
-    t.same(here.alive(), [])
-    // That it was stopped stays written for whoever may still wait.
-    t.same(here.left().filter((name) => !/\.outcome$|\.d$|\.d\/[^/.]*$/.test(name)), [])
+    writeFileSync(here.pidFile, `${NO_PID}\n`)
+    chmodSync(here.pidFile, 0)
+    t.match(await here.manager('healthy').ensureServerRunning(), { started: true })
+    t.equal(lstatSync(here.pidFile).mode & 0o777, 0o600, 'it is ours, and made anew')
+    await here.manager('healthy').stopServer()
+    here.nothingLeft(t)
   })
 
-  await t.test('is full', { skip: !isRoot && 'only root can mount a small file system' }, async (t) => {
-    const here = place(t)
-    const small = join(here.folder, 'small')
-    mkdirSync(small)
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=0700', 'tmpfs', small])
-    t.teardown(() => { execFileSync('umount', [small]) })
-    const manager = here.manager('healthy', { pidFile: join(small, 's.pid') })
-    try {
-      writeFileSync(join(small, 'filler'), Buffer.alloc(1024 * 1024))
-    } catch {
-      // That it does not fit is the point.
-    }
-    const error = await failureOf(manager.ensureServerRunning())
-    t.match(error, { code: 'STATE_UNUSABLE', message: /no space left on the device \(ENOSPC\)/ })
+  await t.test('anything in the folder that is not ours: names of other hosts, and names that are none', async (t) => {
+    const { here, precious, paths, manager, isUnharmed } = prepared(t)
+    makeFolder(paths.host)
+    const theirs = FORMS.filter(({ skip }) => !skip).flatMap(({ make, name }) =>
+      [paths.folder, paths.host].map((folder) => {
+        const path = join(folder, name.replaceAll(' ', '-'))
+        make(path, precious)
+        return path
+      }))
+    const before = theirs.map(pictureOf)
+    t.match(await manager.ensureServerRunning(), { started: true })
+    t.equal(await manager.stopServer(), true)
+    t.same(theirs.map(pictureOf), before, 'each is as it was')
     t.same(here.alive(), [])
-    rmSync(join(small, 'filler'))
-    t.match(await manager.ensureServerRunning(), { started: true }, 'the next call works')
-    await manager.stopServer()
-    t.same(readdirSync(small).filter((name) => !/\.log(\.prev)?$/.test(name)), [])
+    isUnharmed()
   })
+})
+
+/** What clients leave in the folder when they die. Its name alone says whose it is, so what it is does not matter. */
+const leftovers = (number: number): string[] => {
+  const [id, withoutClaim] = [0xa00 + number, 0xb00 + number].map((one) => one.toString(16).padStart(16, '0'))
+  const dead = NO_PID + number
+  return [
+    `${id}.${dead}.5.${dead}.claim`, `${id}.${dead}.5.tmp`, `${id}.${dead}.5.locking`,
+    ...['gate', 'ready', 'unattended', 'pin', 'ended', 'outcome', `${ID}.ending`, `${ID}.idle`].map((mark) => `${withoutClaim}.${mark}`),
+    ...['lease', 'watch'].map((hold) => `${ID}.${withoutClaim}.${dead}.5.${hold}`),
+  ]
+}
+
+t.test('what the dead have left in the folder', async (t) => {
+  await t.test('goes, whatever it is', async (t) => {
+    const { here, precious, paths, manager, isUnharmed } = prepared(t)
+    makeFolder(paths.host)
+    for (const [number, { make, skip, isFolder }] of FORMS.entries()) {
+      if (skip || isFolder) continue
+      for (const name of leftovers(number)) make(join(paths.host, name), precious)
+    }
+    t.match(await manager.ensureServerRunning(), { started: true })
+    t.same(readdirSync(paths.host).map((name) => name.replace(/^.*\./, '')).toSorted(), ['claim', 'gate', 'pin', 'ready'], 'only the new launch is there')
+    t.equal(await manager.stopServer(), true)
+    here.nothingLeft(t)
+    isUnharmed()
+  })
+
+  await t.test('stays and is named when it is a folder, which we never put there', async (t) => {
+    const { here, precious, paths, manager } = prepared(t)
+    makeFolder(paths.host)
+    for (const { make } of FORMS.filter(({ isFolder }) => isFolder)) {
+      for (const path of leftovers(0).map((name) => join(paths.host, name))) {
+        make(path, precious)
+        await refuses(t, () => manager.ensureServerRunning(), path)
+        rmSync(path, { recursive: true })
+      }
+    }
+    t.same([here.starts(), here.alive()], [[], []], 'nothing was started')
+  })
+})
+
+t.test('while the server runs', async (t) => {
+  const { here, precious, paths, manager, isUnharmed } = prepared(t)
+  const { pid } = await manager.ensureServerRunning()
+  const claim = readdirSync(paths.host).find((name) => name.endsWith('.claim'))!
+  const id = claim.slice(0, 16)
+  const whole = readFileSync(paths.pidFile, 'utf8')
+  const kept = tempFolder(t)
+
+  /** Each form in turn where something of ours may stand. What is there afterwards has not been touched, and what stood there comes back. */
+  const each = async (t: Test, paths: readonly string[], check: (form: Form) => Promise<void>): Promise<void> => {
+    for (const form of FORMS) {
+      if (form.skip) continue
+      t.comment(form.name)
+      const stood = paths.filter((path) => existsSync(path))
+      for (const path of stood) renameSync(path, join(kept, basename(path)))
+      const before = paths.map((path) => {
+        form.make(path, precious)
+        return pictureOf(path)
+      })
+      const inodes = paths.map((path) => lstatSync(path).ino)
+      await check(form)
+      for (const [index, path] of paths.entries()) {
+        if (lstatSync(path, { throwIfNoEntry: false })?.ino === inodes[index]) t.same(pictureOf(path), before[index], 'it is as it was')
+        rmSync(path, { recursive: true, force: true })
+      }
+      for (const path of stood) renameSync(join(kept, basename(path)), path)
+    }
+  }
+
+  const isShared = async (t: Test): Promise<void> => {
+    t.equal(await manager.isServerRunning(), true)
+    t.match(await manager.ensureServerRunning(), { started: false, pid })
+  }
+
+  // A mark says what it says by being there, and the PID file is a copy of the claim. Where the URL in a mark is needed and there is none, all are asked.
+  await t.test('its claim and its marks may be anything, all at once', (t) =>
+    each(t, [
+      claim, ...['gate', 'ready', 'unattended', 'pin', `${ID}.ending`, `${ID}.idle`].map((mark) => `${id}.${mark}`),
+      `${ID}.${id}.${process.pid}.${nodeSystem.self.start}.lease`, `${ID}.${id}.${NO_PID}.5.watch`,
+    ].map((name) => join(paths.host, name)), async () => {
+      await isShared(t)
+      t.match(await manager.status(), { pid, leases: [{ pid: process.pid, command: undefined, since: undefined }] })
+    }))
+
+  await t.test('a claim that is anything, and no PID file to say the same: that is told', async (t) => {
+    const path = join(paths.host, claim)
+    unlinkSync(paths.pidFile)
+    await each(t, [path], async () => {
+      t.match(await manager.status(), { state: 'unhealthy', pid })
+      await refuses(t, () => manager.ensureServerRunning(), path)
+    })
+    await isShared(t)
+  })
+
+  await t.test('an outcome of it may be anything that can be removed', async (t) => {
+    const path = join(paths.host, `${id}.outcome`)
+    await each(t, [path], async ({ isFolder }) => {
+      if (isFolder !== true) return isShared(t)
+      await refuses(t, () => manager.ensureServerRunning(), path)
+      t.match(await manager.status(), { state: 'ready', pid }, 'the server lives on')
+    })
+  })
+
+  await t.test('the lock may be anything, since nobody needs it', (t) => each(t, [paths.lock], () => isShared(t)))
+
+  await t.test('everyone is told what is wrong with the PID file', (t) => each(t, [paths.pidFile], async ({ name }) => {
+    if (HARMLESS_AS_PID_FILE.includes(name)) return isShared(t)
+    for (const method of ['status', 'isServerRunning', 'ensureServerRunning', 'stopServer'] as const) await refuses(t, () => manager[method](), paths.pidFile)
+  }))
+
+  await isShared(t)
+  t.equal(readFileSync(paths.pidFile, 'utf8'), whole)
+  t.equal(here.starts().length, 1, 'one server through it all')
+  isUnharmed()
+  t.equal(await manager.stopServer(), true)
+  here.nothingLeft(t)
+})
+
+t.test('what bears a name of a later format is not judged, and makes every call say so', async (t) => {
+  const { here, paths, manager } = prepared(t)
+  makeFolder(paths.host)
+  for (const name of [`${ID}.${NO_PID}.5.7.claim2`, `${ID}.ready2`, 'anything.lease3', `${ID}.${ID}.1.5.watch12`]) {
+    const path = join(paths.host, name)
+    writeFileSync(path, '')
+    for (const method of ['status', 'isServerRunning', 'ensureServerRunning', 'stopServer'] as const) await refuses(t, () => manager[method](), path, 'STATE_NEWER')
+    unlinkSync(path)
+  }
+  t.same([here.starts(), here.alive()], [[], []])
+})
+
+t.test('a server that somebody has marked as ended is replaced, whatever the mark is', async (t) => {
+  const { here, precious, paths, manager, isUnharmed } = prepared(t)
+  const { pid } = await manager.ensureServerRunning()
+  const [claim = ''] = readdirSync(paths.host).filter((name) => name.endsWith('.claim'))
+  FORMS.find(({ name }) => name.includes('link to somebody’s file'))!.make(join(paths.host, `${claim.slice(0, 16)}.ended`), precious)
+  t.match(await manager.ensureServerRunning(), { started: true })
+  here.oneAtATime(t)
+  t.not((await manager.status()).pid, pid)
+  isUnharmed()
+  await manager.stopServer()
+  here.nothingLeft(t)
+})
+
+t.test('the watch of a lease ends the server when the lease has ended, although its file is', async (t) => {
+  /** A watch looks at every file of its lease, so that one server faces many at once. */
+  const isWatched = async (t: Test, forms: readonly Form[]): Promise<void> => {
+    const { here, precious, paths, isUnharmed } = prepared(t)
+    const lease = await here.manager('healthy', { idleTimeout: 1 }).acquire()
+    const [id, launch] = readdirSync(paths.host).find((name) => name.endsWith('.lease'))!.split('.')
+    for (const [index, { make }] of forms.entries()) make(join(paths.host, `${id}.${launch}.${NO_PID + index}.5.watch`), precious)
+    await lease.release()
+    await until(() => here.alive().length === 0, 'the server to end')
+    // What cannot be removed is named by the next call.
+    if (!forms.some(({ isFolder }) => isFolder)) await until(() => here.left().length === 0, 'what is left of it to go')
+    isUnharmed()
+  }
+  const isOpened = ({ name }: Form): boolean => name === 'a FIFO' || name === 'a symbolic link to somebody’s file'
+  await t.test('any file', (t) => isWatched(t, FORMS.filter((form) => !form.skip && form.isFolder === undefined && !isOpened(form))))
+  await t.test('a folder', (t) => isWatched(t, FORMS.filter(({ isFolder }) => isFolder)))
+  for (const form of FORMS.filter(isOpened)) {
+    await t.test(form.name, (t) => isWatched(t, [form]))
+  }
 })

@@ -61,7 +61,7 @@ t.test('what is not a plain file of ours is told and not read', async (t) => {
   t.same(files.read(join(folder, 'folder')), { kind: 'foreign', what: 'is a folder' })
   t.same(files.read(join(folder, 'fifo')), { kind: 'foreign', what: 'is a FIFO' }, 'and a FIFO does not block')
   t.same(files.read(join(folder, 'socket')), { kind: 'foreign', what: 'is a socket' })
-  t.match(files.read('/dev/null'), { kind: 'foreign', what: 'is not a file' })
+  t.match(files.read('/dev/null'), { kind: 'foreign', what: 'is a device' })
   t.match(files.read(anothersFile(t)), { kind: 'foreign', what: `belongs to another user (uid ${isRoot ? 12_345 : 0})` })
 })
 
@@ -243,7 +243,7 @@ t.test('a log is a plain file or not there yet', async (t) => {
   symlinkSync('log', join(folder, 'link'))
   t.throws(() => files.inspectLog(join(folder, 'link')), { code: 'STATE_UNUSABLE', message: `${folder}/link: is a symbolic link, where the log should be` })
   t.throws(() => files.inspectLog(folder), { code: 'STATE_UNUSABLE', message: /is a folder/ })
-  t.throws(() => files.inspectLog('/dev/null'), { code: 'STATE_UNUSABLE', message: /is not a file/ })
+  t.throws(() => files.inspectLog('/dev/null'), { code: 'STATE_UNUSABLE', message: /is a device/ })
 })
 
 t.test('what does not exist has no real path', async (t) => {

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { identify } from '../../lib/system/process-table.js'
 import { watchOver } from '../../lib/system/watch-over.js'
 import { isAlive, stateOf } from '../clients.js'
 import { start } from '../child.js'
@@ -26,6 +27,8 @@ const aFolder = (t: Test) => {
   t.teardown(() => { process.execPath = execPath })
   return { folder, ran: () => readdirSync(root).includes('ran'), watch: (idleTimeout = 0) => watchOver({ pidFile: '/nowhere/s.pid', folder, launch: LAUNCH, lease: LEASE, idleTimeout }) }
 }
+
+const startOf = (pid: number): string => identify(pid)?.start ?? '5'
 
 const over = (pid: number): Promise<unknown> => until(() => !isAlive(pid), 'the watch to end')
 
@@ -52,7 +55,7 @@ t.test('dismissed, it ends at once and looks at nothing', async (t) => {
 t.test('where somebody else holds or watches the launch, it is left to them', async (t) => {
   for (const kind of ['lease', 'watch']) {
     const { folder, ran, watch } = aFolder(t)
-    writeFileSync(join(folder, `${OTHER}.${LAUNCH}.${process.pid}.5.${kind}`), '')
+    writeFileSync(join(folder, `${OTHER}.${LAUNCH}.${process.pid}.${startOf(process.pid)}.${kind}`), '')
     const { id, letGo } = await watch()
     letGo()
     await over(id.pid)
@@ -60,12 +63,13 @@ t.test('where somebody else holds or watches the launch, it is left to them', as
   }
 })
 
-t.test('a zombie, a process that is gone and the holder of another launch are nobody', async (t) => {
+t.test('a zombie, a process that is gone, a recycled number and the holder of another launch are nobody', async (t) => {
   const { folder, ran, watch } = aFolder(t)
   // A shell that does not wait for its child leaves a zombie for as long as it lives itself.
   const parent = start(t, '/bin/sh', ['-c', 'true & exec sleep 600'])
   const zombie = await until(() => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).find((pid) => stateOf(pid) === 'Z' && pid > parent.pid!), 'a zombie')
-  for (const [pid, launch] of [[zombie, LAUNCH], [2 ** 22, LAUNCH], [process.pid, OTHER]]) writeFileSync(join(folder, `${OTHER}.${launch}.${pid}.5.lease`), '')
+  for (const [pid, launch] of [[zombie, LAUNCH], [2 ** 22, LAUNCH], [process.pid, OTHER]] as const) writeFileSync(join(folder, `${OTHER}.${launch}.${pid}.${startOf(pid)}.lease`), '')
+  writeFileSync(join(folder, `${OTHER}.${LAUNCH}.${process.pid}.5.lease`), '')
   const { id, letGo } = await watch()
   letGo()
   await over(id.pid)
