@@ -229,6 +229,8 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
   await until(() => isOver || stateOf(wounded.pid) === 'T', `the ${series.victim} to come to its call`, 40_000)
   if (isOver) {
     const ended = await wounded.ended
+    // How often it polls depends on the machine: a call that it did not come to this time is no case.
+    if (ended.result !== undefined && callsOf(ended).length < call) return void t.pass(`it was over after ${callsOf(ended).length} calls`)
     if (frozen || ended.signal !== 'SIGKILL') return void t.fail(`the ${series.victim} ended by itself, after ${callsOf(ended).length} calls: ${ended.error?.message ?? 'well'}`)
   }
   const frozenAt = now()
