@@ -88,8 +88,8 @@ const STAGES: Readonly<Record<Victim, (t: Test, here: Place) => Promise<Stage>>>
   /** Follows the launch of a client that lives. */
   follower: async (_t, here) => {
     const launched = here.manager('', serverOf(here, true)).ensureServerRunning()
-    launched.catch(() => {})
-    const pid = await booting(here)
+    // It ends before it is told only by failing.
+    const pid = await Promise.race([booting(here), launched.then((server) => server.pid!)])
     return {
       goOn: () => {
         process.kill(pid, 'SIGUSR2')

@@ -86,9 +86,21 @@ export const tempPath = async (system: System, { host }: Paths): Promise<string>
  * Creates a file in the host's folder, as a whole. False when it is there already, or the folder is not: it
  * goes with its last claim, so whatever was to be said of a launch there is said too late.
  */
-export const createFile = async ({ system, paths }: { system: System; paths: Paths }, path: string, body: string): Promise<boolean> => {
+export const createFile = async ({ system, paths }: Place, path: string, body: string): Promise<boolean> =>
+  falseWhereNothingIs(system.create(path, body, await tempPath(system, paths)))
+
+/** Replaces a file as a whole, by way of the host's folder. False when that is gone. */
+export const replaceFile = async ({ system, paths }: Place, path: string, body: string): Promise<boolean> =>
+  falseWhereNothingIs(system.replace(path, body, await tempPath(system, paths)).then(() => true))
+
+interface Place {
+  readonly system: System
+  readonly paths: Paths
+}
+
+const falseWhereNothingIs = async (written: Promise<boolean>): Promise<boolean> => {
   try {
-    return await system.create(path, body, await tempPath(system, paths))
+    return await written
   } catch (error) {
     if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return false
     throw error

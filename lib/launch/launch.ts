@@ -13,7 +13,7 @@ import { basename, dirname, join } from 'node:path'
 import { formatPidFile } from '../state/pid-file.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { judge, type GatedChild } from '../system/system.js'
-import { claimPath, createFile, listClaims, markPath, tempPath, type Launch } from './claims.js'
+import { claimPath, createFile, listClaims, markPath, replaceFile, type Launch } from './claims.js'
 import { resolveCommand, type Command } from './command.js'
 import type { Context } from './context.js'
 import { environmentFor, withLaunchId } from './environment.js'
@@ -121,7 +121,10 @@ export const attempt = async (context: Context, port: number, stake: Stake): Pro
       await withdraw()
       return 'withdrawn'
     }
-    await system.replace(paths.pidFile, formatPidFile(record), await tempPath(system, paths))
+    if (!(await replaceFile(context, paths.pidFile, formatPidFile(record)))) {
+      await withdraw()
+      return 'withdrawn'
+    }
     report({ type: 'claimed', pid: child.id.pid, port, launchId: id })
     await child.open()
     return { launch, record, child }

@@ -10,7 +10,7 @@ import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { formatPidFile, readPidFile } from '../state/pid-file.js'
 import { judge, type Exit } from '../system/system.js'
-import { claimPath, createFile, listClaims, markPath, marksOf, tempPath, type Launch } from './claims.js'
+import { claimPath, createFile, listClaims, markPath, marksOf, replaceFile, type Launch } from './claims.js'
 import type { Context } from './context.js'
 import { endedBecause, LOG_LINES, readOutcomes, writeOutcome } from './outcome.js'
 import { isFree } from './ports.js'
@@ -82,7 +82,7 @@ export const alignPidFile = async (context: Context): Promise<void> => {
   if (living !== undefined) {
     const record = await recordOf(context, living, pidFile)
     if (record === undefined || (pidFile.kind === 'record' && pidFile.record.launch === living.id)) return
-    await system.replace(paths.pidFile, formatPidFile(record), await tempPath(system, paths))
+    await replaceFile(context, paths.pidFile, formatPidFile(record))
     return
   }
   // What another host wrote there is not ours to judge.
