@@ -79,7 +79,7 @@ export const decide = async (context: Context, began: number, lost: ReadonlySet<
   const seen = await survey(context, began)
   if (seen.failed !== undefined && seen.living === undefined) return { kind: 'failed', error: seen.failed }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
-  if (seen.pidFile.kind === 'record' && (await restoreClaim(context, seen.pidFile.record))) return { kind: 'withdrawn' }
+  if (seen.pidFile.kind === 'record' && (await restoreClaim(context, seen.pidFile.record)) !== 'over') return { kind: 'withdrawn' }
   if (seen.littered || seen.pidFile.kind !== 'absent') await cleanUp(context, seen, began)
   // Of what was over, the reason may be known by now.
   const { failed } = seen.over.length === 0 ? seen : await survey(context, began)

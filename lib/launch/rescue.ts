@@ -25,6 +25,6 @@ export const rescue = async (context: Context, launch: Launch, record: LaunchRec
   await withLock(system, paths, new Deadline(system, PATIENCE), async () => {
     const { living, listing } = await survey(context, Number.POSITIVE_INFINITY)
     if (listing.launches.some(({ id }) => id === launch.id)) return
-    if (living !== undefined || !(await restoreClaim(context, record))) await terminate(system, launch, record)
+    if (living !== undefined || (await restoreClaim(context, record)) === 'over') await terminate(system, launch, record)
   })
 }

@@ -9,16 +9,22 @@ import { claimPath, createFile, listClaims, markPath } from './claims.js'
 import type { Context } from './context.js'
 import { judgeLaunch } from './verdict.js'
 
-/** True when the claim of a launch that lives was missing, and is there again. Under the lock. */
-export const restoreClaim = async (context: Context, record: LaunchRecord): Promise<boolean> => {
+/** `lives`: its claim was there all along, or has been made since this client looked. */
+export type Restored = 'restored' | 'lives' | 'over'
+
+/** Gives a launch that lives its claim back, if it is missing. Under the lock. */
+export const restoreClaim = async (context: Context, record: LaunchRecord): Promise<Restored> => {
   const { system, paths } = context
-  if (record.host !== system.host()) return false
+  if (record.host !== system.host()) return 'over'
   const leader = { pid: record.pid, start: record.start, group: record.group }
   const { launches } = await listClaims(system, paths)
-  if (launches.some(({ id }) => id === record.launch) || (await judgeLaunch(system, { id: record.launch, leader })) === 'dead') return false
+  const listed = launches.find(({ id }) => id === record.launch)
+  const verdict = await judgeLaunch(system, { id: record.launch, leader })
+  if (listed !== undefined) return verdict === 'alive' && !listed.ended ? 'lives' : 'over'
+  if (verdict === 'dead') return 'over'
   // A file can say anything; that the process carries the id shows that it was launched as this.
   const carries = (await system.kin(leader, record.launch)).some(({ pid, carriesLaunchId }) => pid === record.pid && carriesLaunchId)
-  if (!carries) return false
+  if (!carries) return 'over'
   for (const folder of [paths.folder, paths.host]) await system.makeFolder(folder)
   await createFile(context, claimPath(paths, record.launch, leader), JSON.stringify(record))
   // What its marks said is lost: that its gate was opened is certain, whether it is ready somebody has to see anew.
@@ -26,5 +32,5 @@ export const restoreClaim = async (context: Context, record: LaunchRecord): Prom
   await createFile(context, markPath(paths, record.launch, 'unattended'), '')
   // Who used it is lost with them; a server that somebody may use is not ended for being idle.
   await createFile(context, markPath(paths, record.launch, 'pin'), '')
-  return true
+  return 'restored'
 }

@@ -87,7 +87,7 @@ export const alignPidFile = async (context: Context): Promise<void> => {
   }
   // What another host wrote there is not ours to judge.
   if (pidFile.kind !== 'record' || pidFile.record.host !== system.host()) return
-  if (!(await restoreClaim(context, pidFile.record))) await system.remove(paths.pidFile)
+  if ((await restoreClaim(context, pidFile.record)) === 'over') await system.remove(paths.pidFile)
 }
 
 /** Removes another tool's PID file whose process is shown to be gone. Under the lock. */
