@@ -123,7 +123,8 @@ export const parseDuration = (option: string, value: unknown, least = 0): number
   const expected = `a number of milliseconds${least > 0 ? ` of at least ${least}` : ''}, or a string such as '500ms', '30s' or '2m'`
   const match = typeof value === 'string' ? /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value.trim()) : null
   const ms = typeof value === 'number' ? value : match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? 'ms'] ?? 1)
-  if (!Number.isFinite(ms) || ms < least || ms > LONGEST) throw invalidOption(option, expected, value)
+  if (ms > LONGEST && Number.isFinite(ms)) throw invalidOption(option, `at most ${LONGEST} ms (24 days)`, value)
+  if (!Number.isFinite(ms) || ms < least) throw invalidOption(option, expected, value)
   return Math.round(ms)
 }
 

@@ -91,9 +91,9 @@ const STAGES: Readonly<Record<Victim, (t: Test, here: Place) => Promise<Stage>>>
     // It ends before it is told only by failing.
     const pid = await Promise.race([booting(here), launched.then((server) => server.pid!)])
     return {
-      goOn: () => {
+      goOn: async () => {
         process.kill(pid, 'SIGUSR2')
-        return launched
+        await launched
       },
     }
   },

@@ -58,11 +58,17 @@ export const endPastDeadline = (context: Context, launch: Launch, record: Launch
   end(context, launch.id, 'ending', tell(because, context.system.now()), async (listing) =>
     isReady(listing, launch.id) || (await probeLaunch(context, launch, record, LAST_CHECK)).healthy)
 
-/** The leases and watches of a launch whose processes are not shown to be dead. */
+/**
+ * The leases and watches of a launch whose processes are not shown to be dead. A watch that is stopped ends nothing,
+ * so it stands in nobody's way; a holder that is stopped holds. This process is not in its own way.
+ */
 export const liveHolds = async ({ system }: Context, { holds }: Listing, id: string): Promise<Hold[]> => {
   const live: Hold[] = []
   for (const hold of holds) {
-    if (hold.launch === id && judge(hold.process, await system.look(hold.process.pid)) !== 'dead') live.push(hold)
+    if (hold.launch !== id) continue
+    const look = await system.look(hold.process.pid)
+    const isIdle = hold.kind === 'watch' && (look.state === 'stopped' || hold.process.pid === system.self.pid)
+    if (!isIdle && judge(hold.process, look) !== 'dead') live.push(hold)
   }
   return live
 }

@@ -9,6 +9,10 @@ import { claimPath, createFile, listClaims, markPath } from './claims.js'
 import type { Context } from './context.js'
 import { judgeLaunch } from './verdict.js'
 
+/** A file can say anything; that the process carries the id of the launch shows that it was launched as this. */
+export const carriesItsId = async ({ system }: Context, { pid, start, group, launch }: LaunchRecord): Promise<boolean> =>
+  (await system.kin({ pid, start, group }, launch)).some((one) => one.pid === pid && one.start === start && one.carriesLaunchId)
+
 /** `lives`: its claim was there all along, or has been made since this client looked. */
 export type Restored = 'restored' | 'lives' | 'over'
 
@@ -22,9 +26,7 @@ export const restoreClaim = async (context: Context, record: LaunchRecord): Prom
   const verdict = await judgeLaunch(system, { id: record.launch, leader })
   if (listed !== undefined) return verdict === 'alive' && !listed.ended ? 'lives' : 'over'
   if (verdict === 'dead') return 'over'
-  // A file can say anything; that the process carries the id shows that it was launched as this.
-  const carries = (await system.kin(leader, record.launch)).some(({ pid, carriesLaunchId }) => pid === record.pid && carriesLaunchId)
-  if (!carries) return 'over'
+  if (!(await carriesItsId(context, record))) return 'over'
   for (const folder of [paths.folder, paths.host]) await system.makeFolder(folder)
   await createFile(context, claimPath(paths, record.launch, leader), JSON.stringify(record))
   // What its marks said is lost: that its gate was opened is certain, whether it is ready somebody has to see anew.

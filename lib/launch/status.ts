@@ -11,6 +11,7 @@ import { cleanUp, namesLiveProcess } from './decide.js'
 import { leasesOn, watchIfIdle } from './lease.js'
 import { findAdoptable } from './ports.js'
 import { readyUrl } from './ready-url.js'
+import { carriesItsId } from './restore.js'
 import type { ServerStatus } from './server-info.js'
 import { isClaimed, recordOf, survey } from './survey.js'
 
@@ -37,6 +38,13 @@ export const statusOf = async (context: Context): Promise<ServerStatus> => {
       since: new Date(record.since), adopted: false, launchId: id, bundled: record.bundled, launcher: record.launcher.pid, pinned: seen.living.pinned,
       ...(await leasesOn(context, seen.living, record.idleTimeout)), pidFile, logFile: record.logFile,
     }
+  }
+  const lost = seen.pidFile.kind === 'record' && seen.pidFile.record.host === context.system.host() ? seen.pidFile.record : undefined
+  if (lost !== undefined && !seen.listing.launches.some(({ id }) => id === lost.launch) && (await carriesItsId(context, lost))) {
+    // Its claim was deleted from outside. The next call that may write brings it back; until then who uses it is not known.
+    const { pid, port, since, launch: launchId, bundled, launcher, logFile: log } = lost
+    const url = lost.health.urls[0]!
+    return { ...NOTHING, state: await stateOf(context, lost, url), pid, url: new URL(url).origin, port, since: new Date(since), launchId, bundled, launcher: launcher.pid, pidFile, logFile: log }
   }
   const server = await findAdoptable(context)
   if (server !== undefined) {

@@ -25,6 +25,9 @@ import type { WatchPlan, Watcher } from './system.js'
 /** Not stdin, which Node closes when its child has ended, and the watch is not its child. */
 const PIPE = 3
 
+/** Seconds. */
+const SLICE = 30
+
 /** Not the shell that was spawned, but its child, so that the watch is a child of init. */
 const STARTER = 'one_server_watch=$1; shift; /bin/sh -c "$one_server_watch" "$@" <&3 3<&- >/dev/null 2>&1 & echo "pid $!"'
 
@@ -33,15 +36,25 @@ const STARTER = 'one_server_watch=$1; shift; /bin/sh -c "$one_server_watch" "$@"
  * fractions, $5 Node, $6 the PID file. A line means that it need not look any more. Its own files go first and
  * then it looks for others, so of several that end together the last one sees nobody. Another that seems to live
  * is left to look for itself (PID and start time, field 22 of proc_pid_stat(5), are its name); a zombie does not
- * (kill(2) still knows it, for ever where PID 1 does not reap), and
- * whatever else is uncertain the reaper judges. The file of the watch is touched to tell since when it waits.
+ * (kill(2) still knows it, for ever where PID 1 does not reap), nor one that is stopped, and whatever else is
+ * uncertain the reaper judges. The file of the watch is touched to tell since when it waits. A long wait is cut
+ * into slices, so that nothing waits for weeks for a launch that was stopped; a Node that is there no more (an
+ * update) is looked for in the PATH.
  */
 const WATCH = `
 read -r word && exit
 cd / && umask 077
-command -p touch -ch "$0/$1.$2."*.watch
-command -p sleep "$3" || command -p sleep "$4"
-command -p rm -f "$0/$1.$2."*
+node=$5; test -x "$node" || node=$(command -v node)
+run() { command -p "$@" || "$@"; }
+claimed() { for file in "$0/$2."*.claim; do test -e "$file"; done; }
+run touch -ch "$0/$1.$2."*.watch
+left=$4
+if test $left -gt ${SLICE}; then
+  while claimed "$@" && test $left -gt 0; do run sleep ${SLICE}; left=$((left - ${SLICE})); done
+else
+  command -p sleep "$3" || run sleep "$4"
+fi
+run rm -f "$0/$1.$2."*
 test -e "$0/$2.pin" && exit
 for file in "$0"/*".$2."*.lease "$0"/*".$2."*.watch; do
   test -e "$file" || continue
@@ -51,11 +64,14 @@ for file in "$0"/*".$2."*.lease "$0"/*".$2."*.watch; do
   number=0 start=
   for word in \${stat##*) }; do number=$((number + 1)); test $number = 20 && start=$word; done
   test "$start" = "$began" || continue
-  case \${stat##*) } in Z*) ;; *) exit ;; esac
+  case \${stat##*) } in Z*|T*) ;; *) exit ;; esac
 done
-for file in "$0/$2."*.claim; do test -e "$file" || exit; done
-exec "$5" -e 'eval(process.env.ONE_SERVER_REAPER)' "$6" "$2"
+claimed "$@" || exit
+exec "$node" -e 'eval(process.env.ONE_SERVER_REAPER)' "$6" "$2"
 `
+
+/** ms that the starter may take to say who the watch is. */
+const STARTER_TAKES = 5000
 
 const WINDOWS_WATCH = `
 const [folder, lease, launch, seconds] = process.argv.slice(1)
@@ -74,7 +90,9 @@ const start = ({ folder, lease, launch, idleTimeout, pidFile }: WatchPlan, sourc
   const args = [folder, lease, launch, seconds.toFixed(3), String(Math.ceil(seconds)), process.execPath, pidFile]
   // Inside Electron, Node is the editor unless it is told otherwise.
   const electron = process.versions['electron'] === undefined ? {} : { ELECTRON_RUN_AS_NODE: '1' }
-  const env = { ONE_SERVER_REAPER: source, ...electron }
+  // What finds and loads programs, and nothing else of the holder's.
+  const own = Object.fromEntries(['PATH', 'LD_LIBRARY_PATH'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
+  const env = { ...own, ONE_SERVER_REAPER: source, ...electron }
   const stdio: (number | 'pipe' | 'ignore')[] = ['ignore', 'pipe', 'ignore', 'pipe']
   const nothing = openSync(process.platform === 'win32' ? '\\\\.\\NUL' : '/dev/null', 'r+')
   try {
@@ -96,11 +114,17 @@ const cannotWatch = ({ folder }: WatchPlan, cause?: unknown): Error =>
 
 export const watchOver = async (plan: WatchPlan): Promise<Watcher> => {
   const child = start(plan, reaperSource)
-  const failed = new Promise<never>((_, reject) => { child.once('error', (cause) => reject(cannotWatch(plan, cause))) })
+  let timer: NodeJS.Timeout | undefined
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', (cause) => reject(cannotWatch(plan, cause)))
+    timer = setTimeout(() => { child.kill('SIGKILL'); reject(cannotWatch(plan)) }, STARTER_TAKES)
+  })
+  failed.catch(() => {})
   const pipe = child.stdio[PIPE] as Socket
   pipe.on('error', () => {})
   child.stdout!.on('error', () => {})
-  const line = await Promise.race([createInterface({ input: child.stdout! })[Symbol.asyncIterator]().next(), failed])
+  const said = createInterface({ input: child.stdout! })[Symbol.asyncIterator]().next()
+  const line = await Promise.race([said, failed]).finally(() => clearTimeout(timer))
   const pid = Number(/^pid (\d+)$/.exec(line.done === true ? '' : line.value)?.[1])
   const id = Number.isNaN(pid) ? undefined : identify(pid)
   if (id === undefined) {

@@ -310,7 +310,7 @@ export class World {
       for (const name of await system.list(folder)) if (name.startsWith(`${lease}.${launch}.`)) await system.remove(`${folder}/${name}`)
       const names = await system.list(folder)
       if (names.includes(`${launch}.pin`) || !names.some((name) => name.startsWith(`${launch}.`) && name.endsWith('.claim'))) return
-      for (const pid of others(names)) if ((await system.look(Number(pid))).state !== 'gone') return
+      for (const pid of others(names)) if (!['gone', 'stopped'].includes((await system.look(Number(pid))).state)) return
       await this.options.reaper?.(system, launch)
     }
     void go().catch(() => {}).finally(() => { watch.done = true; actor.crashed = true })

@@ -1,6 +1,6 @@
 /** The last one out stops the server, however the clients end, and nobody who uses it loses it. */
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -147,6 +147,30 @@ t.test('a watch that was killed alone costs its holder nothing, and the server g
   t.ok(isAlive(pid!), 'it is held')
   t.match(await one.release(), { failed: 0 })
   await gone(here, SOON)
+})
+
+t.test('a watch that is stopped leaves the server to the others', async (t) => {
+  const here = place(t)
+  const [one, other] = [holder(t, here, here.options('healthy', leased())), holder(t, here, here.options('healthy', leased()))]
+  await one.held
+  await other.held
+  const [stopped] = watchesOf(here)
+  process.kill(stopped!, 'SIGSTOP')
+  await one.release()
+  await other.release()
+  await gone(here, SOON)
+  process.kill(stopped!, 'SIGCONT')
+  await until(() => !isAlive(stopped!), 'the stopped watch to end')
+})
+
+t.test('a server whose claims were deleted is still told of', async (t) => {
+  const here = place(t)
+  const manager = here.manager('healthy')
+  const { pid, url } = await manager.ensureServerRunning()
+  rmSync(`${here.pidFile}.d`, { recursive: true })
+  t.match(await manager.status(), { state: 'ready', pid, url })
+  t.equal(await manager.stopServer(), true)
+  t.same(here.alive(), [])
 })
 
 t.test('a holder that is frozen keeps its lease', async (t) => {
