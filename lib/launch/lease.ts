@@ -41,10 +41,14 @@ const idleTimeoutOf = async (context: Context, id: string): Promise<number> => {
 }
 
 /** Sets a watch over a launch that nobody uses and nobody watches: its clients were killed, and what watched for them, too. */
-export const watchIfIdle = async (context: Context, { id, pinned }: Launch): Promise<void> => {
+export const watchIfIdle = async (context: Context, launch: Launch): Promise<void> => {
   const { system, paths } = context
+  const { id, pinned } = launch
   if (pinned || (await liveHolds(context, await listClaims(system, paths), id)).length > 0) return
-  const watcher = await setWatch(context, id, await system.randomId(), await idleTimeoutOf(context, id))
+  const record = await recordOf(context, launch)
+  // A claim that does not say what it claims may name anybody; whoever asks must not be the one who ends it.
+  if (record === undefined) return
+  const watcher = await setWatch(context, id, await system.randomId(), record.idleTimeout)
   watcher.letGo()
 }
 

@@ -17,11 +17,12 @@ const PATIENCE = 5000
 
 /** True when it has ended the launch. */
 export const reap = async (context: Context, id: string): Promise<boolean> => {
-  const { system, paths, settings } = context
+  const { system, paths } = context
   const { listing } = await survey(context, Number.POSITIVE_INFINITY)
   const launch = listing.launches.find((one) => one.id === id)
-  if (launch === undefined || launch.ended || !(await endWhenIdle(context, id))) return false
-  await settle(context, launch, (await recordOf(context, launch)) ?? settings)
+  const record = launch === undefined ? undefined : await recordOf(context, launch)
+  if (launch === undefined || launch.ended || record === undefined || !(await endWhenIdle(context, id))) return false
+  await settle(context, launch, record)
   await withLock(system, paths, new Deadline(system, PATIENCE), async () => cleanUp(context, await survey(context, Number.POSITIVE_INFINITY))).catch(() => {})
   return true
 }
