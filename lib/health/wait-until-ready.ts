@@ -22,6 +22,9 @@ const SLICE = 250
 const FIRST_PAUSE = 5
 const GROWTH = 1.25
 
+/** The first pause between two checks of a server that listens, in ms; each slice doubles it, until `interval`. */
+const FIRST_CHECKS = 25
+
 const nextTurn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
 
 /**
@@ -77,13 +80,14 @@ export const waitUntilReady = async (
     if (ended) break
     if (url === undefined) continue
     const patience = Math.min(timeout, SLICE)
-    const between = Math.min(interval, slices < 5 ? 25 : interval)
+    // A young launch is asked more often, and settles at the pace that was asked for.
+    const between = Math.min(interval, FIRST_CHECKS * 2 ** slices)
     slices++
     const slice = waitOn({
       resources: [url.replace(/^http(s?):/, 'http$1-get:')],
-      // A young launch is asked more often: a few short slices, then the pace that was asked for.
       interval: between,
-      timeout: patience + between,
+      // The check after the slice is the next one at this pace.
+      timeout: Math.ceil(patience / between) * between,
       httpTimeout: patience,
       window: 0,
       simultaneous: 1,
@@ -97,6 +101,7 @@ export const waitUntilReady = async (
     if (await Promise.race([slice, end])) return url
     // Not for wait-on: an answer that takes longer than a slice, and one whose body does not end. Its status is the answer.
     if (!ended && (await probe({ urls: [url], headers }, timeout, cancel.signal)).healthy) return url
+    await pauseFor(between)
   }
   return undefined
 }

@@ -1,0 +1,100 @@
+/**
+ * The two pictures in the README, as SVG: how the time until the last client is ready grows with the number of
+ * clients, and what each client of one crowd waited. Times are multiples of a floor of the same run, because
+ * the machine's own speed says nothing about any of the sides.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { median } from '../recovery.js'
+import { crowd, type Lived } from './processes.js'
+import { onGround, ours, plain, polling, sockDaemon, type Bench, type ColdSide } from './sides.js'
+
+/** Told apart without colour, too: each line and panel bears its name. */
+const COLOURS = new Map([['floor', '#6b7280'], ['one-server', '#1d4ed8'], ['plain use of the packages', '#b45309'], ['sock-daemon', '#7c3aed']])
+
+const WIDTH = 760
+
+const text = (x: number, y: number, words: string, more = ''): string => `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${words.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</text>`
+
+const line = (x1: number, y1: number, x2: number, y2: number, stroke = '#e5e7eb'): string =>
+  `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" stroke="${stroke}"/>`
+
+/** White below, so that it can be read on a dark page. */
+const picture = (height: number, title: string, parts: readonly string[]): string => [
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#111827" role="img">`,
+  `<title>${title}</title>`, `<rect width="${WIDTH}" height="${height}" rx="6" fill="#fff"/>`, text(16, 24, title, 'font-size="14" font-weight="600"'), ...parts, '</svg>', '',
+].join('\n')
+
+/** Clients of one side, together and cold. */
+const gathered = (bench: Bench, side: ColdSide, clients: number): Promise<{ wall: number; lived: readonly Lived[] }> =>
+  onGround(0, (ground) => side.around(bench, ground, (env) => crowd(clients, side.command(bench, env), env, side === sockDaemon ? ground.folder : undefined)))
+
+const growth = async (bench: Bench, place: string): Promise<string> => {
+  const counts = [1, 2, 5, 10, 20, 50, 100]
+  const sides = [polling, ours, sockDaemon, plain]
+  const times = new Map(sides.map(({ name }) => [name, [] as number[]]))
+  for (const count of counts) {
+    const rounds = count > 20 ? 3 : 5
+    const found = new Map(sides.map(({ name }) => [name, [] as number[]]))
+    for (let round = 0; round < rounds; round++) for (const side of sides) found.get(side.name)!.push((await gathered(bench, side, count)).wall)
+    for (const [name, walls] of found) times.get(name)!.push(median(walls))
+  }
+
+  const [left, right, top, bottom] = [64, WIDTH - 180, 56, 372]
+  const unit = times.get('floor')![0]!
+  const most = Math.max(...[...times.values()].flat()) / unit
+  const x = (count: number): number => left + (Math.log(count) / Math.log(100)) * (right - left)
+  const y = (value: number): number => bottom - (Math.log(value / 0.8) / Math.log((most * 1.15) / 0.8)) * (bottom - top)
+  const ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500].filter((value) => value <= most * 1.15)
+
+  // Names at the ends of the lines, moved apart where they would lie on each other.
+  let above = Infinity
+  const labels = [...times].map(([name, all]) => ({ name, at: y(all.at(-1)! / unit) })).toSorted((one, other) => other.at - one.at).map(({ name, at }) => {
+    above = Math.min(at, above - 16)
+    return text(right + 10, above + 4, name, `fill="${COLOURS.get(name)}" font-weight="600"`)
+  })
+  return picture(440, 'Time until the last of n clients is ready, all started at once without a server', [
+    text(16, 44, '1 = one client that polls bare, with the server spawned beside it; both axes are logarithmic', 'fill="#6b7280"'),
+    ...ticks.flatMap((value) => [line(left, y(value), right, y(value)), text(left - 8, y(value) + 4, `${value} ×`, 'text-anchor="end"')]),
+    ...counts.flatMap((count) => [line(x(count), top, x(count), bottom, '#f3f4f6'), text(x(count), bottom + 18, String(count), 'text-anchor="middle"')]),
+    text((left + right) / 2, bottom + 38, 'clients', 'text-anchor="middle"'),
+    ...[...times].map(([name, all]) => {
+      const points = all.map((ms, at) => `${x(counts[at]!).toFixed(1)},${y(ms / unit).toFixed(1)}`)
+      return `<polyline points="${points.join(' ')}" fill="none" stroke="${COLOURS.get(name)}" stroke-width="2"/>` +
+        points.map((point) => `<circle cx="${point.split(',')[0]}" cy="${point.split(',')[1]}" r="3" fill="${COLOURS.get(name)}"/>`).join('')
+    }),
+    ...labels, text(16, 430, place, 'fill="#6b7280" font-size="11"'),
+  ])
+}
+
+const timeline = async (bench: Bench, place: string): Promise<string> => {
+  const CLIENTS = 20
+  const sides = [polling, ours, plain]
+  const panels: { name: string; lived: readonly Lived[]; wall: number }[] = []
+  for (const side of sides) panels.push({ name: side.name, ...(await gathered(bench, side, CLIENTS)) })
+
+  const [left, right, row] = [16, WIDTH - 16, 7]
+  const unit = panels[0]!.wall
+  const most = Math.max(...panels.map(({ wall }) => wall)) / unit
+  const x = (ms: number): number => left + (ms / unit / most) * (right - left)
+  const parts: string[] = [text(16, 44, '1 = the time in which 20 bare clients are ready; each bar is one process, from its spawn until it goes on', 'fill="#6b7280"')]
+  let top = 60
+  for (const { name, lived, wall } of panels) {
+    const zero = Math.min(...lived.map(({ began }) => began))
+    parts.push(text(left, top + 12, name, `fill="${COLOURS.get(name)}" font-weight="600"`), text(left + 230, top + 12, `the last is ready at ${(wall / unit).toFixed(2)} ×`))
+    for (let tick = 0; tick <= most; tick++) parts.push(line(x(tick * unit), top + 20, x(tick * unit), top + 22 + CLIENTS * row))
+    lived.toSorted((one, other) => one.ended - other.ended).forEach(({ began, ended }, at) => {
+      parts.push(`<rect x="${x(began - zero).toFixed(1)}" y="${top + 22 + at * row}" width="${Math.max(1, x(ended - zero) - x(began - zero)).toFixed(1)}" height="${row - 2}" fill="${COLOURS.get(name)}"/>`)
+    })
+    top += 22 + CLIENTS * row + 14
+  }
+  for (let tick = 0; tick <= most; tick++) parts.push(text(x(tick * unit), top + 6, `${tick} ×`, tick === 0 ? '' : 'text-anchor="middle"'))
+  return picture(top + 40, 'Twenty clients at once, and no server yet', [...parts, text(16, top + 30, place, 'fill="#6b7280" font-size="11"')])
+}
+
+/** Draws both into `folder`. */
+export const drawPlots = async (bench: Bench, folder: string, place: string): Promise<void> => {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'time-to-ready.svg'), await growth(bench, place))
+  writeFileSync(join(folder, 'crowd.svg'), await timeline(bench, place))
+}
