@@ -1,14 +1,14 @@
 /**
  * The second half of the build, after tsc: what is installed is few files. Node spends about half a ms on
  * each module that it loads and 2 ms on each 100 kB of source, and most calls find a server that is ready. So
- * what such a call needs is one file, `ready.js`; what another call needs is loaded by it, and imports from
- * that one file what it shares with it, so that there is one `OneServerError` and not two.
+ * what such a call needs is one file, `index.js`; what another call needs lies in `lib/` and is loaded by it. That takes
+ * from `index.js` what it shares with it, so that there is one `OneServerError` and not two: by the export
+ * `internals`, which no type declares. The command line is one file likewise, with `start` in it.
  *
  *     node lib/bundle.mjs dist     makes dist/package from dist/lib
  */
-import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
 
 const [, , dist = 'dist'] = process.argv
@@ -28,56 +28,80 @@ writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource =
 
 const esm = { ...common, format: 'esm', packages: 'external', minifyWhitespace: true, minifySyntax: true }
 
-/** Modules of ours by their absolute path; each `import()` of one is a file of its own. */
-const lazy = new Set()
-
-/** Leaves what is imported lazily to files beside it. */
-const apart = {
+/** Leaves what is imported lazily, `inline` excepted, to files of their own: `lazy` has their sources and names. */
+const apart = (lazy, where, name, inline = []) => ({
   name: 'apart',
   setup: ({ onResolve }) => {
     onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
-      if (kind !== 'dynamic-import') return undefined
-      lazy.add(resolve(resolveDir, path))
-      return { path: `./${basename(path)}`, external: true }
+      if (kind !== 'dynamic-import' || inline.includes(basename(path, '.js'))) return undefined
+      const file = name(basename(path, '.js'))
+      lazy.set(file, resolve(resolveDir, path))
+      return { path: `${where}${file}.js`, external: true }
     })
   },
-}
+})
+
+/** What each of our files takes of what by name. */
+const taken = new Map(readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js')).map((file) => [
+  join(lib, file),
+  [...readFileSync(join(lib, file), 'utf8').matchAll(/^(?:import|export) \{([^}]*)\} from '([^']+)'/gm)].map(([, names, from]) => ({
+    from: from.startsWith('.') ? resolve(lib, dirname(file), from) : from, names: names.split(',').map((name) => name.trim().replace(/ as .*/, '')).filter(Boolean),
+  })),
+]))
+
+/** What is taken of a module by those files that `by` holds of. */
+const takenOf = (module, by = () => true) =>
+  [...new Set([...taken].filter(([file]) => by(file)).flatMap(([, imports]) => imports.filter(({ from }) => from === module).flatMap(({ names }) => names)))]
 
 /** An import of `node:fs` by name reads all that it has, and loads what is lazy in it: streams, promises. */
 const builtins = {
   name: 'builtins',
   setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }))
-    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})` }))
+    onResolve({ filter: /^node:/ }, ({ path, kind }) => (kind === 'import-statement' ? { path, namespace: 'builtin' } : undefined))
+    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({ contents: `export const { ${takenOf(path).join(', ')} } = process.getBuiltinModule(${JSON.stringify(path)})` }))
   },
 }
 
-/** Takes from `ready.js` what it has. */
-const shared = (inReady) => ({
+/** Takes from `index.js` what it has. */
+const shared = (names) => ({
   name: 'shared',
-  setup: ({ onResolve }) => {
-    onResolve({ filter: /^\./ }, ({ path, resolveDir }) => (inReady.has(resolve(resolveDir, path)) ? { path: './ready.js', external: true } : undefined))
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^internals$/ }, () => ({ path: '../index.js', external: true }))
+    onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
+      const file = resolve(resolveDir, path)
+      return kind === 'import-statement' && names.has(file) ? { path: file, namespace: 'shared' } : undefined
+    })
+    onLoad({ filter: /./, namespace: 'shared' }, ({ path }) => ({ contents: `import { internals } from 'internals'; export const { ${names.get(path).join(', ')} } = internals` }))
   },
 })
 
-const { metafile } = await build({ ...esm, entryPoints: [join(lib, 'index.js')], write: false, metafile: true, plugins: [apart] })
-const inReady = new Set(Object.keys(metafile.inputs).map((path) => resolve(path)).filter((path) => path !== join(lib, 'index.js')))
+const index = join(lib, 'index.js')
+const lazy = new Map()
+const here = (name) => name
+const { metafile } = await build({ ...esm, entryPoints: [index], write: false, metafile: true, plugins: [apart(lazy, './lib/', here)] })
 
-const names = new Map()
-for (const path of inReady) {
-  for (const name of Object.keys(await import(pathToFileURL(path)))) {
-    if (names.has(name)) throw new Error(`${path} and ${names.get(name)} both export ${name}, and ready.js can have it once`)
-    names.set(name, path)
-  }
-}
+/** What the files beside it take of each file that is in it. */
+const inIndex = Object.keys(metafile.inputs).map((input) => resolve(input))
+const names = new Map(inIndex.filter((file) => file !== index).map((file) => [file, takenOf(file, (by) => !inIndex.includes(by))]))
+const all = [...names.values()].flat()
+if (new Set(all).size < all.length) throw new Error(`internals can have a name once: ${all.toSorted().filter((name, at, sorted) => name === sorted[at - 1])}`)
 
 await build({
-  ...esm, outfile: join(out, 'lib/ready.js'), plugins: [apart, builtins],
-  stdin: { contents: [...inReady].map((path) => `export * from ${JSON.stringify(path)}`).join('\n'), resolveDir: lib },
+  ...esm, outfile: join(out, 'index.js'), plugins: [apart(lazy, './lib/', here), builtins],
+  stdin: {
+    resolveDir: lib,
+    contents: [
+      ...[...names].map(([file, own]) => `import { ${own.join(', ')} } from ${JSON.stringify(file)}`),
+      "export * from './index.js'", `export const internals = { ${all.join(', ')} }`,
+    ].join('\n'),
+  },
 })
-await build({ ...esm, entryPoints: [...lazy], outdir: join(out, 'lib'), entryNames: '[name]', splitting: true, plugins: [shared(inReady)] })
-await build({ ...esm, entryPoints: { cli: join(lib, 'cli/bin.js') }, outdir: join(out, 'lib'), plugins: [shared(inReady)] })
+await build({ ...esm, entryPoints: Object.fromEntries(lazy), outdir: join(out, 'lib'), splitting: true, plugins: [shared(names)] })
 
-const surface = Object.keys(await import(pathToFileURL(join(lib, 'index.js'))))
-writeFileSync(join(out, 'index.js'), `export { ${surface.join(', ')} } from './lib/ready.js'\n`)
+const commands = new Map()
+const called = (name) => `cli-${name}`
+await build({ ...esm, entryPoints: { cli: join(lib, 'cli/bin.js') }, outdir: join(out, 'lib'), plugins: [apart(commands, './', called, ['start', 'failure']), shared(names), builtins] })
+// Of each other they load what is rare, which is not worth a file.
+await build({ ...esm, entryPoints: Object.fromEntries(commands), outdir: join(out, 'lib'), splitting: true, plugins: [shared(names)] })
+
 copyFileSync(join(lib, 'session-server.js'), join(out, 'session-server.js'))

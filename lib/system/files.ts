@@ -29,7 +29,7 @@ const isOurs = ({ uid }: Stats): boolean => process.getuid === undefined || uid 
 
 export const realpath = (path: string): string | undefined => {
   try {
-    return realpathSync(path)
+    return realpathSync.native(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw unusable(path, 'cannot be resolved', error)

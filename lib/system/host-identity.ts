@@ -41,7 +41,7 @@ const timeNamespace = (): string => {
 const linux = (): string => {
   const pid = required('/proc/self', readlinkSync)
   if (pid !== String(process.pid)) throw stateUnusable('/proc', 'belongs to another PID namespace', HINT)
-  const boot = required('/proc/sys/kernel/random/boot_id', (path) => readFileSync(path, 'latin1')).replace(/[^0-9a-f]/g, '')
+  const boot = required('/proc/sys/kernel/random/boot_id', (path) => readFileSync(path, 'utf8')).replace(/[^0-9a-f]/g, '')
   if (boot.length !== 32) throw stateUnusable('/proc/sys/kernel/random/boot_id', 'has an unknown form', HINT)
   return [boot.slice(0, 16), namespace('pid'), namespace('net'), timeNamespace()].join('-')
 }

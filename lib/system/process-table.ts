@@ -41,7 +41,8 @@ const parseStat = (text: string): Entry | undefined => {
 
 const readStat = (pid: number): Entry | undefined => {
   try {
-    return parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    // A name that is no UTF-8 does no harm before the last parenthesis, and Node reads UTF-8 in one call.
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'))
   } catch {
     return undefined
   }
