@@ -1,7 +1,9 @@
 /**
  * Readiness, as the launcher waits for it: wait-on against the health URL. Only the launcher loads
- * wait-on (46 packages, some hundred ms), and it does so after the gate is open, while the server
- * boots; twenty clients that each loaded it would take longer than the server.
+ * wait-on (46 packages, some hundred ms); twenty clients that each loaded it would take longer than the
+ * server. It does so after the gate is open, and only where there is something to wait for: while a server
+ * takes its time to boot, or when one that listens is not healthy yet. One that answers 200 as soon as it
+ * listens is ready before wait-on would be.
  *
  * What wait-on does not do is done around it: it cannot be cancelled, so it runs in short slices; it
  * polls at one pace, so a young launch gets faster slices; it would send requests that cannot be
@@ -18,9 +20,12 @@ type WaitOn = (options: WaitOnOptions) => Promise<void>
 /** How long one slice of wait-on waits for an answer, in ms: what has settled must not hold the process for longer. */
 const SLICE = 250
 
-/** The first pause between two looks, in ms; it grows until `interval`. */
+/** Pauses between two looks whether something listens: from 5 ms on, a thirtieth of the time that has been waited, until `interval`. */
 const FIRST_PAUSE = 5
-const GROWTH = 1.25
+const SHARE = 1 / 30
+
+/** A server that does not listen after this, in ms, leaves the time to load wait-on. */
+const LOAD_AFTER = 500
 
 /** The first pause between two checks of a server that listens, in ms; each slice doubles it, until `interval`. */
 const FIRST_CHECKS = 25
@@ -65,16 +70,23 @@ export const waitUntilReady = async (
     await Promise.race([end, new Promise((resolve) => { timer = setTimeout(resolve, ms) })])
     clearTimeout(timer)
   }
-  const loading = loadWaitOn(() => ended)
-  loading.catch(() => {})
-  let pause = Math.min(FIRST_PAUSE, interval)
+  let loading: Promise<WaitOn> | undefined
+  const load = (): Promise<WaitOn> => {
+    loading ??= loadWaitOn(() => ended)
+    loading.catch(() => {})
+    return loading
+  }
+  const began = performance.now()
   for (let slices = 0; !ended;) {
-    if ((await nextCandidate(urls, slices)) === undefined) {
-      await pauseFor(pause)
-      pause = Math.min(pause * GROWTH, interval)
+    const candidate = await nextCandidate(urls, slices)
+    if (candidate === undefined) {
+      const waited = performance.now() - began
+      if (waited > LOAD_AFTER) void load()
+      await pauseFor(Math.min(Math.max(FIRST_PAUSE, waited * SHARE), interval))
       continue
     }
-    const waitOn = await loading
+    if (loading === undefined && (await probe({ urls: [candidate], headers }, timeout, cancel.signal)).healthy) return candidate
+    const waitOn = await load()
     // Looked at again: while wait-on was loading, the address that comes first may have begun to listen, too.
     const url = await nextCandidate(urls, slices)
     if (ended) break
