@@ -28,14 +28,14 @@ writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource =
 
 const esm = { ...common, format: 'esm', packages: 'external', minifyWhitespace: true, minifySyntax: true }
 
-/** Leaves what is imported lazily, `inline` excepted, to files of their own: `lazy` has their sources and names. */
+/** Leaves what is imported lazily, `inline` excepted, to files beside it: `lazy` has for each the sources that are in it. */
 const apart = (lazy, where, name, inline = []) => ({
   name: 'apart',
   setup: ({ onResolve }) => {
     onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
       if (kind !== 'dynamic-import' || inline.includes(basename(path, '.js'))) return undefined
       const file = name(basename(path, '.js'))
-      lazy.set(file, resolve(resolveDir, path))
+      lazy.set(file, new Set([...(lazy.get(file) ?? []), resolve(resolveDir, path)]))
       return { path: `${where}${file}.js`, external: true }
     })
   },
@@ -77,7 +77,22 @@ const shared = (names) => ({
 
 const index = join(lib, 'index.js')
 const lazy = new Map()
-const here = (name) => name
+/** What a crowd loads that finds no server, in one file; the rest is for the one who launches, or rare. */
+const CROWD = ['bring-up', 'lease', 'status', 'stop', 'file-lock']
+const here = (name) => (CROWD.includes(name) ? 'bring-up' : name)
+
+/** Entry points of several sources each. */
+const joined = (lazy) => ({
+  name: 'joined',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^joined:/ }, ({ path }) => ({ path: path.slice('joined:'.length), namespace: 'joined' }))
+    onLoad({ filter: /./, namespace: 'joined' }, ({ path }) => ({ contents: [...lazy.get(path)].map((source) => `export * from ${JSON.stringify(source)}`).join('\n'), resolveDir: lib }))
+  },
+})
+const beside = (lazy, more) => build({
+  ...esm, outdir: join(out, 'lib'), splitting: true, plugins: [joined(lazy), ...more],
+  entryPoints: [...lazy.keys()].map((name) => ({ in: `joined:${name}`, out: name })),
+})
 const { metafile } = await build({ ...esm, entryPoints: [index], write: false, metafile: true, plugins: [apart(lazy, './lib/', here)] })
 
 /** What the files beside it take of each file that is in it. */
@@ -96,12 +111,12 @@ await build({
     ].join('\n'),
   },
 })
-await build({ ...esm, entryPoints: Object.fromEntries(lazy), outdir: join(out, 'lib'), splitting: true, plugins: [shared(names)] })
+await beside(lazy, [shared(names)])
 
 const commands = new Map()
 const called = (name) => `cli-${name}`
 await build({ ...esm, entryPoints: { cli: join(lib, 'cli/bin.js') }, outdir: join(out, 'lib'), plugins: [apart(commands, './', called, ['start', 'failure']), shared(names), builtins] })
 // Of each other they load what is rare, which is not worth a file.
-await build({ ...esm, entryPoints: Object.fromEntries(commands), outdir: join(out, 'lib'), splitting: true, plugins: [shared(names)] })
+await beside(commands, [shared(names)])
 
 copyFileSync(join(lib, 'session-server.js'), join(out, 'session-server.js'))

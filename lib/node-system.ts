@@ -111,7 +111,7 @@ export const nodeSystem: System = {
     let lock: FileLock | undefined
     return {
       try: async () => {
-        lock ??= (await import('./system/file-lock.js')).fileLock(paths, self(), now, randomId)
+        lock ??= (await import('./system/file-lock.js')).fileLock(paths, self(), now)
         return lock.try()
       },
     }

@@ -30,10 +30,10 @@ const GRACE = 1000
 /** Health checks in a row that must fail before a launch past its deadline is ended. */
 const FAILURES = 3
 
-/** Wakes the follower whenever something changes in the folder. */
-const changesIn = ({ system, paths }: Context) => {
+/** Wakes the follower whenever something changes of its launch: in a crowd much happens in the folder that is not about it. */
+const changesOf = (id: string, { system, paths }: Context) => {
   let wake = (): void => {}
-  const close = system.watch(paths.host, () => wake())
+  const close = system.watch(paths.host, (name) => { if (name === undefined || name.startsWith(id)) wake() })
   return {
     pause: close === undefined ? UNWATCHED : WATCHED,
     next: () => new Promise<void>((resolve) => { wake = resolve }),
@@ -51,7 +51,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
   const { id, leader } = first
   // However far in the future a record says that it is: no launch has longer than it was given.
   const until = Math.min(record.deadline, system.now() + record.startupTimeout)
-  const changes = changesIn(context)
+  const changes = changesOf(id, context)
   report({ type: 'waiting', for: 'launch', pid: leader.pid })
   let deadSince: number | undefined
   let failures = 0

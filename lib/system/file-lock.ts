@@ -7,20 +7,24 @@
  * wall clock: two seconds at least after a crash, and hours when the clock was set back. Here each
  * client leaves a note with its PID and start time before it makes the lock, so a lock without the
  * note of a live process is stale now; and one whose holder lives but does not refresh it ages on the
- * monotonic clock of the one who looks at it.
+ * monotonic clock of the one who looks at it. The note comes before proper-lockfile is loaded, so that of
+ * a crowd one client loads it, and the others need not.
  */
-import { lstatSync, mkdir, readdirSync, rmdir, rmdirSync, Stats, utimes, writeFileSync, type NoParamCallback } from 'node:fs'
+import { lstatSync, mkdir, rmdir, rmdirSync, Stats, utimes, writeFileSync, type NoParamCallback } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { stateUnusable } from '../errors.js'
 import type { Paths } from '../paths.js'
-import { remove } from './files.js'
+import { list, remove } from './files.js'
 import { lookAt } from './process-table.js'
 import { judge, type FileLock, type HeldLock, type ProcessId } from './system.js'
 
 /** ms without a refresh after which a lock whose holder lives is taken over. proper-lockfile refreshes every 1000 ms. */
 const STALE = 3000
 const REFRESH = 1000
+
+/** ms that another client has between its note and its lock, before it is no longer waited for. */
+const TAKING = 500
 
 type Lockfile = typeof import('proper-lockfile')
 
@@ -60,35 +64,44 @@ let lockfile: Promise<Lockfile> | undefined
 /** Inode and mtime may be those of the lock before (proper-lockfile rounds the mtime up to a second); the ctime is the kernel's own. */
 const sameLock = (one: Stats, other: Stats): boolean => one.ino === other.ino && one.mtimeMs === other.mtimeMs && one.ctimeMs === other.ctimeMs
 
-export const fileLock = (paths: Paths, self: ProcessId, now: () => number, randomId: () => Promise<string>): FileLock => {
+export const fileLock = (paths: Paths, self: ProcessId, now: () => number): FileLock => {
   /** The lock as this client last saw it, and since when it has not been refreshed. */
   let seen: { stats: Stats; since: number } | undefined
 
-  const liveNotes = (own: string | undefined): boolean => {
-    let alive = false
-    for (const name of readdirSync(paths.host)) {
+  /** The notes that this client has seen, and since when. */
+  let taking = new Map<string, number>()
+
+  const liveNotes = (own?: string): string[] => {
+    const alive: string[] = []
+    for (const name of list(paths.host)) {
       const match = NOTE.exec(name)
       if (match === null || name === own) continue
       const holder = { pid: Number(match[1]), start: match[2]! }
       const look = lookAt(holder.pid)
       if (judge(holder, look) === 'dead') remove(join(paths.host, name))
       // A stopped process may be stopped for hours; the claim covers it when it goes on.
-      else if (look.state !== 'stopped') alive = true
+      else if (look.state !== 'stopped') alive.push(name)
     }
     return alive
+  }
+
+  /** Whether somebody else is about to take the lock. Not for longer than a moment, whatever became of it. */
+  const isBeingTaken = (): boolean => {
+    taking = new Map(liveNotes().map((name) => [name, taking.get(name) ?? now()]))
+    return [...taking.values()].some((since) => now() - since < TAKING)
   }
 
   /** ms since the lock was last refreshed, as far as this client could see. */
   const age = (stats: Stats, own: string | undefined): number => {
     if (seen === undefined || !sameLock(seen.stats, stats)) seen = { stats, since: now() }
-    return liveNotes(own) ? now() - seen.since : Number.POSITIVE_INFINITY
+    return liveNotes(own).length > 0 ? now() - seen.since : Number.POSITIVE_INFINITY
   }
 
   const isHeld = (): boolean => {
     try {
       return age(lstatSync(paths.lock), undefined) < STALE
     } catch {
-      return false
+      return isBeingTaken()
     }
   }
 
@@ -147,12 +160,13 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number, rando
     async try(): Promise<HeldLock | undefined> {
       refuseAnothers()
       if (isHeld()) return undefined
-      lockfile ??= load()
-      const { lock } = await lockfile
-      const note = `${await randomId()}.${self.pid}.${self.start}.locking`
+      // Random, since a process may have two copies of this file; not from node:crypto, which costs a crowd more than the note.
+      const note = `${Math.floor(Math.random() * 2 ** 52).toString(16)}.${self.pid}.${self.start}.locking`
       const removeNote = () => { remove(join(paths.host, note)) }
       const take = async (): Promise<() => Promise<void>> => {
         writeFileSync(join(paths.host, note), '', { flag: 'wx', mode: 0o600 })
+        lockfile ??= load()
+        const { lock } = await lockfile
         return lock(paths.pidFile, {
           fs: judging(note), realpath: false, retries: 0, stale: STALE, update: REFRESH,
           // The default would throw from a timer and end the host. The claim decides, so it only matters for the release.

@@ -222,9 +222,9 @@ export const tail = (path: string, lines: number): string => {
   }
 }
 
-export const watch = (folder: string, onChange: () => void): (() => void) | undefined => {
+export const watch = (folder: string, onChange: (name: string | undefined) => void): (() => void) | undefined => {
   try {
-    const watcher = watchFolder(folder, { persistent: false }, onChange)
+    const watcher = watchFolder(folder, { persistent: false }, (_, name) => onChange(name ?? undefined))
     // The folder may be deleted, or inotify be exhausted: the slow poll is the safety net.
     watcher.on('error', () => watcher.close())
     return () => watcher.close()

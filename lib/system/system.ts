@@ -153,8 +153,8 @@ export interface System extends Clock {
   removeFolder(folder: string): Promise<void>
   /** The last lines of a log. */
   tail(path: string, lines: number): Promise<string>
-  /** Calls back whenever something changed in the folder; undefined when that cannot be watched. */
-  watch(folder: string, onChange: () => void): (() => void) | undefined
+  /** Calls back whenever something changed in the folder, with its name where that is known; undefined when that cannot be watched. */
+  watch(folder: string, onChange: (name: string | undefined) => void): (() => void) | undefined
 
   look(pid: number): Promise<ProcessLook>
   /** Wall-clock ms at which a process was started, as far as that can be told. */

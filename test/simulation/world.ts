@@ -106,7 +106,7 @@ export class World {
   readonly processes = new Map<number, Process>()
   readonly actors: Actor[] = []
   readonly kernel = new Actor('kernel', 1)
-  readonly watchers: { readonly actor: Actor; readonly folder: string; readonly onChange: () => void }[] = []
+  readonly watchers: { readonly actor: Actor; readonly folder: string; readonly onChange: (name: string | undefined) => void }[] = []
   readonly watches: Watch[] = []
   /** Launches that nobody may end now: by the PID of the client that was given a lease on it, or of none if it was started explicitly. */
   readonly held: { readonly launch: string; readonly by: number | undefined }[] = []
@@ -252,23 +252,24 @@ export class World {
     return process
   }
 
-  #changed(folder: string): void {
+  #changed(path: string): void {
+    const folder = dirname(path)
     for (const { actor, folder: watched, onChange } of this.watchers) {
       if (watched !== folder || actor.crashed) continue
       actor.learns('something changed')
-      onChange()
+      onChange(basename(path))
     }
   }
 
   #write(path: string, body: string): void {
     if (!this.folders.has(dirname(path))) throw stateUnusable(path, 'cannot be written', 'simulated', Object.assign(new Error('ENOENT'), { code: 'ENOENT' }))
     this.files.set(path, body)
-    this.#changed(dirname(path))
+    this.#changed(path)
   }
 
   #remove(path: string): boolean {
     const there = this.files.delete(path)
-    if (there) this.#changed(dirname(path))
+    if (there) this.#changed(path)
     return there
   }
 

@@ -52,7 +52,7 @@ t.test('a holder in another process is one, too', async (t) => {
   const paths = pathsIn(t)
   const { child, line } = await holder(t, paths)
   t.equal(await system.fileLock(paths).try(), undefined)
-  t.match(readdirSync(paths.host), [new RegExp(`^[0-9a-f]{16}\\.${child.pid}\\.\\d+\\.locking$`)], 'its note names it')
+  t.match(readdirSync(paths.host), [new RegExp(`^[0-9a-f]+\\.${child.pid}\\.\\d+\\.locking$`)], 'its note names it')
   child.stdin!.write('\n')
   t.equal(await line(), 'released')
   const held = await system.fileLock(paths).try()
@@ -127,7 +127,7 @@ t.test('a holder that lives but does not refresh the lock loses it after 3 s on 
   mkdirSync(paths.lock)
   writeFileSync(join(paths.host, `${'0'.repeat(16)}.${system.self.pid}.${system.self.start}.locking`), '')
   let now = 1_000_000
-  const lock = fileLock(paths, system.self, () => now, system.randomId)
+  const lock = fileLock(paths, system.self, () => now)
   t.equal(await lock.try(), undefined, 'whatever its age, it is new to the one who looks first')
   now += 2999
   t.equal(await lock.try(), undefined)
@@ -149,13 +149,30 @@ t.test('a lock that is held is refreshed', async (t) => {
   await until(() => lstatSync(paths.lock).mtimeMs !== before, 'a refresh', 2500)
 })
 
+t.test('who has written its note and not yet made the lock is waited for, but not for longer than half a second', async (t) => {
+  const paths = pathsIn(t)
+  const note = join(paths.host, `${'0'.repeat(13)}.${system.self.pid}.${system.self.start}.locking`)
+  writeFileSync(note, '')
+  let now = 1_000_000
+  const lock = fileLock(paths, system.self, () => now)
+  t.equal(await lock.try(), undefined)
+  now += 499
+  t.equal(await lock.try(), undefined)
+  t.same(readdirSync(paths.host).length, 1, 'it has written no note of its own')
+  now += 2
+  const held = await lock.try()
+  t.ok(held)
+  await held?.release()
+  t.ok(existsSync(note), 'the note of a process that lives is its own')
+})
+
 t.test('a lock that somebody removed is not given back to the one who has it now', async (t) => {
   const paths = pathsIn(t)
   const { child, line } = await holder(t, paths)
   // As a person does who believes that it was left behind.
   await system.removeFolder(paths.lock)
-  const held = await system.fileLock(paths).try()
-  t.ok(held)
+  const lock = system.fileLock(paths)
+  const held = await until(() => lock.try(), 'the lock of one whose note is still there')
   child.stdin!.write('\n')
   t.equal(await line(), 'released')
   t.ok(existsSync(paths.lock))
