@@ -111,12 +111,12 @@ await build({
     ].join('\n'),
   },
 })
-await beside(lazy, [shared(names)])
+await beside(lazy, [shared(names), builtins])
 
 const commands = new Map()
 const called = (name) => `cli-${name}`
 await build({ ...esm, entryPoints: { cli: join(lib, 'cli/bin.js') }, outdir: join(out, 'lib'), plugins: [apart(commands, './', called, ['start', 'failure']), shared(names), builtins] })
 // Of each other they load what is rare, which is not worth a file.
-await beside(commands, [shared(names)])
+await beside(commands, [shared(names), builtins])
 
 copyFileSync(join(lib, 'session-server.js'), join(out, 'session-server.js'))

@@ -3,7 +3,7 @@
  * only a launch needs when it is first used, since most calls find a server that runs.
  */
 import { notPermitted } from './errors.js'
-import { probe } from './health/probe.js'
+import { prepare, probe } from './health/probe.js'
 import * as files from './system/files.js'
 import { hostIdentity } from './system/host-identity.js'
 import { groupOf, kinOf, lookAt, self, startedAt } from './system/process-table.js'
@@ -101,6 +101,7 @@ export const nodeSystem: System = {
   watchOver: async (plan) => (await import('./system/watch-over.js')).watchOver(plan),
 
   probe,
+  prepareProbe: prepare,
   listenersAt: async (address, port) => (await import('./system/listeners.js')).listenersAt(address, port),
   ownerOf: async (listeners, likely) => (await import('./system/listeners.js')).ownerOf(listeners, likely),
   freePort: async () => (await import('get-port')).default(),

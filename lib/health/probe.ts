@@ -30,6 +30,14 @@ export const addressesOf = (host: string): readonly string[] => {
 const reasonOf = (error: NodeJS.ErrnoException): string =>
   error.code === 'ECONNREFUSED' ? 'the connection was refused' : error.code === 'ECONNRESET' ? 'the connection was closed without an answer' : error.message
 
+/** Not with this file: whoever only imports the package need not pay for it. */
+const clientFor = (protocol: string) => process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
+
+/** Loads what a check of these URLs needs. Whoever has to wait anyway does so before. */
+export const prepare = ({ urls }: Pick<HealthPlan, 'urls'>): void => {
+  for (const url of urls) clientFor(new URL(url).protocol)
+}
+
 const probeUrl = (url: URL, headers: HealthPlan['headers'], timeout: number, signal: AbortSignal | undefined): Promise<Probe> => {
   const secure = url.protocol === 'https:'
   const options: RequestOptions & { rejectUnauthorized?: boolean } = {
@@ -42,8 +50,7 @@ const probeUrl = (url: URL, headers: HealthPlan['headers'], timeout: number, sig
     // A development server signs its own certificate; over loopback that proves as much as any other.
     ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
   }
-  // Not with this file: whoever only imports the package need not pay for it.
-  const { request: send } = process.getBuiltinModule(secure ? 'node:https' : 'node:http')
+  const { request: send } = clientFor(url.protocol)
   return new Promise((resolve) => {
     const call = send(options, (response) => {
       clearTimeout(timer)

@@ -11,7 +11,7 @@
  */
 import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
-import { bareHost, isLoopback, probe } from './probe.js'
+import { bareHost, isLoopback, prepare, probe } from './probe.js'
 import { accepts } from '../system/listeners.js'
 import type { HealthPlan } from '../system/system.js'
 
@@ -76,6 +76,7 @@ export const waitUntilReady = async (
     loading.catch(() => {})
     return loading
   }
+  prepare({ urls })
   const began = performance.now()
   for (let slices = 0; !ended;) {
     const candidate = await nextCandidate(urls, slices)

@@ -53,6 +53,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
   const until = Math.min(record.deadline, system.now() + record.startupTimeout)
   const changes = changesOf(id, context)
   report({ type: 'waiting', for: 'launch', pid: leader.pid })
+  system.prepareProbe(record.health)
   let deadSince: number | undefined
   let failures = 0
   let nextProbe = 0

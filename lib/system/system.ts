@@ -172,6 +172,8 @@ export interface System extends Clock {
   watchOver(plan: WatchPlan): Promise<Watcher>
 
   probe(plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe>
+  /** Loads what `probe` needs. Whoever has to wait anyway does so before. */
+  prepareProbe(plan: HealthPlan): void
   /** The sockets that a connection to this address and port would reach. Empty: it is refused. */
   listenersAt(address: string, port: number): Promise<Listener[]>
   /** Which process holds one of the sockets, `likely` being asked first; undefined when that cannot be seen. */

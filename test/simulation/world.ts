@@ -471,6 +471,7 @@ export class World {
         return { id: { pid: own.pid, start: String(own.pid * 7) }, letGo: () => wake(false), dismiss: () => wake(true) }
       }),
       probe: (plan) => step('probes', () => probe(plan)),
+      prepareProbe: () => {},
       listenersAt: (address, port) => step(`asks who listens on ${port}`, (): Listener[] => {
         const process = address === '127.0.0.1' ? world.#listening(port) : undefined
         return process === undefined ? [] : [{ address: '127.0.0.1', uid: undefined, inode: String(process.pid) }]
