@@ -2,7 +2,7 @@
  * One health check: GET, 2xx is healthy, redirects are not followed. `node:http` rather than fetch,
  * because loading fetch costs a client more than everything else that a warm call does.
  */
-import type { RequestOptions } from 'node:http'
+import type { Agent, RequestOptions } from 'node:http'
 import type { HealthPlan, Probe } from '../system/system.js'
 
 /** `[::1]` → `::1`. */
@@ -38,7 +38,15 @@ export const prepare = ({ urls }: Pick<HealthPlan, 'urls'>): void => {
   for (const url of urls) clientFor(new URL(url).protocol)
 }
 
-const probeUrl = (url: URL, headers: HealthPlan['headers'], timeout: number, signal: AbortSignal | undefined): Promise<Probe> => {
+/** ms that a connection is kept for the next check: a burst of calls shares it, and a server that shuts down waits for it no longer. */
+const KEPT = 200
+
+let kept: Agent | undefined
+
+/** Idle connections hold no process: node:http unrefs them. */
+const keepingAgent = (): Agent => (kept ??= new (process.getBuiltinModule('node:http').Agent)({ keepAlive: true, timeout: KEPT }))
+
+const probeUrl = (url: URL, headers: HealthPlan['headers'], timeout: number, signal: AbortSignal | undefined, isFresh = false): Promise<Probe> => {
   const secure = url.protocol === 'https:'
   const options: RequestOptions & { rejectUnauthorized?: boolean } = {
     host: bareHost(url.hostname),
@@ -46,7 +54,7 @@ const probeUrl = (url: URL, headers: HealthPlan['headers'], timeout: number, sig
     path: url.pathname + url.search,
     headers,
     ...(signal === undefined ? {} : { signal }),
-    agent: false,
+    agent: secure || isFresh ? false : keepingAgent(),
     // A development server signs its own certificate; over loopback that proves as much as any other.
     ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
   }
@@ -68,8 +76,10 @@ const probeUrl = (url: URL, headers: HealthPlan['headers'], timeout: number, sig
       resolve({ healthy: false, reason: `it did not answer within ${timeout} ms` })
       call.destroy()
     }, timeout)
-    call.on('error', (error) => {
+    call.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer)
+      // The server has closed the connection that was kept, or is another one by now: that says nothing about it.
+      if (call.reusedSocket && error.code === 'ECONNRESET') return resolve(probeUrl(url, headers, timeout, signal, true))
       resolve({ healthy: false, reason: reasonOf(error) })
     })
     call.end()

@@ -13,6 +13,7 @@ interface Flight {
   readonly result: Promise<ServerInfo>
   readonly abort: AbortController
   callers: number
+  landed: boolean
 }
 
 /** One machine a process, and in the simulation one for each client. */
@@ -31,35 +32,40 @@ const begin = (context: Context, deadline: Deadline, ensure: (deadline: Deadline
   const { system, paths } = context
   const flights = flightsOf(system)
   const abort = new AbortController()
-  const flight: Flight = { result: ensure(new Deadline(system, deadline.left, abort.signal)), abort, callers: 0 }
+  const flight: Flight = { result: ensure(new Deadline(system, deadline.left, abort.signal)), abort, callers: 0, landed: false }
   flights.set(paths.pidFile, flight)
   const land = () => {
+    flight.landed = true
     if (flights.get(paths.pidFile) === flight) flights.delete(paths.pidFile)
   }
   flight.result.then(land, land)
   return flight
 }
 
-/** One caller's wait for a flight. */
-const board = async ({ system, paths }: Context, deadline: Deadline, flight: Flight, isOwn: boolean): Promise<ServerInfo> => {
-  flight.callers++
-  const flights = flightsOf(system)
-  const left = new AbortController()
-  const { signal } = deadline
-  const gaveUp = new Promise<never>((_, reject) => {
-    signal?.addEventListener('abort', () => reject(aborted(signal.reason)), { once: true, signal: left.signal })
+/** Rejects when the caller's own patience is over, or it has asked for an end; `until` ends that. */
+const gaveUp = ({ system }: Context, deadline: Deadline, isOwn: boolean, until: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const { signal } = deadline
+    signal?.addEventListener('abort', () => reject(aborted(signal.reason)), { once: true, signal: until })
     if (isOwn) return
-    void system.sleep(deadline.left, { signal: left.signal }).then(() => {
-      if (!left.signal.aborted) reject(startTimeout(deadline.total, 'waiting for another call of this process', {}))
+    void system.sleep(deadline.left, { signal: until }).then(() => {
+      if (!until.aborted) reject(startTimeout(deadline.total, 'waiting for another call of this process', {}))
     })
   })
+
+/** One caller's wait for a flight. */
+const board = async (context: Context, deadline: Deadline, flight: Flight, isOwn: boolean): Promise<ServerInfo> => {
+  flight.callers++
+  // The flight that a caller has begun has that one's deadline.
+  const left = isOwn && deadline.signal === undefined ? undefined : new AbortController()
   try {
-    return await Promise.race([flight.result, gaveUp])
+    return await (left === undefined ? flight.result : Promise.race([flight.result, gaveUp(context, deadline, isOwn, left.signal)]))
   } finally {
-    left.abort()
-    if (--flight.callers === 0) {
-      if (flights.get(paths.pidFile) === flight) flights.delete(paths.pidFile)
-      flight.abort.abort(signal?.reason)
+    left?.abort()
+    if (--flight.callers === 0 && !flight.landed) {
+      const flights = flightsOf(context.system)
+      if (flights.get(context.paths.pidFile) === flight) flights.delete(context.paths.pidFile)
+      flight.abort.abort(deadline.signal?.reason)
     }
   }
 }

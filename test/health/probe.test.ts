@@ -40,6 +40,30 @@ t.test('it is one GET of the whole path, with the headers', async (t) => {
   t.same(asked, [{ method: 'GET', url: '/h/x?a=1&b', host: `127.0.0.1:${port}`, authorization: 'Bearer x' }])
 })
 
+t.test('checks that follow each other share a connection, which is given up soon after', async (t) => {
+  let connections = 0
+  const server = createServer((_, response) => { response.end('ok') })
+  server.on('connection', () => { connections++ })
+  const port = await serve(t, () => {}, server)
+  for (let check = 0; check < 5; check++) t.match(await probe(plan(at(port)), 1000), { healthy: true })
+  t.equal(connections, 1)
+  // A server that shuts down waits for the connections that it has.
+  const closed = once(server, 'close')
+  const began = performance.now()
+  server.close()
+  await closed
+  t.ok(performance.now() - began < 1000)
+})
+
+t.test('a connection that was kept and is closed by now says nothing about the server', async (t) => {
+  const server = createServer((_, response) => { response.end() })
+  const port = await serve(t, () => {}, server)
+  t.match(await probe(plan(at(port)), 1000), { healthy: true })
+  // Closed in the same tick in which the next check is sent, so that its end has not been seen yet.
+  server.closeAllConnections()
+  t.match(await probe(plan(at(port)), 1000), { healthy: true })
+})
+
 t.test('why there is no answer is told in words', async (t) => {
   const silent = await serve(t, () => {})
   const rude = await serve(t, (request) => request.socket.destroy())
