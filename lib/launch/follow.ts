@@ -21,7 +21,7 @@ import { reasonFor, settleUnlocked } from './settle.js'
 import { use, type Followed } from './use.js'
 
 /** ms between two looks while the folder is watched, and while it cannot be (inotify is exhausted). */
-const WATCHED = 100
+const WATCHED = 200
 const UNWATCHED = 25
 
 /** ms that the launcher has for ending a launch past its deadline, before a follower does. */
