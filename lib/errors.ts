@@ -154,6 +154,21 @@ export const portInUse = (port: number, what: string, data: OneServerErrorData):
     { port, ...data },
   )
 
+export const socketInUse = (path: string): OneServerError =>
+  new OneServerError(
+    'PORT_IN_USE', `The socket ${path} is in use by a server that one-server did not start, or started for another PID file.`,
+    'Stop that, or choose another socket.',
+  )
+
+/** `differences`: a line each, the running server's first. */
+export const configMismatch = (pidFile: string, differences: readonly string[], why: string, data: OneServerErrorData): OneServerError =>
+  new OneServerError(
+    'CONFIG_MISMATCH',
+    `The server that runs for ${pidFile} (PID ${data.pid ?? 'unknown'}) is not the one that this call means:\n${differences.map((line) => `  ${line}`).join('\n')}${why === '' ? '' : `\n${why}`}`,
+    "Ask with the options that it was started with, stop it first (one-server stop), choose another name, or take it as it is: onMismatch: 'reuse' (--on-mismatch reuse).",
+    data,
+  )
+
 export const notOurs = (port: number, pid: number | undefined): OneServerError =>
   new OneServerError(
     'PORT_IN_USE',

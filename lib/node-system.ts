@@ -17,11 +17,6 @@ const randomId = async (): Promise<string> => {
   return randomBytes(8).toString('hex')
 }
 
-const digest = async (text: string): Promise<string> => {
-  const { createHash } = await import('node:crypto')
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
-}
-
 const resolvePackage = async (name: string, from: string): Promise<string | undefined> => {
   const { createRequire } = await import('node:module')
   try {
@@ -66,7 +61,6 @@ export const nodeSystem: System = {
   now,
   host: hostIdentity,
   randomId,
-  digest,
   random: Math.random,
   today: () => new Date(),
   sleep,

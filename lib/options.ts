@@ -59,6 +59,27 @@ export interface ClientProcessManagerOptions {
   healthUrl?: string
   /** Headers of the health check. They are kept in the PID file (mode 0600), since every client sends them. */
   healthHeaders?: Readonly<Record<string, string>>
+  /**
+   * What the body of a healthy answer must hold: a text, or what a regular expression matches. For a server that does not
+   * give its launch id (header `x-one-server-launch`, or `launchId` in a JSON answer) where whose socket it is cannot be seen.
+   */
+  healthMatch?: string | RegExp
+  /** Whether a healthy server that nobody recorded, because somebody ran it by hand, is used. False: PORT_IN_USE. @default true */
+  reuseExisting?: boolean
+  /**
+   * Readiness other than HTTP, in wait-on's words: `'tcp:5432'`, `'tcp:{port}'`, `'socket:/run/x.sock'`, `'http-get://…'` (as `healthUrl`);
+   * or `{ log: /ready to accept/ }`, a line of the server's output. With it nothing is used that nobody recorded.
+   */
+  ready?: string | { readonly log: string | RegExp }
+  /** Version of the server that this client wants; compared as by Semantic Versioning. */
+  version?: string
+  /**
+   * What happens when the running server was started by another command, working directory (if `cwd` is given), `env` or `version`:
+   * `'error'` is CONFIG_MISMATCH, `'reuse'` takes it as it is, `'restart'` replaces one whose version is older, and only that.
+   * A client that says neither how to start it nor a version takes what runs.
+   * @default 'error'
+   */
+  onMismatch?: 'error' | 'reuse' | 'restart'
   /** How long the server may take from claim to ready, and how long a call waits. ms. @default 10000 */
   startupTimeout?: Duration
   /** Longest pause between two health checks; a young launch may be checked more often. ms. @default 200 */
@@ -82,6 +103,15 @@ export type PortChoice =
   | { readonly kind: 'list'; readonly ports: readonly number[] }
   | { readonly kind: 'auto' }
 
+/** What the body of a healthy answer must hold, or a log: a text, or what a regular expression matches. */
+export type Match = { readonly text: string } | { readonly source: string; readonly flags: string }
+
+/** Readiness other than by `healthPath`. A port of 0 is the server's own. */
+export type Ready =
+  | { readonly kind: 'tcp'; readonly host: string | undefined; readonly port: number }
+  | { readonly kind: 'socket'; readonly path: string }
+  | { readonly kind: 'log'; readonly match: Match }
+
 /** Options after the funnel. */
 export interface Settings {
   /** Names of the options that the caller gave. */
@@ -97,6 +127,11 @@ export interface Settings {
   readonly healthPath: string
   readonly healthUrl: string | undefined
   readonly healthHeaders: Readonly<Record<string, string>>
+  readonly healthMatch: Match | undefined
+  readonly reuseExisting: boolean
+  readonly ready: Ready | undefined
+  readonly version: string | undefined
+  readonly onMismatch: 'error' | 'reuse' | 'restart'
   readonly startupTimeout: number
   readonly healthCheckInterval: number
   readonly healthTimeout: number
@@ -109,7 +144,7 @@ export interface Settings {
 
 const NAMES = [
   'pidFile', 'name', 'serverScript', 'command', 'cwd', 'env', 'inheritEnv', 'port', 'host', 'healthPath', 'healthUrl',
-  'healthHeaders', 'startupTimeout', 'healthCheckInterval', 'healthTimeout', 'stopSignal', 'stopTimeout', 'logFile',
+  'healthHeaders', 'healthMatch', 'reuseExisting', 'ready', 'version', 'onMismatch', 'startupTimeout', 'healthCheckInterval', 'healthTimeout', 'stopSignal', 'stopTimeout', 'logFile',
   'idleTimeout', 'onEvent',
 ] as const satisfies readonly (keyof ClientProcessManagerOptions)[]
 
@@ -210,6 +245,34 @@ export const parseHealthPath = (option: string, value: unknown): string => {
   return text
 }
 
+const parseMatch = (option: string, value: unknown): Match =>
+  value instanceof RegExp ? { source: value.source, flags: value.flags.replace(/[gy]/g, '') } : { text: string(option, value, 'a non-empty text or a regular expression') }
+
+/** Readiness in wait-on's words; one by HTTP is `healthUrl`. */
+export const parseReady = (option: string, value: unknown): Ready | { readonly kind: 'url'; readonly url: string } => {
+  const expected = "'tcp:5432', 'tcp:{port}', 'socket:/path', 'http-get://host/path' or { log: 'text' }"
+  if (typeof value === 'object' && value !== null && Object.keys(value).join() === 'log') return { kind: 'log', match: parseMatch(`${option}.log`, (value as { log: unknown }).log) }
+  const text = string(option, value, expected)
+  const tcp = /^tcp:(?:(.+):)?(\d{1,5}|\{port\})$/.exec(text)
+  if (tcp !== null) {
+    const port = tcp[2] === '{port}' ? 0 : Number(tcp[2])
+    if (port > 65535 || tcp[2] === '0') throw invalidOption(option, 'a port from 1 to 65535', value)
+    return { kind: 'tcp', host: tcp[1] === undefined ? undefined : parseHost(option, tcp[1]), port }
+  }
+  const path = /^socket:(.+)$/s.exec(text)?.[1]
+  // The kernel's limit: sun_path holds 108 bytes with the NUL at its end.
+  if (path !== undefined && Buffer.byteLength(resolve(path)) > 107) throw invalidOption(option, 'a socket whose whole path has at most 107 bytes', value)
+  if (path !== undefined) return { kind: 'socket', path: resolve(path) }
+  const url = /^(https?)(?:-get)?:(\/\/.+)$/.exec(text)
+  if (url === null) throw invalidOption(option, expected, value)
+  return { kind: 'url', url: parseHealthUrl(option, `${url[1]}:${url[2]}`) }
+}
+
+export const parseOnMismatch = (option: string, value: unknown): Settings['onMismatch'] => {
+  if (value !== 'error' && value !== 'reuse' && value !== 'restart') throw invalidOption(option, "'error', 'reuse' or 'restart'", value)
+  return value
+}
+
 const inheritEnv = (value: unknown): boolean | readonly string[] => {
   if (typeof value === 'boolean') return value
   if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) {
@@ -253,6 +316,12 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
   if (!isSignal(stopSignal)) throw invalidOption('stopSignal', "the name of a signal, such as 'SIGTERM'", stopSignal)
   if (options.onEvent !== undefined && typeof options.onEvent !== 'function') throw invalidOption('onEvent', 'a function', options.onEvent)
   const cwd = options.cwd === undefined ? process.cwd() : resolve(string('cwd', options.cwd, 'a path'))
+  if (options.reuseExisting !== undefined && typeof options.reuseExisting !== 'boolean') throw invalidOption('reuseExisting', 'true or false', options.reuseExisting)
+  if (options.ready !== undefined && options.healthUrl !== undefined) throw invalidCombination('ready and healthUrl exclude each other', 'Give the one that tells when the server is ready.')
+  const ready = options.ready === undefined ? undefined : parseReady('ready', options.ready)
+  // A socket or a line of the log says nothing about a port, and a port of TCP is the server's.
+  const port = options.port ?? (ready?.kind === 'tcp' && ready.port > 0 ? ready.port : ready?.kind === 'socket' ? 'auto' : 3000)
+  const healthUrl = ready?.kind === 'url' ? ready.url : options.healthUrl
   const script = options.serverScript === undefined ? undefined : string('serverScript', options.serverScript, 'a path')
   return Object.freeze({
     given: new Set(Object.entries(options).filter(([, value]) => value !== undefined).map(([key]) => key)),
@@ -262,11 +331,16 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
     cwd,
     env: Object.freeze(stringMap('env', options.env ?? {}, ENVIRONMENT)),
     inheritEnv: inheritEnv(options.inheritEnv ?? true),
-    port: Object.freeze(parsePort('port', options.port ?? 3000)),
+    port: Object.freeze(parsePort('port', port)),
     host: parseHost('host', options.host ?? 'localhost'),
     healthPath: parseHealthPath('healthPath', options.healthPath ?? '/api/health'),
-    healthUrl: options.healthUrl === undefined ? undefined : parseHealthUrl('healthUrl', options.healthUrl),
+    healthUrl: healthUrl === undefined ? undefined : parseHealthUrl('healthUrl', healthUrl),
     healthHeaders: Object.freeze(stringMap('healthHeaders', options.healthHeaders ?? {}, HEADERS)) as Readonly<Record<string, string>>,
+    healthMatch: options.healthMatch === undefined ? undefined : parseMatch('healthMatch', options.healthMatch),
+    reuseExisting: options.reuseExisting ?? true,
+    ready: ready?.kind === 'url' ? undefined : ready,
+    version: options.version === undefined ? undefined : string('version', options.version),
+    onMismatch: parseOnMismatch('onMismatch', options.onMismatch ?? 'error'),
     startupTimeout: parseDuration('startupTimeout', options.startupTimeout ?? 10_000, 1),
     healthCheckInterval: parseDuration('healthCheckInterval', options.healthCheckInterval ?? 200, 1),
     healthTimeout: parseDuration('healthTimeout', options.healthTimeout ?? 500, 1),

@@ -133,7 +133,7 @@ export const place = (t: Pick<Test, 'teardown'>, folder: string = tempFolder(t))
     env: { ...bareEnvironment(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), ONE_SERVER_LIB: new URL('../lib/index.js', import.meta.url).href },
     options: (server, { env, ...more } = {}) => ({
       pidFile, ...(more.command === undefined ? { serverScript: server.includes('/') ? server : fixture(server) } : {}),
-      port: 'auto', startupTimeout: PATIENCE, stopTimeout: 2000, inheritEnv: ['PATH'], ...more, env: { LEDGER: ledgerFile, ...env },
+      port: 'auto', onMismatch: 'reuse', startupTimeout: PATIENCE, stopTimeout: 2000, inheritEnv: ['PATH'], ...more, env: { LEDGER: ledgerFile, ...env },
     }),
     manager: (server, more) => new ClientProcessManager(here.options(server, more)),
     ledger: entries,

@@ -27,6 +27,7 @@ t.test('with no options, everything has its default', async (t) => {
     pidFile: '/home/a/.omega-session-server.pid', logFile: '/home/a/.omega-session-server.log',
     serverScript: undefined, command: undefined, cwd: process.cwd(), env: {}, inheritEnv: true,
     port: { kind: 'fixed', port: 3000 }, host: 'localhost', healthPath: '/api/health', healthUrl: undefined, healthHeaders: {},
+    healthMatch: undefined, reuseExisting: true, ready: undefined, version: undefined, onMismatch: 'error',
     startupTimeout: 10_000, healthCheckInterval: 200, healthTimeout: 500, stopSignal: 'SIGTERM', stopTimeout: 5000,
     idleTimeout: 30_000, onEvent: undefined,
   })

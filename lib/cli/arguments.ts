@@ -74,10 +74,11 @@ export const read = async (argv: readonly string[], accepts: Accepts): Promise<R
     if (token.kind === 'positional') names.push(token.value)
     if (token.kind !== 'option') continue
     if (!(flags as readonly string[]).includes(token.name)) throw await unknownFlag(word, token.name, token.rawName, flags)
-    const { value: placeholder, sample, read: apply } = flag(token.name as FlagName)
+    const { value: placeholder, sample, sets, read: apply } = flag(token.name as FlagName)
     given.add(token.name)
     if (placeholder === undefined) {
       if (token.value !== undefined) throw usage(`${token.rawName} takes no value, got ${JSON.stringify(token.value)}`)
+      Object.assign(choices, sets)
       continue
     }
     // `--port --json` is a forgotten value, not a port called --json; `--port=--json` was meant.

@@ -24,9 +24,10 @@ export interface Command extends Accepts {
 }
 
 const WHICH: readonly FlagName[] = ['pid-file']
-const ADDRESS: readonly FlagName[] = ['port', 'host', 'health']
+const ADDRESS: readonly FlagName[] = ['port', 'host', 'health', 'health-match', 'ready', 'no-reuse-existing']
+const WHAT: readonly FlagName[] = ['server-version', 'on-mismatch']
 const LAUNCH: readonly FlagName[] = [
-  ...WHICH, 'script', ...ADDRESS, 'timeout', 'interval', 'stop-timeout', 'idle-timeout', 'log-file', 'cwd',
+  ...WHICH, 'script', ...ADDRESS, ...WHAT, 'timeout', 'interval', 'stop-timeout', 'idle-timeout', 'log-file', 'cwd',
 ]
 const EVERY: readonly FlagName[] = ['json', 'quiet', 'help']
 

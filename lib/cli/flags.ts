@@ -4,7 +4,7 @@
  * a value is judged by the library's own rules under the name that the user typed.
  */
 import { invalidOption } from '../errors.js'
-import { parseDuration, parseHealthPath, parseHealthUrl, parseHost, parsePort, type ClientProcessManagerOptions } from '../options.js'
+import { parseDuration, parseHealthPath, parseHealthUrl, parseHost, parseOnMismatch, parsePort, parseReady, type ClientProcessManagerOptions } from '../options.js'
 import { splitWords } from './words.js'
 
 /** What flags add up to: options of the library, and what only the command line knows. */
@@ -17,6 +17,8 @@ export interface Flag {
   /** A value that would be accepted, for the message when there is none. */
   readonly sample?: string
   readonly text: string
+  /** What it means by itself, where it takes no value. */
+  readonly sets?: Choices
   /** `flag` is the spelling that the user chose. */
   readonly read?: (flag: string, value: string) => Choices
 }
@@ -31,6 +33,12 @@ const health = (flag: string, value: string): Choices => {
   if (value.startsWith('/')) return { healthPath: parseHealthPath(flag, value) }
   if (value.includes('://')) return { healthUrl: parseHealthUrl(flag, value) }
   throw invalidOption(flag, "a path that begins with '/', or a whole URL", value)
+}
+
+const ready = (flag: string, value: string): Choices => {
+  const choice = value.startsWith('log:') ? { log: value.slice('log:'.length) } : value
+  parseReady(flag, choice)
+  return { ready: choice }
 }
 
 const lines = (flag: string, value: string): Choices => {
@@ -67,6 +75,23 @@ export const FLAGS = {
     value: 'PATH|URL', sample: '/api/health', text: 'the health check: a path, or a whole URL with {port} filled in (default /api/health)',
     read: health,
   },
+  'health-match': {
+    value: 'TEXT', sample: '"ok"', text: 'what the body of a healthy answer must hold',
+    read: (_, healthMatch) => ({ healthMatch }),
+  },
+  ready: {
+    value: 'WHEN', sample: 'tcp:5432', text: "ready when this answers, instead of the health check: tcp:5432, tcp:{port}, socket:/path, http-get://…, or log:TEXT, when its output holds that",
+    read: ready,
+  },
+  'server-version': {
+    value: 'VERSION', sample: '1.2.0', text: "the server's version that is wanted",
+    read: (_, version) => ({ version }),
+  },
+  'on-mismatch': {
+    value: 'WHAT', sample: 'restart', text: "when another command or version runs: 'error' (default), 'reuse' it, or 'restart' an older version",
+    read: (flag, value) => ({ onMismatch: parseOnMismatch(flag, value) }),
+  },
+  'no-reuse-existing': { text: 'do not use a healthy server that one-server did not start', sets: { reuseExisting: false } },
   timeout: {
     value: 'TIME', sample: '30s', text: 'how long the server may take until it is healthy (default 10s)',
     read: (flag, value) => ({ startupTimeout: parseDuration(flag, value, 1) }),

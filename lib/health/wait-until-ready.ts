@@ -13,7 +13,7 @@ import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
 import { bareHost, isLoopback, prepare, probe } from './probe.js'
 import { accepts } from '../system/listeners.js'
-import type { HealthPlan } from '../system/system.js'
+import type { Healthy, HealthPlan, Probe } from '../system/system.js'
 
 type WaitOn = (options: WaitOnOptions) => Promise<void>
 
@@ -52,12 +52,17 @@ const loadWaitOn = async (over: () => boolean): Promise<WaitOn> => {
   return (await import('wait-on')).default
 }
 
-/** Whether a connection to this URL would be accepted. */
-const listens = (url: URL): Promise<boolean> => accepts(bareHost(url.hostname), Number(url.port || (url.protocol === 'https:' ? 443 : 80)))
+/** Whether a connection to this URL would be accepted; of a Unix socket the check itself tells as much. */
+const listens = async (url: URL): Promise<boolean> =>
+  url.protocol === 'socket:' ? (await probe({ urls: [url.href], headers: {} }, SLICE)).healthy : accepts(bareHost(url.hostname), Number(url.port || (url.protocol === 'https:' ? 443 : 80)))
+
+/** A URL in wait-on's words. */
+const resourceOf = (url: string): string => url.replace(/^http(s?):/, 'http$1-get:').replace(/^tcp:\/\//, 'tcp:')
 
 export const waitUntilReady = async (
-  { urls, headers }: HealthPlan, interval: number, timeout: number, over: Promise<unknown>,
-): Promise<string | undefined> => {
+  plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>,
+): Promise<Healthy | undefined> => {
+  const { urls, headers } = plan
   let ended = false
   const cancel = new AbortController()
   const finish = (): void => {
@@ -76,17 +81,22 @@ export const waitUntilReady = async (
     loading.catch(() => {})
     return loading
   }
-  prepare({ urls })
+  prepare(plan)
+  const check = (url: string): Promise<Probe> => probe({ ...plan, urls: [url] }, timeout, cancel.signal)
   const began = performance.now()
   for (let slices = 0; !ended;) {
-    const candidate = await nextCandidate(urls, slices)
+    // wait-on knows nothing of logs.
+    const byLog = plan.log === undefined ? undefined : await probe(plan, timeout)
+    if (byLog?.healthy) return byLog
+    const candidate = byLog === undefined ? await nextCandidate(urls, slices) : undefined
     if (candidate === undefined) {
       const waited = performance.now() - began
-      if (waited > LOAD_AFTER) void load()
+      if (waited > LOAD_AFTER && byLog === undefined) void load()
       await pauseFor(Math.min(Math.max(FIRST_PAUSE, waited * SHARE), interval))
       continue
     }
-    if (loading === undefined && (await probe({ urls: [candidate], headers }, timeout, cancel.signal)).healthy) return candidate
+    const first = loading === undefined ? await check(candidate) : undefined
+    if (first?.healthy) return first
     const waitOn = await load()
     // Looked at again: while wait-on was loading, the address that comes first may have begun to listen, too.
     const url = await nextCandidate(urls, slices)
@@ -97,7 +107,7 @@ export const waitUntilReady = async (
     const between = Math.min(interval, FIRST_CHECKS * 2 ** slices)
     slices++
     const slice = waitOn({
-      resources: [url.replace(/^http(s?):/, 'http$1-get:')],
+      resources: [resourceOf(url)],
       interval: between,
       // The check after the slice is the next one at this pace.
       timeout: Math.ceil(patience / between) * between,
@@ -111,9 +121,12 @@ export const waitUntilReady = async (
       // HTTP_PROXY would capture even 127.0.0.1.
       proxy: false,
     } as WaitOnOptions).then(() => true, () => false)
-    if (await Promise.race([slice, end])) return url
-    // Not for wait-on: an answer that takes longer than a slice, and one whose body does not end. Its status is the answer.
-    if (!ended && (await probe({ urls: [url], headers }, timeout, cancel.signal)).healthy) return url
+    const passed = (await Promise.race([slice, end])) === true
+    if (ended && !passed) break
+    if (passed && plan.match === undefined) return { healthy: true, url }
+    // Not for wait-on: what the body says, an answer that takes longer than a slice, and one whose body does not end.
+    const answer = await check(url)
+    if (answer.healthy) return answer
     await pauseFor(between)
   }
   return undefined

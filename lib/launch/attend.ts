@@ -95,10 +95,10 @@ const untilDecided = async (context: Context, own: OwnLaunch, signal: AbortSigna
         if (!answer.healthy) return await afterDeadline(context, own, answer.reason)
         return await ready(context, own, answer.url)
       }
-      const url = await system.waitUntilReady(record.health, record.healthCheckInterval, record.healthTimeout, ended)
-      if (url === undefined) continue
-      const confirmed = await confirm(context, launch, url)
-      if (confirmed.healthy) return await ready(context, own, url)
+      const answer = await system.waitUntilReady(record.health, record.healthCheckInterval, record.healthTimeout, ended)
+      if (answer === undefined) continue
+      const confirmed = await confirm(context, launch, answer)
+      if (confirmed.healthy) return await ready(context, own, answer.url)
       await system.sleep(record.healthCheckInterval, { wake: ended })
     }
   } catch (error) {

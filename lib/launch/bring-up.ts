@@ -4,18 +4,22 @@
  * ready. After each wait it is looked at anew.
  */
 import type { Deadline } from '../deadline.js'
-import { insideServer, portInUse, serverUnhealthy, startTimeout } from '../errors.js'
+import { baseUrl } from '../health/probe.js'
+import { configMismatch, insideServer, portInUse, serverUnhealthy, startTimeout } from '../errors.js'
 import { withLock } from '../state/lock.js'
+import type { LaunchRecord } from '../state/launch-record.js'
 import { readPidFile } from '../state/pid-file.js'
 import { attend, leave } from './attend.js'
 import type { Launch } from './claims.js'
 import type { Context } from './context.js'
 import { cleanUp, decide, lookAround, type Decision } from './decide.js'
 import { follow } from './follow.js'
+import { differences, isNewer } from './identity.js'
 import type { OwnLaunch } from './launch.js'
 import type { Adopted } from './ports.js'
 import type { ServerInfo } from './server-info.js'
 import { pin, type Stake } from './stake.js'
+import { replace } from './stop.js'
 import { isClaimed, names, recordOf, survey, unreadableClaim, type Survey } from './survey.js'
 import { reused } from './use.js'
 
@@ -79,6 +83,7 @@ const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadlin
     if (await isClaimed(context, launch)) throw unreadableClaim(context, launch)
     return undefined
   }
+  if (!(await isMeant(context, launch, record, deadline))) return undefined
   if (!(await stake.put(context, launch))) return undefined
   const followed = await follow(context, launch, record, deadline)
   if (followed.kind === 'failed') throw followed.error
@@ -96,8 +101,20 @@ const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadlin
   return reused(context, record, followed.url)
 }
 
+/** Whether what runs is what this call means. False: it was an older version, and has been ended. */
+const isMeant = async (context: Context, launch: Launch, { identity, pid }: LaunchRecord, deadline: Deadline): Promise<boolean> => {
+  const { settings, paths } = context
+  const found = settings.onMismatch === 'reuse' ? [] : differences(settings, identity)
+  if (found.length === 0) return true
+  if (settings.onMismatch === 'restart' && isNewer(settings, identity)) {
+    await replace(context, deadline, launch)
+    return false
+  }
+  throw configMismatch(paths.pidFile, found, settings.onMismatch === 'restart' ? 'It was not restarted, since only a server of an older version is replaced.' : '', { pid })
+}
+
 const useAdopted = ({ report, paths, settings }: Context, { url, port, pid }: Adopted): ServerInfo => {
-  const { origin } = new URL(url)
+  const origin = baseUrl(url)
   report({ type: 'reused', url: origin, pid, adopted: true })
   return { url: origin, port, pid, started: false, adopted: true, launchId: undefined, pidFile: paths.pidFile, logFile: settings.logFile }
 }
@@ -116,7 +133,7 @@ const attendLaunch = async (context: Context, own: OwnLaunch, deadline: Deadline
     case 'again':
       return undefined
     case 'ready': {
-      const { origin } = new URL(attended.url)
+      const origin = baseUrl(attended.url)
       context.report({ type: 'ready', url: origin, pid: record.pid, launchId: record.launch })
       return {
         url: origin, port: record.port, pid: record.pid, started: true, adopted: false, launchId: record.launch,
@@ -131,10 +148,14 @@ export const startOnly = async (context: Context, deadline: Deadline): Promise<n
   for (;;) {
     const decision = await nextDecision(context, deadline, new Set(), pin)
     switch (decision.kind) {
-      case 'follow':
+      case 'follow': {
+        const { launch, survey: { pidFile } } = decision
+        const record = await recordOf(context, launch, pidFile)
+        if (record !== undefined && !(await isMeant(context, launch, record, deadline))) break
         if (await pin.put(context, decision.launch)) return decision.launch.leader.pid
         await moveOn(context, decision, deadline)
         break
+      }
       case 'adopted':
         return decision.server.pid
       case 'named':

@@ -28,15 +28,20 @@ const flightsOf = (system: System): Map<string, Flight> => {
 /** Failures that a caller who has time left need not share: another's patience was over, not the launch. */
 const ANOTHERS_PATIENCE: readonly string[] = ['START_TIMEOUT', 'LOCK_TIMEOUT', 'SERVER_UNHEALTHY', 'ABORTED']
 
+/** Who means another server than the one that is on its way must find that out. */
+const keyOf = ({ paths, settings: { command, serverScript, cwd, env, version, onMismatch } }: Context): string =>
+  JSON.stringify([paths.pidFile, command, serverScript, cwd, env, version, onMismatch])
+
 const begin = (context: Context, deadline: Deadline, ensure: (deadline: Deadline) => Promise<ServerInfo>): Flight => {
-  const { system, paths } = context
+  const { system } = context
   const flights = flightsOf(system)
+  const key = keyOf(context)
   const abort = new AbortController()
   const flight: Flight = { result: ensure(new Deadline(system, deadline.left, abort.signal)), abort, callers: 0, landed: false }
-  flights.set(paths.pidFile, flight)
+  flights.set(key, flight)
   const land = () => {
     flight.landed = true
-    if (flights.get(paths.pidFile) === flight) flights.delete(paths.pidFile)
+    if (flights.get(key) === flight) flights.delete(key)
   }
   flight.result.then(land, land)
   return flight
@@ -64,16 +69,17 @@ const board = async (context: Context, deadline: Deadline, flight: Flight, isOwn
     left?.abort()
     if (--flight.callers === 0 && !flight.landed) {
       const flights = flightsOf(context.system)
-      if (flights.get(context.paths.pidFile) === flight) flights.delete(context.paths.pidFile)
+      const key = keyOf(context)
+      if (flights.get(key) === flight) flights.delete(key)
       flight.abort.abort(deadline.signal?.reason)
     }
   }
 }
 
-/** Joins the flight for this PID file, or begins one. */
+/** Joins the flight for this server, or begins one. */
 export const shareFlight = async (context: Context, deadline: Deadline, ensure: (deadline: Deadline) => Promise<ServerInfo>): Promise<ServerInfo> => {
   for (;;) {
-    const running = flightsOf(context.system).get(context.paths.pidFile)
+    const running = flightsOf(context.system).get(keyOf(context))
     if (running === undefined) return board(context, deadline, begin(context, deadline, ensure), true)
     context.report({ type: 'waiting', for: 'launch' })
     try {

@@ -88,7 +88,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
         if (answer.healthy) {
           const url = await markReady(context, record, answer.url)
           if (url === undefined) continue
-          const confirmed = await confirm(context, launch, url)
+          const confirmed = await confirm(context, launch, url === answer.url ? answer : { healthy: true, url })
           return confirmed.healthy ? { kind: 'ready', url } : { kind: 'gone' }
         }
         last = answer.reason

@@ -14,9 +14,10 @@ import { formatPidFile } from '../state/pid-file.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { judge, type GatedChild } from '../system/system.js'
 import { claimPath, createFile, listClaims, markPath, replaceFile, type Launch } from './claims.js'
-import { resolveCommand, type Command } from './command.js'
+import { resolveCommand } from './command.js'
 import type { Context } from './context.js'
 import { environmentFor, withLaunchId } from './environment.js'
+import { identityOf } from './identity.js'
 import { healthPlan, isFree } from './ports.js'
 import { removeClaim } from './settle.js'
 import type { Stake } from './stake.js'
@@ -32,14 +33,7 @@ export interface OwnLaunch {
 /** `withdrawn`: another claim was there. `port-lost`: something listens on the port by now. */
 export type Attempt = OwnLaunch | 'withdrawn' | 'port-lost'
 
-const fingerprintOf = async ({ system, settings }: Context, { program, args }: Command): Promise<string> => {
-  const { cwd, env, host, healthPath, healthUrl } = settings
-  // The command before {port} is filled in: which port was free does not make it another server.
-  const what = settings.command ?? [program, ...args]
-  return system.digest(JSON.stringify([what, cwd, Object.entries(env).toSorted(), host, healthPath, healthUrl]))
-}
-
-const write = async (context: Context, id: string, child: GatedChild, port: number, command: Command, logFile: string): Promise<LaunchRecord> => {
+const recordFor = (context: Context, id: string, child: GatedChild, port: number, logFile: string): LaunchRecord => {
   const { system, settings } = context
   return {
     format: FORMAT, launch: id, host: system.host(), pid: child.id.pid, start: child.id.start, group: child.group,
@@ -48,7 +42,7 @@ const write = async (context: Context, id: string, child: GatedChild, port: numb
     launcher: system.self, deadline: system.now() + settings.startupTimeout, startupTimeout: settings.startupTimeout,
     stopSignal: settings.stopSignal, stopTimeout: settings.stopTimeout, idleTimeout: settings.idleTimeout, logFile,
     since: system.today().toISOString(),
-    bundled: settings.command === undefined && settings.serverScript === undefined, fingerprint: await fingerprintOf(context, command),
+    bundled: settings.command === undefined && settings.serverScript === undefined, identity: identityOf(settings),
   }
 }
 
@@ -105,7 +99,7 @@ export const attempt = async (context: Context, port: number, stake: Stake): Pro
     await system.remove(ownLog)
   }
   try {
-    const record = await write(context, id, child, port, command, logFile)
+    const record = recordFor(context, id, child, port, logFile)
     const isClaimed = (await createFile(context, claimPath(paths, id, leader), JSON.stringify(record))) && (await createFile(context, gateFile, ''))
     if (!isClaimed || (await hasRival(context, id))) {
       await withdraw()

@@ -5,14 +5,17 @@
  * somebody's, and adopting it would make its owner's stop ours.
  */
 import { addressesOf, bareHost } from '../health/probe.js'
-import { noPortFree, portInUse, type OneServerError } from '../errors.js'
+import { noPortFree, portInUse, socketInUse, type OneServerError } from '../errors.js'
 import type { Settings } from '../options.js'
 import type { HealthPlan, Listener } from '../system/system.js'
 import type { Context } from './context.js'
 
 /** Where a server on this port answers its health check. */
-export const healthPlan = ({ host, healthPath, healthUrl, healthHeaders }: Settings, port: number): HealthPlan => {
+export const healthPlan = ({ host, healthPath, healthUrl, healthHeaders, healthMatch, ready, logFile }: Settings, port: number): HealthPlan => {
   const url = healthUrl === undefined ? undefined : new URL(healthUrl.replaceAll('{port}', String(port)))
+  if (ready?.kind === 'socket') return { urls: [`socket:${encodeURI(ready.path)}`], headers: {} }
+  if (ready?.kind === 'tcp') return { urls: addressesOf(ready.host ?? host).map((address) => `tcp://${address}:${ready.port || port}`), headers: {} }
+  if (ready?.kind === 'log') return { urls: addressesOf(host).map((address) => `http://${address}:${port}`), headers: {}, log: { file: logFile, match: ready.match } }
   const addresses = addressesOf(url === undefined ? host : bareHost(url.hostname))
   const at = (address: string): string => {
     if (url === undefined) return `http://${address}:${port}${healthPath}`
@@ -20,7 +23,7 @@ export const healthPlan = ({ host, healthPath, healthUrl, healthHeaders }: Setti
     copy.hostname = address
     return copy.href
   }
-  return { urls: addresses.map(at), headers: healthHeaders }
+  return { urls: addresses.map(at), headers: healthHeaders, ...(healthMatch === undefined ? {} : { match: healthMatch }) }
 }
 
 export interface Adopted {
@@ -48,15 +51,21 @@ export const occupantOf = async (context: Context, port: number): Promise<Occupa
   const elsewhere = settings.healthUrl !== undefined && !settings.healthUrl.includes('{port}')
   const there = await listenersThere(context, port)
   if (there.length === 0 && !elsewhere) return { kind: 'none' }
+  // A connection that is accepted, or a line in a log, does not show whose server it is.
+  if (settings.ready !== undefined) {
+    const owner = await system.ownerOf(there)
+    return { kind: 'stranger', what: `${owner === undefined ? '' : `by PID ${owner.pid}, `}and what one-server did not start is used only if it has a health check over HTTP`, pid: owner?.pid }
+  }
   const answer = await system.probe(plan, settings.healthTimeout)
   if (!answer.healthy && there.length === 0) return { kind: 'none' }
   const owner = await system.ownerOf(there)
   const by = owner === undefined ? '' : ` by PID ${owner.pid}`
   if (!answer.healthy) return { kind: 'stranger', what: `${by} and does not pass the health check: ${answer.reason}`.trimStart(), pid: owner?.pid }
   if (there.some(isAnotherUsers)) return { kind: 'stranger', what: `${by} of another user`.trimStart(), pid: owner?.pid }
-  if (owner?.launch !== undefined) {
-    return { kind: 'stranger', what: `${by}, a server that was launched for another PID file (or whose state was deleted)`.trimStart(), pid: owner.pid }
+  if (owner?.launch !== undefined || answer.launch !== undefined) {
+    return { kind: 'stranger', what: `${by}, a server that was launched for another PID file (or whose state was deleted)`.trimStart(), pid: owner?.pid }
   }
+  if (!settings.reuseExisting) return { kind: 'stranger', what: `${by}: it passes the health check, but one-server did not start it, and reuseExisting is false`.trimStart(), pid: owner?.pid }
   return { kind: 'adopted', server: { url: answer.url, port, pid: owner?.pid } }
 }
 
@@ -76,7 +85,8 @@ export const findAdoptable = async (context: Context): Promise<Adopted | undefin
 
 /** The port to launch on, or the server to adopt. `lost` are ports that a launch of this call has lost. Under the lock. */
 export const choosePort = async (context: Context, lost: ReadonlySet<number>): Promise<number | Adopted> => {
-  const { port } = context.settings
+  const { port, ready, healthTimeout } = context.settings
+  if (ready?.kind === 'socket' && (await context.system.probe(healthPlan(context.settings, 0), healthTimeout)).healthy) throw socketInUse(ready.path)
   if (port.kind === 'auto') return context.system.freePort()
   const ports = port.kind === 'fixed' ? [port.port] : port.ports.filter((candidate) => !lost.has(candidate))
   for (const candidate of ports) {

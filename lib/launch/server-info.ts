@@ -53,6 +53,8 @@ export interface ServerStatus {
   readonly launchId: string | undefined
   /** Whether it is the bundled session server. */
   readonly bundled: boolean
+  /** What its client said that its version is. */
+  readonly version: string | undefined
   /** The client that launched it. */
   readonly launcher: number | undefined
   /** Who uses it. */

@@ -4,6 +4,7 @@
  * sets a watch over a server whose clients were killed together with everything that watched for them.
  */
 import type { Deadline } from '../deadline.js'
+import { baseUrl } from '../health/probe.js'
 import { withLock } from '../state/lock.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import type { Context } from './context.js'
@@ -14,12 +15,13 @@ import { readyUrl } from './ready-url.js'
 import { carriesItsId } from './restore.js'
 import type { ServerStatus } from './server-info.js'
 import { isClaimed, recordOf, survey } from './survey.js'
+import { check } from './use.js'
 
-const NOTHING = { pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false, launcher: undefined, leases: [], pinned: false, stopsAt: undefined } as const
+const NOTHING = { pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false, version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined } as const
 
-const stateOf = async ({ system }: Context, record: LaunchRecord, url: string | undefined): Promise<ServerStatus['state']> => {
+const stateOf = async (context: Context, record: LaunchRecord, url: string | undefined): Promise<ServerStatus['state']> => {
   if (url === undefined) return 'starting'
-  return (await system.probe({ ...record.health, urls: [url] }, record.healthTimeout)).healthy ? 'ready' : 'unhealthy'
+  return (await check(context, record, url)).healthy ? 'ready' : 'unhealthy'
 }
 
 export const statusOf = async (context: Context): Promise<ServerStatus> => {
@@ -34,21 +36,21 @@ export const statusOf = async (context: Context): Promise<ServerStatus> => {
     if (record === undefined) return { ...NOTHING, state: 'unhealthy', pid: leader.pid, launchId: id, pidFile, logFile }
     const url = seen.living.ready ? (await readyUrl(context, id)) ?? record.health.urls[0] : undefined
     return {
-      state: await stateOf(context, record, url), pid: record.pid, url: url === undefined ? undefined : new URL(url).origin, port: record.port,
-      since: new Date(record.since), adopted: false, launchId: id, bundled: record.bundled, launcher: record.launcher.pid, pinned: seen.living.pinned,
+      state: await stateOf(context, record, url), pid: record.pid, url: url === undefined ? undefined : baseUrl(url), port: record.port,
+      since: new Date(record.since), adopted: false, launchId: id, bundled: record.bundled, version: record.identity.version, launcher: record.launcher.pid, pinned: seen.living.pinned,
       ...(await leasesOn(context, seen.living, record.idleTimeout)), pidFile, logFile: record.logFile,
     }
   }
   const lost = seen.pidFile.kind === 'record' && seen.pidFile.record.host === context.system.host() ? seen.pidFile.record : undefined
   if (lost !== undefined && !seen.listing.launches.some(({ id }) => id === lost.launch) && (await carriesItsId(context, lost))) {
     // Its claim was deleted from outside. The next call that may write brings it back; until then who uses it is not known.
-    const { pid, port, since, launch: launchId, bundled, launcher, logFile: log } = lost
+    const { pid, port, since, launch: launchId, bundled, identity, launcher, logFile: log } = lost
     const url = lost.health.urls[0]!
-    return { ...NOTHING, state: await stateOf(context, lost, url), pid, url: new URL(url).origin, port, since: new Date(since), launchId, bundled, launcher: launcher.pid, pidFile, logFile: log }
+    return { ...NOTHING, state: await stateOf(context, lost, url), pid, url: baseUrl(url), port, since: new Date(since), launchId, bundled, version: identity.version, launcher: launcher.pid, pidFile, logFile: log }
   }
   const server = await findAdoptable(context)
   if (server !== undefined) {
-    return { ...NOTHING, state: 'ready', pid: server.pid, url: new URL(server.url).origin, port: server.port, adopted: true, pidFile, logFile }
+    return { ...NOTHING, state: 'ready', pid: server.pid, url: baseUrl(server.url), port: server.port, adopted: true, pidFile, logFile }
   }
   const named = seen.pidFile.kind === 'bare' && (await namesLiveProcess(context, seen.pidFile)) ? seen.pidFile.pid : undefined
   return { ...NOTHING, state: named === undefined ? 'stopped' : 'unhealthy', pid: named, pidFile, logFile }

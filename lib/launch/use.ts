@@ -4,11 +4,14 @@
  * to `bring-up.ts`.
  */
 import type { Deadline } from '../deadline.js'
+import { baseUrl } from '../health/probe.js'
 import { serverUnhealthy, type OneServerError } from '../errors.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { judge } from '../system/system.js'
+import { judge, type Probe } from '../system/system.js'
+import { answeredByAnother, isAnothers } from './answer.js'
 import type { Launch } from './claims.js'
 import type { Context } from './context.js'
+import { differences } from './identity.js'
 import { LOG_LINES } from './outcome.js'
 import { readyUrl } from './ready-url.js'
 import type { ServerInfo } from './server-info.js'
@@ -18,30 +21,36 @@ import { names, survey } from './survey.js'
 /** `gone`: it was withdrawn, stopped or has died; look again from the start. */
 export type Followed = { readonly kind: 'ready'; readonly url: string } | { readonly kind: 'failed'; readonly error: OneServerError } | { readonly kind: 'gone' }
 
+/** One health check of a launch that was found ready at `url`. One that was ready by its log is so for as long as it lives. */
+export const check = async ({ system }: Context, { launch, health, healthTimeout }: LaunchRecord, url: string | undefined): Promise<Probe> => {
+  if (health.log !== undefined && url !== undefined) return { healthy: true, url }
+  const answer = await system.probe(url === undefined ? health : { ...health, urls: [url] }, healthTimeout)
+  return answer.healthy && isAnothers(answer, launch) ? answeredByAnother(answer.url) : answer
+}
+
 /** A server that is ready: one health check, then whether it is still this server. Until the deadline, since busy is not dead. */
 export const use = async (context: Context, launch: Launch, record: LaunchRecord, deadline: Deadline): Promise<Followed> => {
   const { system, report } = context
   const url = await readyUrl(context, launch.id)
-  const plan = url === undefined ? record.health : { ...record.health, urls: [url] }
   for (let waiting = false; ; waiting = true) {
     deadline.check()
-    const answer = await system.probe(plan, record.healthTimeout)
+    const answer = await check(context, record, url)
     if (judge(launch.leader, await system.look(launch.leader.pid)) !== 'alive') return { kind: 'gone' }
     if (answer.healthy) return { kind: 'ready', url: answer.url }
     if ((await context.system.list(context.paths.host)).includes(`${launch.id}.ended`)) return { kind: 'gone' }
     if (deadline.passed) {
       const logTail = await system.tail(record.logFile, LOG_LINES)
       const data = { pid: record.pid, port: record.port, logFile: record.logFile, logTail }
-      return { kind: 'failed', error: serverUnhealthy(new URL(plan.urls[0]!).origin, deadline.total, answer.reason, data) }
+      return { kind: 'failed', error: serverUnhealthy(baseUrl(url ?? record.health.urls[0]!), deadline.total, answer.reason, data) }
     }
-    if (!waiting) report({ type: 'waiting', for: 'health', url: plan.urls[0]!, pid: record.pid })
+    if (!waiting) report({ type: 'waiting', for: 'health', url: url ?? record.health.urls[0]!, pid: record.pid })
     await system.sleep(Math.min(record.healthCheckInterval, deadline.left), { signal: deadline.signal })
   }
 }
 
 /** What a caller is told of a server that somebody else launched. */
 export const reused = ({ paths, settings, report }: Context, { port, pid, launch, logFile }: LaunchRecord, url: string): ServerInfo => {
-  const { origin } = new URL(url)
+  const origin = baseUrl(url)
   report({ type: 'reused', url: origin, pid, adopted: false })
   return { url: origin, port, pid, started: false, adopted: false, launchId: launch, pidFile: paths.pidFile, logFile: logFile ?? settings.logFile }
 }
@@ -52,10 +61,11 @@ export const useReady = async (context: Context, deadline: Deadline, stake: Stak
   const { living, pidFile, littered } = await survey(context, deadline.began)
   if (living === undefined || !living.ready || living.id === inside || littered) return undefined
   if (pidFile.kind !== 'record' || !names(pidFile.record, living)) return undefined
+  if (context.settings.onMismatch !== 'reuse' && differences(context.settings, pidFile.record.identity).length > 0) return undefined
   if (!(await stake.put(context, living))) return undefined
   const { record } = pidFile
   const url = await readyUrl(context, living.id)
-  const answer = await system.probe(url === undefined ? record.health : { ...record.health, urls: [url] }, record.healthTimeout)
+  const answer = await check(context, record, url)
   if (!answer.healthy || judge(living.leader, await system.look(living.leader.pid)) !== 'alive') return undefined
   return reused(context, record, answer.url)
 }

@@ -11,6 +11,16 @@ import type { HealthPlan, ProcessId } from '../system/system.js'
 
 export const FORMAT = 1
 
+/** How a server was started, as far as its client said so. */
+export interface Identity {
+  /** As it was asked for, before `{port}` is filled in; empty for the bundled server. */
+  readonly command: readonly string[]
+  readonly cwd: string
+  /** Names, each with what tells its values apart: the values may be secret. */
+  readonly env: Readonly<Record<string, string>>
+  readonly version?: string
+}
+
 export interface LaunchRecord {
   readonly format: typeof FORMAT
   readonly launch: string
@@ -41,8 +51,8 @@ export interface LaunchRecord {
   readonly since: string
   /** Whether it is the bundled session server. */
   readonly bundled: boolean
-  /** Of what was launched: two launches with the same fingerprint run the same command in the same way. */
-  readonly fingerprint: string
+  /** What was launched, as far as its client said so. */
+  readonly identity: Identity
 }
 
 type Check = (value: unknown) => boolean
@@ -55,11 +65,26 @@ const pid: Check = (value) => Number.isSafeInteger(value) && (value as number) >
 const digits: Check = (value) => typeof value === 'string' && /^\d+$/.test(value)
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const httpUrl: Check = (value) => typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value)
+const url: Check = (value) => typeof value === 'string' && /^(?:(?:https?|tcp):\/\/|socket:\/)/.test(value) && URL.canParse(value)
+
+const match: Check = (value) => {
+  if (!isObject(value)) return false
+  if (typeof value['text'] === 'string') return true
+  try {
+    return new RegExp(value['source'] as string, value['flags'] as string) instanceof RegExp && typeof value['source'] === 'string'
+  } catch {
+    return false
+  }
+}
 
 const health: Check = (value) =>
-  isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0 && value['urls'].every(httpUrl) &&
-  isObject(value['headers']) && Object.entries(value['headers']).every(([name, header]) => isHeader(name, header))
+  isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0 && value['urls'].every(url) &&
+  isObject(value['headers']) && Object.entries(value['headers']).every(([name, header]) => isHeader(name, header)) &&
+  (value['match'] === undefined || match(value['match'])) && (value['log'] === undefined || (isObject(value['log']) && text(value['log']['file']) && match(value['log']['match'])))
+
+const identity: Check = (value) =>
+  isObject(value) && Array.isArray(value['command']) && value['command'].every(text) && text(value['cwd']) &&
+  isObject(value['env']) && Object.values(value['env']).every(text) && (value['version'] === undefined || text(value['version']))
 
 /** A client may be the first process of its container; the server, being its child, never is. */
 const client: Check = (value) => isObject(value) && (value['pid'] === 1 || pid(value['pid'])) && digits(value['start'])
@@ -70,7 +95,7 @@ const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   port: (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65536,
   health, healthTimeout: duration, healthCheckInterval: duration,
   launcher: client, deadline: count, startupTimeout: duration,
-  stopSignal: isSignal, stopTimeout: duration, idleTimeout: duration, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', fingerprint: text,
+  stopSignal: isSignal, stopTimeout: duration, idleTimeout: duration, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', identity,
 }
 
 /** `cut-short`: begins as ours and does not end. `foreign`: something else. */

@@ -5,6 +5,7 @@
  * be killed or frozen, within one it may not (what the kernel does in several is said at the method).
  */
 import type { Clock } from '../deadline.js'
+import type { Match } from '../options.js'
 import type { Paths } from '../paths.js'
 
 /** A process is its PID and its kernel start time: a PID alone is reused. */
@@ -44,12 +45,23 @@ export interface Listener {
   readonly inode: string | undefined
 }
 
-export type Probe = { readonly healthy: true; readonly url: string } | { readonly healthy: false; readonly reason: string }
+/** A check that was passed. */
+export interface Healthy {
+  readonly healthy: true
+  readonly url: string
+  /** The launch id that the server gave, if it gave one: nobody else has it. */
+  readonly launch?: string
+}
+
+export type Probe = Healthy | { readonly healthy: false; readonly reason: string }
 
 export interface HealthPlan {
   /** Literal URLs, tried in this order; one that answers is enough. */
   readonly urls: readonly string[]
   readonly headers: Readonly<Record<string, string>>
+  readonly match?: Match
+  /** Ready by a line of the log, and not by asking; the URLs then only say where it is. */
+  readonly log?: { readonly file: string; readonly match: Match }
 }
 
 /** How a child of ours ended. */
@@ -118,8 +130,6 @@ export interface System extends Clock {
   host(): string
   /** 16 hex digits. */
   randomId(): Promise<string>
-  /** A short digest of a text, for comparing. */
-  digest(text: string): Promise<string>
   /** 0 ≤ x < 1. */
   random(): number
   /** Wall clock, for people only: nothing is decided by it. */
@@ -179,8 +189,8 @@ export interface System extends Clock {
   /** Which process holds one of the sockets, `likely` being asked first; undefined when that cannot be seen. */
   ownerOf(listeners: readonly Listener[], likely?: number): Promise<{ pid: number; launch: string | undefined } | undefined>
   freePort(): Promise<number>
-  /** Waits with wait-on until one URL answers. Undefined when `over` settled first. */
-  waitUntilReady(plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>): Promise<string | undefined>
+  /** Waits, with wait-on where it takes longer, until one URL is healthy. Undefined when `over` settled first. */
+  waitUntilReady(plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>): Promise<Healthy | undefined>
 
   fileLock(paths: Paths): FileLock
 }

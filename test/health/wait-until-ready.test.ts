@@ -9,11 +9,13 @@ import { createServer as createSecure } from 'node:https'
 import { networkInterfaces } from 'node:os'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { waitUntilReady } from '../../lib/health/wait-until-ready.js'
+import { waitUntilReady as wait } from '../../lib/health/wait-until-ready.js'
 import { bareEnv, fixture, library, runModule, startModule } from '../child.js'
 import { until } from '../until.js'
 
 const hasIPv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
+
+const waitUntilReady = async (...call: Parameters<typeof wait>): Promise<string | undefined> => (await wait(...call))?.url
 
 const never = new Promise<never>(() => {})
 
@@ -109,11 +111,13 @@ t.test('it ends as soon as there is nothing to wait for any more, however that i
 })
 
 t.test('a proxy in the environment is not asked', async (t) => {
-  const url = `http://127.0.0.1:${await serve(t, (_, response) => { response.end() })}/`
+  // Not ready at first, so that wait-on, which would ask it, is loaded.
+  let asked = 0
+  const url = `http://127.0.0.1:${await serve(t, (_, response) => { response.writeHead(asked++ < 2 ? 503 : 200).end() })}/`
   const { stdout } = await runModule(t, `
     import { waitUntilReady } from '${library('health/wait-until-ready.js')}'
     const over = new Promise((resolve) => { setTimeout(resolve, 4000).unref() })
-    console.log(await waitUntilReady({ urls: ['${url}'], headers: {} }, 20, 500, over))`, [],
+    console.log((await waitUntilReady({ urls: ['${url}'], headers: {} }, 20, 500, over)).url)`, [],
   { env: { ...bareEnv(), HTTP_PROXY: 'http://127.0.0.1:1', http_proxy: 'http://127.0.0.1:1', NO_PROXY: '', no_proxy: '' } })
   t.equal(stdout, `${url}\n`)
 })

@@ -23,7 +23,7 @@ const contextOn = (system: System): Context => contextOf(settle({ pidFile: PID_F
 const recordFor = ({ pid, start, group }: Leader): LaunchRecord => ({
   format: FORMAT, launch: ID, host: 'host', pid, start, group, port: PORT, health: { urls: [URL_READY], headers: {} }, healthTimeout: 500,
   healthCheckInterval: 200, launcher: { pid: 2, start: '14' }, deadline: 0, startupTimeout: 1000, stopSignal: 'SIGTERM', stopTimeout: 500, idleTimeout: 100,
-  logFile: '/home/user/server.log', since: new Date(0).toISOString(), bundled: false, fingerprint: '',
+  logFile: '/home/user/server.log', since: new Date(0).toISOString(), bundled: false, identity: { command: [], cwd: '/', env: {} },
 })
 
 const theLaunch = async (system: System): Promise<Launch | undefined> =>

@@ -20,7 +20,7 @@ const record = {
   format: FORMAT, launch: LAUNCH, host: 'host', pid: STRANGER, start: '350', group: STRANGER, port: 3000,
   health: { urls: ['http://127.0.0.1:3000/api/health'], headers: {} }, healthTimeout: 500, healthCheckInterval: 200,
   launcher: { pid: 2, start: '14' }, deadline: 0, startupTimeout: 1000, stopSignal: 'SIGTERM', stopTimeout: 500, idleTimeout: 100,
-  logFile: '/home/user/server.log', since: '1970-01-01T00:00:00.000Z', bundled: false, fingerprint: '',
+  logFile: '/home/user/server.log', since: '1970-01-01T00:00:00.000Z', bundled: false, identity: { command: [], cwd: '/', env: {} },
 }
 
 /** PIDs that mean something, and any. */

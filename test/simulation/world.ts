@@ -394,7 +394,6 @@ export class World {
       now: () => world.clock,
       host: () => HOST,
       randomId: () => atOnce(() => (actor.pid * 10_000 + ++actor.ids).toString(16).padStart(16, '0')),
-      digest: () => atOnce(() => 'digest'),
       random,
       today: () => new Date(0),
       sleep,
@@ -486,7 +485,7 @@ export class World {
         const end = over.then(() => { ended = true })
         while (!ended) {
           const answer = await step('checks the health', () => probe(plan))
-          if (answer.healthy) return answer.url
+          if (answer.healthy) return answer
           await sleep(interval, { wake: end })
         }
         return undefined

@@ -6,5 +6,5 @@ export const aRecord = (changes: Partial<LaunchRecord> = {}): LaunchRecord => ({
   health: { urls: ['http://127.0.0.1:3000/api/health', 'https://[::1]:3000/api/health'], headers: { authorization: 'x' } },
   healthTimeout: 500, healthCheckInterval: 200, launcher: { pid: 4320, start: '987000' },
   deadline: 12_345.678, startupTimeout: 10_000, stopSignal: 'SIGTERM', stopTimeout: 5000, idleTimeout: 30_000,
-  logFile: '/tmp/s.log', since: '2025-01-02T03:04:05.678Z', bundled: false, fingerprint: '00ff00ff00ff00ff', ...changes,
+  logFile: '/tmp/s.log', since: '2025-01-02T03:04:05.678Z', bundled: false, identity: { command: [], cwd: '/', env: {} }, ...changes,
 })

@@ -35,7 +35,7 @@ t.test('a record in which one field is missing is foreign', async (t) => {
 t.test('a record in which one field is no such thing is foreign', async (t) => {
   const cases: Record<string, readonly unknown[]> = {
     launch: ['', 'xyz', '0123456789ABCDEF', '0123456789abcde', '../6789abcdef0123'],
-    host: [5], start: ['', '12x', '-1', 12], logFile: [null], since: [5], fingerprint: [5],
+    host: [5], start: ['', '12x', '-1', 12], logFile: [null], since: [5], identity: [5, null, { command: [1], cwd: '', env: {} }, { command: [], cwd: '', env: { A: 1 } }, { command: [], cwd: '', env: {}, version: 1 }],
     // PID 1, 0 and negative numbers mean something else to kill(2).
     pid: [1, 0, -1, 1.5, '7', 2 ** 60], port: [0, 65_536, 80.5, '80'],
     health: [null, {}, { urls: [], headers: {} }, { urls: ['file:///etc/passwd'], headers: {} }, { urls: ['http://'], headers: {} }, { urls: ['http://h/'], headers: { a: 1 } }, { urls: ['http://h/'] }],

@@ -76,7 +76,7 @@ t.test('a caller with less patience gives up alone', async (t) => {
   const here = place(t)
   const patient = here.manager('boots-after-300ms', { env: { BOOT_MS: '900' } }).ensureServerRunning()
   const began = performance.now()
-  const error = await failureOf(here.manager('boots-after-300ms', { startupTimeout: 200 }).ensureServerRunning())
+  const error = await failureOf(here.manager('boots-after-300ms', { startupTimeout: 200, env: { BOOT_MS: '900' } }).ensureServerRunning())
   t.match(error, { code: 'START_TIMEOUT', message: 'Server failed to start within 200 ms: waiting for another call of this process.' })
   t.ok(performance.now() - began >= 199, 'not before its time')
   t.equal((await patient).started, true)

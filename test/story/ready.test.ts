@@ -1,0 +1,77 @@
+/** Readiness other than HTTP: a port, a Unix socket, a line of the log; with servers that speak no HTTP, and with a real Redis where there is one. */
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import t from 'tap'
+import type { ClientProcessManagerOptions } from '../../lib/index.js'
+import { allEnded, failureOf, place, quietPort, resultOf, together, type Place } from '../clients.js'
+
+/** Five clients at once, one start, one address, and found by the next. */
+const shared = async (t: import('tap').Test, here: Place, options: ClientProcessManagerOptions): Promise<string> => {
+  const infos = (await allEnded(await together(t, here, 5, here.options('no-http', options)))).map((one) => resultOf(one).info)
+  t.equal(here.starts().length, 1)
+  const [url] = new Set(infos.map((info) => info.url))
+  t.ok(infos.every((info) => info.url === url))
+  const manager = here.manager('no-http', options)
+  t.match(await manager.ensureServerRunning(), { url, started: false })
+  t.match(await manager.status(), { state: 'ready', url })
+  t.equal(await manager.isServerRunning(), true)
+  t.equal(await manager.stopServer(), true)
+  here.nothingLeft(t)
+  return url!
+}
+
+t.test('tcp: a port that is chosen, and one that is named', async (t) => {
+  const here = place(t)
+  t.match(await shared(t, here, { ready: 'tcp:{port}', env: { BOOT_MS: '200' } }), /^tcp:\/\/127\.0\.0\.1:\d+$/)
+  const there = place(t)
+  const port = await quietPort()
+  const manager = there.manager('no-http', { ready: `tcp:${port}`, port })
+  t.match(await manager.ensureServerRunning(), { url: `tcp://127.0.0.1:${port}`, port })
+  t.equal(await manager.stopServer(), true)
+})
+
+t.test('socket: a Unix socket', async (t) => {
+  const here = place(t)
+  const path = join(here.folder, 'x y.sock')
+  t.equal(await shared(t, here, { ready: `socket:${path}`, env: { SOCKET: path, BOOT_MS: '200' } }), `socket:${path.replace(' ', '%20')}`)
+})
+
+t.test('log: a line of the output, as text and as a regular expression', async (t) => {
+  const here = place(t)
+  t.match(await shared(t, here, { ready: { log: 'ready to accept' }, env: { BOOT_MS: '300' } }), /^http:\/\/127\.0\.0\.1:\d+$/)
+  const there = place(t)
+  const manager = there.manager('no-http', { ready: { log: /^READY TO accept \w+$/im } })
+  const { pid } = await manager.ensureServerRunning()
+  t.match(await there.manager('no-http', { ready: { log: 'whatever' } }).ensureServerRunning(), { pid }, 'how it is ready goes with the record')
+  t.equal(await manager.stopServer(), true)
+  const error = await failureOf(there.manager('no-http', { ready: { log: 'never said' }, startupTimeout: 700 }).ensureServerRunning())
+  t.match(error, { code: 'START_TIMEOUT', message: /its log does not say so yet/ })
+  t.same(there.alive(), [])
+})
+
+t.test('what is in the way already is not taken for ours', async (t) => {
+  const here = place(t)
+  const port = await quietPort()
+  const stranger = createServer().listen(port, '127.0.0.1')
+  await once(stranger, 'listening')
+  t.teardown(() => stranger.close())
+  t.match(await failureOf(here.manager('no-http', { ready: 'tcp:{port}', port }).ensureServerRunning()), { code: 'PORT_IN_USE', pid: process.pid })
+  const path = join(here.folder, 's.sock')
+  const socket = createServer().listen(path)
+  await once(socket, 'listening')
+  t.teardown(() => socket.close())
+  t.match(await failureOf(here.manager('no-http', { ready: `socket:${path}` }).ensureServerRunning()), { code: 'PORT_IN_USE', message: new RegExp(`The socket ${path} is in use`) })
+})
+
+const redis = spawnSync('redis-server', ['--version']).status === 0
+
+t.test('a real Redis is shared', { skip: redis ? false : 'redis-server is not installed here' }, async (t) => {
+  const here = place(t)
+  const command = ['redis-server', '--port', '{port}', '--bind', '127.0.0.1', '--save', '', '--dir', here.folder]
+  const options = { ...here.options('no-http', { command, ready: 'tcp:{port}' }) }
+  const infos = (await allEnded(await together(t, here, 5, options))).map((one) => resultOf(one).info)
+  t.equal(new Set(infos.map(({ pid }) => pid)).size, 1)
+  t.equal(await here.manager('no-http', { command, ready: 'tcp:{port}' }).stopServer(), true)
+})

@@ -1,0 +1,69 @@
+/** Which server runs and which is meant: a difference is told in words, and only an older version is ever replaced. */
+import t from 'tap'
+import type { ClientProcessManagerOptions } from '../../lib/index.js'
+import { allEnded, client, failureOf, fixture, place, resultOf } from '../clients.js'
+
+const strict = (more: ClientProcessManagerOptions = {}): ClientProcessManagerOptions => ({ onMismatch: 'error', ...more })
+
+t.test('another command, folder, variable or version is told, and nothing is touched', async (t) => {
+  const here = place(t)
+  const { pid } = await here.manager('healthy', strict({ version: '1.2.0', env: { TOKEN: 'one-secret' } })).ensureServerRunning()
+  const differing = [
+    { server: 'says', more: { env: { TOKEN: 'one-secret' } }, says: `command: runs ["${fixture('healthy')}"], wanted ["${fixture('says')}"]` },
+    { server: 'healthy', more: { env: { TOKEN: 'another-secret' } }, says: 'env TOKEN: another value' },
+    { server: 'healthy', more: {}, says: 'env TOKEN: named by who started it, not here' },
+    { server: 'healthy', more: { env: { TOKEN: 'one-secret', MORE: '1' } }, says: 'env MORE: not named by who started it' },
+    { server: 'healthy', more: { env: { TOKEN: 'one-secret' }, cwd: '/' }, says: `cwd: runs ${process.cwd()}, wanted /` },
+    { server: 'healthy', more: { env: { TOKEN: 'one-secret' }, version: '1.3.0' }, says: 'version: runs 1.2.0, wanted 1.3.0' },
+  ]
+  for (const { server, more, says } of differing) {
+    for (const call of ['ensureServerRunning', 'startServer', 'acquire'] as const) {
+      const error = await failureOf(here.manager(server, strict(more))[call]())
+      t.match(error, { code: 'CONFIG_MISMATCH', pid })
+      t.ok(error.message.includes(`\n  ${says}`), `${call}: ${error.message}`)
+      t.notMatch(error.message, /secret/, 'no value of a variable is told')
+    }
+  }
+  t.match(await here.manager('healthy', strict({ version: '1.2.0', env: { TOKEN: 'one-secret' } })).ensureServerRunning(), { pid }, 'the same is the same')
+  t.match(await here.manager('says', { onMismatch: 'reuse' }).ensureServerRunning(), { pid }, 'and reuse takes it as it is')
+  t.match(await here.manager('healthy').status(), { version: '1.2.0' })
+  t.equal(here.starts().length, 1)
+  t.equal(await here.manager('healthy').stopServer(), true)
+})
+
+t.test('calls of one process that mean different servers do not share an answer', async (t) => {
+  const here = place(t)
+  const [first, second] = await Promise.allSettled([here.manager('healthy', strict()).ensureServerRunning(), here.manager('says', strict()).ensureServerRunning()])
+  t.equal([first, second].filter(({ status }) => status === 'fulfilled').length, 1)
+  t.match([first, second].find(({ status }) => status === 'rejected'), { reason: { code: 'CONFIG_MISMATCH' } })
+  t.equal(await here.manager('healthy').stopServer(), true)
+})
+
+t.test('restart replaces an older version, and neither the same nor a newer one', async (t) => {
+  const here = place(t)
+  const wanting = (version?: string) => here.manager('healthy', { onMismatch: 'restart', ...(version === undefined ? {} : { version }), env: { WHICH: version } })
+  const old = await wanting('1.9.0').ensureServerRunning()
+  const next = await wanting('1.10.0-rc.1').ensureServerRunning()
+  t.match(next, { started: true })
+  t.not(next.pid, old.pid)
+  t.match(await failureOf(wanting('1.9.0').ensureServerRunning()), { code: 'CONFIG_MISMATCH', message: /only a server of an older version is replaced/ })
+  t.match(await failureOf(wanting().ensureServerRunning()), { code: 'CONFIG_MISMATCH' }, 'no version is not a newer one')
+  t.match(await wanting('1.10.0').ensureServerRunning(), { started: true }, 'a release comes after its candidate')
+  here.oneAtATime(t)
+  t.equal(here.starts().length, 3)
+  t.equal(await here.manager('healthy').stopServer(), true)
+  here.nothingLeft(t)
+})
+
+t.test('a server without a version is older than any, and twenty newer clients at once replace it once', async (t) => {
+  const here = place(t)
+  await here.manager('healthy').ensureServerRunning()
+  const options = here.options('healthy', { version: '2.0.0', onMismatch: 'restart' })
+  const ended = await allEnded(Array.from({ length: 20 }, () => client(t, here, options)))
+  const infos = ended.map((one) => resultOf(one).info)
+  t.equal(new Set(infos.map(({ pid }) => pid)).size, 1)
+  t.equal(here.starts().length, 2)
+  here.oneAtATime(t)
+  t.equal(await here.manager('healthy').stopServer(), true)
+  here.nothingLeft(t)
+})
