@@ -70,6 +70,33 @@ export const leasePlan = (acts: readonly Act[]): RunPlan => ({
   },
 })
 
+/** Takes a lease and lets go, whatever becomes of the server meanwhile. */
+export const anyHolder: Act = async (manager, system) => {
+  const lease = await manager.acquire()
+  await system.sleep(500)
+  await lease.release()
+  return 'let go'
+}
+
+/** Stops the server when it is held. */
+export const stopper: Act = async (manager, system) => {
+  await system.sleep(300)
+  return manager.stopServer()
+}
+
+/** Nobody comes afterwards: what the watches leave undone stays so, unless one of them was killed. */
+export const unattendedPlan = (acts: readonly Act[], deafClients: readonly string[] = []): RunPlan => {
+  const { after: _, ...plan } = leasePlan(acts)
+  return {
+    ...plan,
+    world: { ...plan.world, deafClients },
+    check: (world) => {
+      if (world.trace.some((line) => /w\d+ is killed$/.test(line))) return []
+      return world.runningServers.map(({ pid }) => `${pid} runs, and nobody is left to end it`)
+    },
+  }
+}
+
 /** 2 to 5 clients, most of which hold leases. A stop that spares only those who do would end what was started explicitly, so a run has one or the other. */
 export const anyHolders = (random: () => number): RunPlan => {
   const other = random() < 0.5 ? starter : idleStopper

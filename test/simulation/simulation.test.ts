@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { endingPlan, waiter, waiterThatLooksFirst } from './ending.js'
 import { exploreAll, exploreRandom, replaySeed, type Explored } from './explore.js'
 import { exploreHostileStates } from './hostile.js'
-import { anyHolders, holder, leasePlan, returningHolder, userWithoutLease } from './leases.js'
+import { anyHolder, anyHolders, holder, leasePlan, returningHolder, stopper, unattendedPlan, userWithoutLease } from './leases.js'
 import { anyActs, ensure, FAULTS, stopServer } from './series.js'
 
 /** A failing order as a person needs it: what broke, how to replay it, and what happened. */
@@ -48,6 +48,12 @@ t.test('two holders of leases, every order with one preemption or one fault', as
 
 t.test('a holder that lets go and comes again into the end of the server, beside another', async (t) => {
   holds(t, await exploreAll(leasePlan([returningHolder, holder]), { preemptions: 1, faults: 0, kinds: [] }))
+})
+
+t.test('whoever ends a server is killed, and nobody comes afterwards: the watches bring it to its end', async (t) => {
+  holds(t, await exploreAll(unattendedPlan([anyHolder, stopper]), { preemptions: 0, faults: 1, kinds: ['crash'] }))
+  // Its launcher finds that it does not answer in time.
+  holds(t, await exploreAll(unattendedPlan([anyHolder], ['c1']), { preemptions: 0, faults: 1, kinds: ['crash'] }))
 })
 
 t.test('2 to 5 holders in random orders, beside an explicit start or a stop that spares holders, with kills and freezes of clients and watches', async (t) => {

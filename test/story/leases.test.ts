@@ -236,6 +236,31 @@ t.test('a holder that is killed while its server boots leaves nothing', async (t
   await until(() => here.left().filter((name) => !name.endsWith('.outcome')).every((name) => name.endsWith('.d') || /\.d\/[^/]+$/.test(name)), 'the state to go')
 })
 
+t.test('a stop that is killed while it waits for the server: the last holder sees to it that it ends all the same', async (t) => {
+  const here = place(t)
+  const one = holder(t, here, here.options('ignores-sigterm', leased({ stopTimeout: 500 })))
+  const { pid } = await one.held
+  const stop = client(t, here, here.options('ignores-sigterm', { stopTimeout: 60_000 }), { method: 'stopServer' })
+  await until(() => here.left().some((name) => name.endsWith('.ended')), 'the mark of its end', 20_000)
+  stop.child.kill('SIGKILL')
+  await stop.ended
+  t.ok(isAlive(pid!), 'nobody is left to kill it')
+  await one.release()
+  await gone(here, SOON + 5000)
+  await until(() => holdsOf(here, 'watch').length === 0 && !here.left().some((name) => name.endsWith('.claim')), 'its claim to go')
+})
+
+t.test('a client that is killed while it ends a server that was not ready in time: its own watch sees to it that it ends all the same', async (t) => {
+  const here = place(t)
+  const stuck = ['node', '--eval', "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"]
+  const one = holder(t, here, here.options('', leased({ command: stuck, startupTimeout: 500, stopTimeout: 3000 })))
+  one.held.catch(() => {})
+  await until(() => here.left().some((name) => name.endsWith('.ended')), 'the mark of its end', 20_000)
+  await one.kill()
+  t.equal(here.alive().length, 1, 'nobody is left to kill it')
+  await gone(here, SOON + 8000)
+})
+
 t.test('an explicit stop ends it under its holders, one that is meant for an idle server does not', async (t) => {
   const here = place(t)
   const manager = here.manager('healthy', leased())
