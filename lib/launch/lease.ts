@@ -11,7 +11,7 @@
  */
 import { join } from 'node:path'
 import { notOurs } from '../errors.js'
-import { FORMAT } from '../state/launch-record.js'
+import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { judge, type ProcessId, type Watcher } from '../system/system.js'
 import { createFile, holdPath, listClaims, type Hold, type Launch } from './claims.js'
 import type { Context } from './context.js'
@@ -20,10 +20,12 @@ import type { Lease, LeaseStatus, ServerInfo } from './server-info.js'
 import type { Stake } from './stake.js'
 import { recordOf } from './survey.js'
 
+type Times = Pick<LaunchRecord, 'idleTimeout' | 'stopTimeout'>
+
 /** Starts a process that ends the launch once this client lets go of it, and writes down who that is. */
-const setWatch = async (context: Context, launch: string, id: string, idleTimeout: number): Promise<Watcher> => {
+const setWatch = async (context: Context, launch: string, id: string, { idleTimeout, stopTimeout }: Times): Promise<Watcher> => {
   const { system, paths } = context
-  const watcher = await system.watchOver({ pidFile: paths.pidFile, folder: paths.host, launch, lease: id, idleTimeout })
+  const watcher = await system.watchOver({ pidFile: paths.pidFile, folder: paths.host, launch, lease: id, idleTimeout, stopTimeout })
   try {
     await createFile(context, holdPath(paths, { id, launch, process: watcher.id, kind: 'watch' }), '')
   } catch (error) {
@@ -34,10 +36,9 @@ const setWatch = async (context: Context, launch: string, id: string, idleTimeou
 }
 
 /** As the launch wrote it down: a client's own option applies only to a launch that it makes itself. */
-const idleTimeoutOf = async (context: Context, id: string): Promise<number> => {
+const timesOf = async (context: Context, id: string): Promise<Times> => {
   const launch = (await listClaims(context.system, context.paths)).launches.find((one) => one.id === id)
-  const record = launch === undefined ? undefined : await recordOf(context, launch)
-  return record?.idleTimeout ?? context.settings.idleTimeout
+  return (launch === undefined ? undefined : await recordOf(context, launch)) ?? context.settings
 }
 
 /** Sets a watch over a launch that nobody uses and nobody watches: its clients were killed, and what watched for them, too. */
@@ -48,7 +49,7 @@ export const watchIfIdle = async (context: Context, launch: Launch): Promise<voi
   const record = await recordOf(context, launch)
   // A claim that does not say what it claims may name anybody; whoever asks must not be the one who ends it.
   if (record === undefined) return
-  const watcher = await setWatch(context, id, await system.randomId(), record.idleTimeout)
+  const watcher = await setWatch(context, id, await system.randomId(), record)
   watcher.letGo()
 }
 
@@ -79,7 +80,7 @@ class LeaseStake implements Stake {
   async #take(context: Context, { id: launch, pinned }: Pick<Launch, 'id' | 'pinned'>): Promise<void> {
     const { system, paths } = context
     const id = await system.randomId()
-    const watcher = pinned ? undefined : await setWatch(context, launch, id, await idleTimeoutOf(context, launch))
+    const watcher = pinned ? undefined : await setWatch(context, launch, id, await timesOf(context, launch))
     const path = holdPath(paths, { id, launch, process: system.self, kind: 'lease' })
     this.#held = { launch, path, watcher }
     const body = JSON.stringify({ format: FORMAT, since: system.today().toISOString(), command: this.command })

@@ -105,6 +105,8 @@ export interface WatchPlan {
   readonly lease: string
   /** ms that it waits once it was let go. */
   readonly idleTimeout: number
+  /** ms that the server may take to stop. */
+  readonly stopTimeout: number
 }
 
 /** A process that ends a launch which nobody uses, once this client lets go or dies. */

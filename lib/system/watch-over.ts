@@ -28,46 +28,69 @@ const PIPE = 3
 /** Seconds. */
 const SLICE = 30
 
+/** What the reaper has, in seconds: for an attempt, besides what the server takes to stop, and until the next one. */
+const PATIENCE = { attempt: 60, again: 30 }
+
 /** Not the shell that was spawned, but its child, so that the watch is a child of init. */
 const STARTER = 'one_server_watch=$1; shift; /bin/sh -c "$one_server_watch" "$@" <&3 3<&- >/dev/null 2>&1 & echo "pid $!"'
 
 /**
  * $0 the folder, $1 the lease, $2 the launch, $3 and $4 the seconds to wait, whole for a sleep that knows no
- * fractions, $5 Node, $6 the PID file. A line means that it need not look any more. Its own files go first and
+ * fractions, $5 Node, $6 the PID file, $7 the seconds that the reaper may take, $8 those until it is tried again.
+ * A line means that it need not look any more. Its own files go first and
  * then it looks for others, so of several that end together the last one sees nobody. Another that seems to live
  * is left to look for itself (PID and start time, field 22 of proc_pid_stat(5), are its name); a zombie does not
  * (kill(2) still knows it, for ever where PID 1 does not reap), nor one that is stopped, and whatever else is
  * uncertain the reaper judges. The file of the watch is touched to tell since when it waits. A long wait is cut
- * into slices, so that nothing waits for weeks for a launch that was stopped; a Node that is there no more (an
- * update) is looked for in the PATH.
+ * into slices, so that nothing waits for weeks for a launch that was stopped; a Node that is there no more when
+ * it is wanted (an update) is looked for in the PATH.
+ *
+ * A Node that gets too few threads (ulimit -u, pids.max) aborts at its start, or hangs there for ever. So the reaper
+ * is a child that is ended when it takes too long, and whatever made it fail, it is tried again, ever more rarely.
  */
 const WATCH = `
 read -r word && exit
-cd / && umask 077
-node=$5; test -x "$node" || node=$(command -v node)
+cd / && umask 077 && ulimit -c 0
+launch=$2
 run() { command -p "$@" || "$@"; }
-claimed() { for file in "$0/$2."*.claim; do test -e "$file"; done; }
+claimed() { for file in "$0/$launch."*.claim; do test -e "$file"; done; }
+outwait() {
+  left=$1
+  while claimed && test $left -gt 0; do
+    slice=$left; test $slice -gt ${SLICE} && slice=${SLICE}
+    run sleep $slice; left=$((left - slice))
+  done
+}
+look() {
+  read -r stat <"/proc/$1/stat" || return
+  stat=\${stat##*) } number=0 start=
+  for word in $stat; do number=$((number + 1)); test $number = 20 && start=$word; done
+  test "$start"
+}
+works() { look $reaper && test "$start" = "$since" && case $stat in Z*) false ;; esac; }
 run touch -ch "$0/$1.$2."*.watch
-left=$4
-if test $left -gt ${SLICE}; then
-  while claimed "$@" && test $left -gt 0; do run sleep ${SLICE}; left=$((left - ${SLICE})); done
-else
-  command -p sleep "$3" || run sleep "$4"
-fi
+if test $4 -gt ${SLICE}; then outwait $4; else command -p sleep "$3" || run sleep "$4"; fi
 run rm -f "$0/$1.$2."*
-test -e "$0/$2.pin" && exit
-for file in "$0"/*".$2."*.lease "$0"/*".$2."*.watch; do
-  test -e "$file" || continue
-  id=\${file##*/} id=\${id#*.} id=\${id#*.} pid=\${id%%.*} id=\${id#*.} began=\${id%%.*}
-  kill -0 "$pid" || continue
-  read -r stat <"/proc/$pid/stat" || exit
-  number=0 start=
-  for word in \${stat##*) }; do number=$((number + 1)); test $number = 20 && start=$word; done
-  test "$start" = "$began" || continue
-  case \${stat##*) } in Z*|T*) ;; *) exit ;; esac
+again=$8
+while claimed; do
+  test -e "$0/$2.pin" && exit
+  for file in "$0"/*".$2."*.lease "$0"/*".$2."*.watch; do
+    test -e "$file" || continue
+    id=\${file##*/} id=\${id#*.} id=\${id#*.} pid=\${id%%.*} id=\${id#*.} began=\${id%%.*}
+    kill -0 "$pid" || continue
+    look "$pid" || exit
+    test "$start" = "$began" || continue
+    case $stat in Z*|T*) ;; *) exit ;; esac
+  done
+  node=$5; test -x "$node" || node=$(command -v node)
+  "$node" -e 'eval(process.env.ONE_SERVER_REAPER)' "$6" "$2" & reaper=$!
+  look $reaper; since=$start left=$7
+  while works && test $left -gt 0; do run sleep 1; left=$((left - 1)); done
+  works && kill -9 $reaper
+  wait $reaper && exit
+  outwait $again
+  test $again -lt 3600 && again=$((again * 2))
 done
-claimed "$@" || exit
-exec "$node" -e 'eval(process.env.ONE_SERVER_REAPER)' "$6" "$2"
 `
 
 /** ms that the starter may take to say who the watch is. */
@@ -85,14 +108,16 @@ const reap = () => {
 const pipe = new (require('node:net').Socket)({ fd: 3 })
 pipe.once('data', () => process.exit()).once('end', () => setTimeout(reap, seconds * 1000))`
 
-const start = ({ folder, lease, launch, idleTimeout, pidFile }: WatchPlan, source: string): ChildProcess => {
+const start = ({ folder, lease, launch, idleTimeout, stopTimeout, pidFile }: WatchPlan, source: string, { attempt, again }: typeof PATIENCE): ChildProcess => {
   const seconds = idleTimeout / 1000
-  const args = [folder, lease, launch, seconds.toFixed(3), String(Math.ceil(seconds)), process.execPath, pidFile]
+  const patience = attempt + Math.ceil(stopTimeout / 1000)
+  const args = [folder, lease, launch, seconds.toFixed(3), String(Math.ceil(seconds)), process.execPath, pidFile, String(patience), String(again)]
   // Inside Electron, Node is the editor unless it is told otherwise.
   const electron = process.versions['electron'] === undefined ? {} : { ELECTRON_RUN_AS_NODE: '1' }
   // What finds and loads programs, and nothing else of the holder's.
   const own = Object.fromEntries(['PATH', 'LD_LIBRARY_PATH'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
-  const env = { ...own, ONE_SERVER_REAPER: source, ...electron }
+  // As few threads as it can do with: there may be no room for more. Not as an argument, which an Electron might not know.
+  const env = { ...own, ONE_SERVER_REAPER: source, NODE_OPTIONS: '--v8-pool-size=0', UV_THREADPOOL_SIZE: '1', ...electron }
   const stdio: (number | 'pipe' | 'ignore')[] = ['ignore', 'pipe', 'ignore', 'pipe']
   const nothing = openSync(process.platform === 'win32' ? '\\\\.\\NUL' : '/dev/null', 'r+')
   try {
@@ -112,8 +137,9 @@ const start = ({ folder, lease, launch, idleTimeout, pidFile }: WatchPlan, sourc
 const cannotWatch = ({ folder }: WatchPlan, cause?: unknown): Error =>
   stateUnusable(folder, 'no process could be started that ends the server when this lease does', 'Check the limits on processes and open files (ulimit -u, ulimit -n), and call again.', cause)
 
-export const watchOver = async (plan: WatchPlan): Promise<Watcher> => {
-  const child = start(plan, reaperSource)
+/** @param patience Tests have less of it. */
+export const watchOver = async (plan: WatchPlan, patience = PATIENCE): Promise<Watcher> => {
+  const child = start(plan, reaperSource, patience)
   let timer: NodeJS.Timeout | undefined
   const failed = new Promise<never>((_, reject) => {
     child.once('error', (cause) => reject(cannotWatch(plan, cause)))

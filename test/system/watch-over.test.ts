@@ -1,6 +1,6 @@
 /** The watch by itself: what wakes it, whom it leaves the looking to, and what it runs in the end. */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { identify } from '../../lib/system/process-table.js'
 import { watchOver } from '../../lib/system/watch-over.js'
@@ -25,7 +25,10 @@ const aFolder = (t: Test) => {
   const { execPath } = process
   process.execPath = program
   t.teardown(() => { process.execPath = execPath })
-  return { folder, ran: () => readdirSync(root).includes('ran'), watch: (idleTimeout = 0) => watchOver({ pidFile: '/nowhere/s.pid', folder, launch: LAUNCH, lease: LEASE, idleTimeout }) }
+  return {
+    folder, root, program, ran: () => readdirSync(root).includes('ran'),
+    watch: (idleTimeout = 0, patience?: Parameters<typeof watchOver>[1]) => watchOver({ pidFile: '/nowhere/s.pid', folder, launch: LAUNCH, lease: LEASE, idleTimeout, stopTimeout: 0 }, patience),
+  }
 }
 
 const startOf = (pid: number): string => identify(pid)?.start ?? '5'
@@ -89,4 +92,47 @@ t.test('it does not run the reaper over what is pinned, or gone', async (t) => {
   two.letGo()
   await over(two.id.pid)
   t.notOk(ended.ran(), 'gone')
+})
+
+t.test('a reaper that hangs is ended, one that fails is not the last, and once it has done its work no other follows', async (t) => {
+  const { root, program, watch } = aFolder(t)
+  const tries = join(root, 'tries')
+  // Node hangs, is ended by a signal or fails, in whatever way; the fourth attempt succeeds.
+  writeFileSync(program, `#!/bin/sh\necho $$ >>'${tries}'; case $(wc -l <'${tries}') in 1) exec sleep 600 ;; 2) kill -ABRT $$ ;; 3) exit 1 ;; esac\n`, { mode: 0o755 })
+  const { id, letGo } = await watch(0, { attempt: 1, again: 0 })
+  letGo()
+  await until(() => !isAlive(id.pid), 'the watch to end', 20_000)
+  const pids = readFileSync(tries, 'utf8').trim().split('\n').map(Number)
+  t.equal(pids.length, 4)
+  t.notOk(pids.some(isAlive), 'the one that hung has ended')
+})
+
+t.test('a reaper that fails is not tried again over what is gone, or held by now', async (t) => {
+  for (const now of ['gone', 'held']) {
+    const { folder, root, program, watch } = aFolder(t)
+    const tries = join(root, 'tries')
+    const leave = now === 'gone' ? `rm '${join(folder, `${LAUNCH}.7.5.7.claim`).replaceAll("'", String.raw`'\''`)}'` : `ln '${tries}' '${join(folder, `${OTHER}.${LAUNCH}.${process.pid}.${startOf(process.pid)}.lease`).replaceAll("'", String.raw`'\''`)}'`
+    writeFileSync(program, `#!/bin/sh\necho $$ >>'${tries}'; ${leave}; exit 1\n`, { mode: 0o755 })
+    const { id, letGo } = await watch(0, { attempt: 60, again: 0 })
+    letGo()
+    await over(id.pid)
+    t.equal(readFileSync(tries, 'utf8').trim().split('\n').length, 1, now)
+  }
+})
+
+t.test('a Node that is removed while it waits is looked for in the PATH', async (t) => {
+  const { folder, root, program, ran, watch } = aFolder(t)
+  const { PATH } = process.env
+  process.env['PATH'] = `${join(root, 'updated')}${delimiter}${PATH}`
+  t.teardown(() => { process.env['PATH'] = PATH })
+  const { id, letGo } = await watch(500)
+  const file = join(folder, `${LEASE}.${LAUNCH}.${id.pid}.${id.start}.watch`)
+  writeFileSync(file, '')
+  utimesSync(file, 1, 1)
+  letGo()
+  await until(() => statSync(file).mtimeMs > 1000, 'it to wait')
+  mkdirSync(join(root, 'updated'))
+  renameSync(program, join(root, 'updated', 'node'))
+  await over(id.pid)
+  t.ok(ran())
 })
