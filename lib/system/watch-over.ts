@@ -32,7 +32,7 @@ const SLICE = 30
 const PATIENCE = { attempt: 60, again: 30 }
 
 /** Not the shell that was spawned, but its child, so that the watch is a child of init. */
-const STARTER = 'one_server_watch=$1; shift; /bin/sh -c "$one_server_watch" "$@" <&3 3<&- >/dev/null 2>&1 & echo "pid $!"'
+const STARTER = '/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 & echo "pid $!"'
 
 /**
  * $0 the folder, $1 the lease, $2 the launch, $3 and $4 the seconds to wait, whole for a sleep that knows no
@@ -47,11 +47,18 @@ const STARTER = 'one_server_watch=$1; shift; /bin/sh -c "$one_server_watch" "$@"
  *
  * A Node that gets too few threads (ulimit -u, pids.max) aborts at its start, or hangs there for ever. So the reaper
  * is a child that is ended when it takes too long, and whatever made it fail, it is tried again, ever more rarely.
+ * A shell that cannot even fork is over, with status 2, or 254 if it is bash; all that it can do then is to become
+ * something else, which waits and becomes the watch again.
  */
 const WATCH = `
-read -r word && exit
+read -r word && exit 0
 cd / && umask 077 && ulimit -c 0
 launch=$2
+anew() {
+  command -v perl && exec perl -e 'sleep shift; exec @ARGV' "$@"
+  command -v python3 && exec python3 -c 'import os, sys, time; time.sleep(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])' "$@"
+}
+trap 'case $? in 2|254) trap - EXIT; works && kill -9 $reaper; anew "$8" /bin/sh -c "$ONE_SERVER_WATCH" "$0" "$@" ;; esac' EXIT
 run() { command -p "$@" || "$@"; }
 claimed() { for file in "$0/$launch."*.claim; do test -e "$file"; done; }
 outwait() {
@@ -73,24 +80,25 @@ if test $4 -gt ${SLICE}; then outwait $4; else command -p sleep "$3" || run slee
 run rm -f "$0/$1.$2."*
 again=$8
 while claimed; do
-  test -e "$0/$2.pin" && exit
+  test -e "$0/$2.pin" && exit 0
   for file in "$0"/*".$2."*.lease "$0"/*".$2."*.watch; do
     test -e "$file" || continue
     id=\${file##*/} id=\${id#*.} id=\${id#*.} pid=\${id%%.*} id=\${id#*.} began=\${id%%.*}
     kill -0 "$pid" || continue
-    look "$pid" || exit
+    look "$pid" || exit 0
     test "$start" = "$began" || continue
-    case $stat in Z*|T*) ;; *) exit ;; esac
+    case $stat in Z*|T*) ;; *) exit 0 ;; esac
   done
   node=$5; test -x "$node" || node=$(command -v node)
   "$node" -e 'eval(process.env.ONE_SERVER_REAPER)' "$6" "$2" & reaper=$!
   look $reaper; since=$start left=$7
   while works && test $left -gt 0; do run sleep 1; left=$((left - 1)); done
   works && kill -9 $reaper
-  wait $reaper && exit
+  wait $reaper && exit 0
   outwait $again
   test $again -lt 3600 && again=$((again * 2))
 done
+exit 0
 `
 
 /** ms that the starter may take to say who the watch is. */
@@ -117,7 +125,7 @@ const start = ({ folder, lease, launch, idleTimeout, stopTimeout, pidFile }: Wat
   // What finds and loads programs, and nothing else of the holder's.
   const own = Object.fromEntries(['PATH', 'LD_LIBRARY_PATH'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
   // As few threads as it can do with: there may be no room for more. Not as an argument, which an Electron might not know.
-  const env = { ...own, ONE_SERVER_REAPER: source, NODE_OPTIONS: '--v8-pool-size=0', UV_THREADPOOL_SIZE: '1', ...electron }
+  const env = { ...own, ONE_SERVER_WATCH: WATCH, ONE_SERVER_REAPER: source, NODE_OPTIONS: '--v8-pool-size=0', UV_THREADPOOL_SIZE: '1', ...electron }
   const stdio: (number | 'pipe' | 'ignore')[] = ['ignore', 'pipe', 'ignore', 'pipe']
   const nothing = openSync(process.platform === 'win32' ? '\\\\.\\NUL' : '/dev/null', 'r+')
   try {
@@ -128,7 +136,7 @@ const start = ({ folder, lease, launch, idleTimeout, stopTimeout, pidFile }: Wat
     const options = { cwd: '/', env, stdio, detached: true, windowsHide: true }
     return process.platform === 'win32'
       ? spawn(process.execPath, ['-e', WINDOWS_WATCH, ...args], { ...options, env: { ...process.env, ...env }, cwd: folder })
-      : spawn('/bin/sh', ['-c', STARTER, 'one-server', WATCH, ...args], options)
+      : spawn('/bin/sh', ['-c', STARTER, 'one-server', ...args], options)
   } finally {
     closeSync(nothing)
   }

@@ -1,14 +1,16 @@
 /** The watch by itself: what wakes it, whom it leaves the looking to, and what it runs in the end. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { identify } from '../../lib/system/process-table.js'
 import { watchOver } from '../../lib/system/watch-over.js'
 import { isAlive, stateOf } from '../clients.js'
-import { start } from '../child.js'
+import { library, start, startSpeaking } from '../child.js'
 import { tempFolder } from '../temp-folder.js'
 import { until } from '../until.js'
 
+const NODE = process.execPath
 const LAUNCH = '00000000000000aa'
 const LEASE = '00000000000000bb'
 const OTHER = '00000000000000cc'
@@ -134,5 +136,32 @@ t.test('a Node that is removed while it waits is looked for in the PATH', async 
   mkdirSync(join(root, 'updated'))
   renameSync(program, join(root, 'updated', 'node'))
   await over(id.pid)
+  t.ok(ran())
+})
+
+const NOBODY = 54_321
+const limits = process.getuid?.() === 0 && spawnSync('prlimit', ['--version']).status === 0 && spawnSync('perl', ['-v']).status === 0
+
+t.test('a watch that cannot fork goes on when it can again', { skip: limits ? false : 'root has another user, and perl waits' }, async (t) => {
+  const { folder, root, program, ran } = aFolder(t)
+  for (const path of [root, folder]) chownSync(path, NOBODY, NOBODY)
+  chmodSync(root, 0o755)
+  const text = `
+    import { watchOver } from ${JSON.stringify(library('system/watch-over.js'))}
+    process.execPath = ${JSON.stringify(program)}
+    const { id } = await watchOver({ pidFile: '/nowhere/s.pid', folder: ${JSON.stringify(folder)}, launch: '${LAUNCH}', lease: '${LEASE}', idleTimeout: 0, stopTimeout: 0 }, { attempt: 60, again: 1 })
+    console.log(id.pid)
+    process.stdin.resume()`
+  const { child, line } = startSpeaking(t, NODE, ['--input-type=module', '--eval', text], { uid: NOBODY, gid: NOBODY })
+  const pid = Number(await line())
+  const programOf = () => readFileSync(`/proc/${pid}/comm`, 'latin1').trim()
+  const allow = (processes: string) => t.equal(spawnSync('prlimit', [`--pid=${pid}`, `--nproc=${processes}:`], { uid: NOBODY, gid: NOBODY }).status, 0)
+  allow('0')
+  child.kill('SIGKILL')
+  // Where sh is bash it tries for 15 s by itself.
+  await until(() => programOf() === 'perl', 'it to wait otherwise', 30_000)
+  t.notOk(ran())
+  allow('1000')
+  await over(pid)
   t.ok(ran())
 })
