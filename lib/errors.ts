@@ -89,6 +89,7 @@ const systemReason = (cause: unknown): string => {
     ENOENT: 'it does not exist',
     ENAMETOOLONG: 'the path is too long',
     EMFILE: 'too many open files',
+    ENFILE: 'too many open files on this machine',
     EAGAIN: 'no more processes may be started',
     ENOTEMPTY: 'it is not empty',
     EEXIST: 'something else is in its place',
@@ -199,8 +200,18 @@ export const stateUnusable = (path: string, what: string, hint: string, cause?: 
   new OneServerError(
     'STATE_UNUSABLE',
     cause === undefined ? `${path}: ${what}` : `${path}: ${what}: ${systemReason(cause)}`,
-    hint,
+    // Whatever is wrong with the file cannot be told, and need not be anything.
+    ['EMFILE', 'ENFILE'].includes(String((cause as NodeJS.ErrnoException | undefined)?.code)) ? NO_DESCRIPTORS : hint,
     {},
+    cause,
+  )
+
+const NO_DESCRIPTORS = 'Raise the limit on open files (ulimit -n), or close what need not be open, and call again.'
+
+export const cannotStart = (cause: unknown): OneServerError =>
+  commandNotFound(
+    `The server cannot be started: ${systemReason(cause)}`,
+    'Check the working directory (cwd, --cwd) and the limits on processes and open files (ulimit -u, ulimit -n).',
     cause,
   )
 

@@ -83,7 +83,10 @@ export const attempt = async (context: Context, port: number, stake: Stake): Pro
   await system.makeFolder(dirname(logFile))
   await system.inspectLog(logFile)
   await removeForgottenLogs(context, logFile)
-  const child = await system.spawn({ program: command.program, args: command.args, cwd: settings.cwd, env, logFile: ownLog, gateFile })
+  const child = await system.spawn({ program: command.program, args: command.args, cwd: settings.cwd, env, logFile: ownLog, gateFile }).catch(async (error: unknown) => {
+    await system.remove(ownLog).catch(() => {})
+    throw error
+  })
   if (child === undefined) {
     await system.remove(ownLog)
     return 'withdrawn'

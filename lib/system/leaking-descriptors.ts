@@ -2,7 +2,8 @@
  * Descriptors that this process was itself given and that would go on to what it spawns: a flock among
  * them would be held for as long as that lives. Node's own are close-on-exec.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 
 const CLOSE_ON_EXEC = 0o2000000
 
@@ -18,4 +19,31 @@ export const leakingDescriptors = (least: number): number[] => {
       return false
     }
   })
+}
+
+export type Stdio = (number | 'pipe' | 'ignore')[]
+
+/**
+ * Spawns a process that has the descriptors of `stdio` and no others of this one. Throws at once what `spawn` tells
+ * at once; what it tells later is told as it does.
+ */
+export const spawnCovered = (program: string, args: readonly string[], options: SpawnOptions & { stdio: Stdio }): ChildProcess => {
+  const nothing = openSync(process.platform === 'win32' ? '\\\\.\\NUL' : '/dev/null', 'r+')
+  try {
+    const stdio = [...options.stdio]
+    const leaking = leakingDescriptors(stdio.length)
+    for (const fd of leaking) {
+      while (stdio.length < fd) stdio.push('ignore')
+      stdio[fd] = nothing
+    }
+    try {
+      return spawn(program, args, { ...options, stdio })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINVAL' || leaking.length === 0) throw error
+      // `exec 200>lock` under a limit that was lowered to 200 or less since.
+      throw new Error(`this process was given descriptor ${Math.max(...leaking)}, which is not below its limit of open files (ulimit -n), so that it cannot be kept from what is started`, { cause: error })
+    }
+  } finally {
+    closeSync(nothing)
+  }
 }

@@ -13,12 +13,13 @@
  * On Windows there is no exec: a small Node process waits and then runs the server as its child
  * (untested).
  */
-import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
-import { commandNotFound, stateUnusable } from '../errors.js'
-import { leakingDescriptors } from './leaking-descriptors.js'
+import { cannotStart, stateUnusable } from '../errors.js'
+import { lineWithin } from './first-line.js'
+import { spawnCovered, type Stdio } from './leaking-descriptors.js'
 import { groupOf, identify, lookAt } from './process-table.js'
 import type { Exit, GatedChild, ProcessId, SpawnPlan } from './system.js'
 
@@ -60,24 +61,20 @@ const CLOSING_TAKES = 1000
 /** ms between two looks at a server whose keeper was killed by somebody else. */
 const WITHOUT_KEEPER = 50
 
-const start = (plan: SpawnPlan, log: number, nothing: number): ChildProcess => {
-  const stdio: (number | 'pipe' | 'ignore')[] = ['pipe', 'pipe', 'ignore', log]
-  for (const fd of leakingDescriptors(stdio.length)) {
-    while (stdio.length < fd) stdio.push('ignore')
-    stdio[fd] = nothing
-  }
+const start = (plan: SpawnPlan, log: number): ChildProcess => {
+  const stdio: Stdio = ['pipe', 'pipe', 'ignore', log]
   const env = Object.fromEntries(Object.entries(plan.env).filter(([name]) => !SHELL_ONLY.includes(name)))
-  const options: SpawnOptions = { cwd: plan.cwd, env, stdio, detached: true, windowsHide: true }
+  const options = { cwd: plan.cwd, env, stdio, detached: true, windowsHide: true }
   return process.platform === 'win32'
-    ? spawn(process.execPath, ['-e', WINDOWS_GATE, plan.gateFile, plan.program, ...plan.args], options)
-    : spawn('/bin/sh', ['-c', KEEPER, 'one-server', GATE, plan.gateFile, plan.program, ...plan.args], options)
+    ? spawnCovered(process.execPath, ['-e', WINDOWS_GATE, plan.gateFile, plan.program, ...plan.args], options)
+    : spawnCovered('/bin/sh', ['-c', KEEPER, 'one-server', GATE, plan.gateFile, plan.program, ...plan.args], options)
 }
 
-const open = (path: string, flags: string): number => {
+const openLog = (path: string): number => {
   try {
-    const file = openSync(path, flags, 0o600)
+    const file = openSync(path, 'a', 0o600)
     // A log may hold what is nobody else's business, whatever the umask.
-    if (flags === 'a') fchmodSync(file, 0o600)
+    fchmodSync(file, 0o600)
     return file
   } catch (error) {
     throw stateUnusable(path, 'the log of the server cannot be written', 'Make its folder writable for this user, or choose another logFile (--log-file).', error)
@@ -85,14 +82,11 @@ const open = (path: string, flags: string): number => {
 }
 
 const spawnKeeper = (plan: SpawnPlan): ChildProcess => {
-  const log = open(plan.logFile, 'a')
+  const log = openLog(plan.logFile)
   try {
-    const nothing = open(process.platform === 'win32' ? '\\\\.\\NUL' : '/dev/null', 'r+')
-    try {
-      return start(plan, log, nothing)
-    } finally {
-      closeSync(nothing)
-    }
+    return start(plan, log)
+  } catch (error) {
+    throw cannotStart(error)
   } finally {
     closeSync(log)
   }
@@ -121,13 +115,9 @@ const untilGone = (id: ProcessId, held: boolean): Promise<void> =>
     if (!held) timer.unref()
   })
 
-/** The number that the next line bears, if it begins with this word and comes in time. */
-const numberAfter = async (word: string, lines: AsyncIterator<string>, ms?: number): Promise<number | undefined> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => { if (ms !== undefined) timer = setTimeout(() => resolve(undefined), ms) })
-  const line = await Promise.race([lines.next(), late])
-  clearTimeout(timer)
-  const match = line === undefined || line.done === true ? null : new RegExp(`^${word} (\\d+)$`).exec(line.value)
+/** The number that a line bears, if it begins with this word. */
+const numberAfter = (word: string, line: string | undefined): number | undefined => {
+  const match = line === undefined ? null : new RegExp(`^${word} (\\d+)$`).exec(line)
   return match === null ? undefined : Number(match[1])
 }
 
@@ -137,7 +127,7 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
   const group = child.pid
   if (group === undefined) {
     const error = await new Promise<NodeJS.ErrnoException>((resolve) => { child.once('error', resolve) })
-    throw commandNotFound(`The server cannot be started: ${error.message}`, 'Check the working directory (cwd, --cwd) and the limits on processes and open files.', error)
+    throw cannotStart(error)
   }
   // In the tick of the spawn the PID cannot have been given to anybody else: it has not been waited for.
   const keeper = identify(group)
@@ -147,7 +137,7 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
   child.stdout!.on('error', () => {})
   const closed = new Promise<void>((resolve) => { child.once('exit', () => resolve()) })
   const words = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
-  const pid = await numberAfter('pid', words, GATE_TAKES)
+  const pid = numberAfter('pid', await lineWithin(words, GATE_TAKES))
   const named = pid === undefined ? undefined : identify(pid)
   // Only what is in the keeper's group is ours, whatever a line says.
   const id = named !== undefined && (process.platform !== 'linux' || groupOf(named.pid) === group) ? named : undefined
@@ -167,7 +157,8 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
     await close()
     return undefined
   }
-  const exited = numberAfter('exit', words).then(async (status): Promise<Exit> => {
+  const exited = words.next().then(async ({ done, value }): Promise<Exit> => {
+    const status = numberAfter('exit', done === true ? undefined : value)
     if (status !== undefined) return exitOf(status)
     // Nobody learns the exit code of a server whose keeper was killed; that it has ended can still be seen.
     await untilGone(id, false)

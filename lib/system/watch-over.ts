@@ -12,12 +12,12 @@
  *
  * On Windows a Node process waits instead of the shell (untested).
  */
-import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { stateUnusable } from '../errors.js'
-import { leakingDescriptors } from './leaking-descriptors.js'
+import { lineWithin } from './first-line.js'
+import { spawnCovered, type Stdio } from './leaking-descriptors.js'
 import { identify } from './process-table.js'
 import { reaperSource } from './reaper-source.js'
 import type { WatchPlan, Watcher } from './system.js'
@@ -28,8 +28,8 @@ const PIPE = 3
 /** Seconds. */
 const SLICE = 30
 
-/** What the reaper has, in seconds: for an attempt, besides what the server takes to stop, and until the next one. */
-const PATIENCE = { attempt: 60, again: 30 }
+/** In seconds: what the starter has to say who the watch is, what the reaper has besides the server's own time to stop, and how soon it is tried again. */
+const PATIENCE = { starter: 5, attempt: 60, again: 30 }
 
 /** Not the shell that was spawned, but its child, so that the watch is a child of init. */
 const STARTER = '/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 & echo "pid $!"'
@@ -101,9 +101,6 @@ done
 exit 0
 `
 
-/** ms that the starter may take to say who the watch is. */
-const STARTER_TAKES = 5000
-
 const WINDOWS_WATCH = `
 const [folder, lease, launch, seconds] = process.argv.slice(1)
 console.log('pid ' + process.pid)
@@ -126,20 +123,11 @@ const start = ({ folder, lease, launch, idleTimeout, stopTimeout, pidFile }: Wat
   const own = Object.fromEntries(['PATH', 'LD_LIBRARY_PATH'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
   // As few threads as it can do with: there may be no room for more. Not as an argument, which an Electron might not know.
   const env = { ...own, ONE_SERVER_WATCH: WATCH, ONE_SERVER_REAPER: source, NODE_OPTIONS: '--v8-pool-size=0', UV_THREADPOOL_SIZE: '1', ...electron }
-  const stdio: (number | 'pipe' | 'ignore')[] = ['ignore', 'pipe', 'ignore', 'pipe']
-  const nothing = openSync(process.platform === 'win32' ? '\\\\.\\NUL' : '/dev/null', 'r+')
-  try {
-    for (const fd of leakingDescriptors(stdio.length)) {
-      while (stdio.length < fd) stdio.push('ignore')
-      stdio[fd] = nothing
-    }
-    const options = { cwd: '/', env, stdio, detached: true, windowsHide: true }
-    return process.platform === 'win32'
-      ? spawn(process.execPath, ['-e', WINDOWS_WATCH, ...args], { ...options, env: { ...process.env, ...env }, cwd: folder })
-      : spawn('/bin/sh', ['-c', STARTER, 'one-server', ...args], options)
-  } finally {
-    closeSync(nothing)
-  }
+  const stdio: Stdio = ['ignore', 'pipe', 'ignore', 'pipe']
+  const options = { cwd: '/', env, stdio, detached: true, windowsHide: true }
+  return process.platform === 'win32'
+    ? spawnCovered(process.execPath, ['-e', WINDOWS_WATCH, ...args], { ...options, env: { ...process.env, ...env }, cwd: folder })
+    : spawnCovered('/bin/sh', ['-c', STARTER, 'one-server', ...args], options)
 }
 
 const cannotWatch = ({ folder }: WatchPlan, cause?: unknown): Error =>
@@ -147,27 +135,34 @@ const cannotWatch = ({ folder }: WatchPlan, cause?: unknown): Error =>
 
 /** @param patience Tests have less of it. */
 export const watchOver = async (plan: WatchPlan, patience = PATIENCE): Promise<Watcher> => {
-  const child = start(plan, reaperSource, patience)
-  let timer: NodeJS.Timeout | undefined
-  const failed = new Promise<never>((_, reject) => {
-    child.once('error', (cause) => reject(cannotWatch(plan, cause)))
-    timer = setTimeout(() => { child.kill('SIGKILL'); reject(cannotWatch(plan)) }, STARTER_TAKES)
-  })
-  failed.catch(() => {})
-  const pipe = child.stdio[PIPE] as Socket
-  pipe.on('error', () => {})
-  child.stdout!.on('error', () => {})
-  const said = createInterface({ input: child.stdout! })[Symbol.asyncIterator]().next()
-  const line = await Promise.race([said, failed]).finally(() => clearTimeout(timer))
-  const pid = Number(/^pid (\d+)$/.exec(line.done === true ? '' : line.value)?.[1])
-  const id = Number.isNaN(pid) ? undefined : identify(pid)
-  if (id === undefined) {
-    pipe.destroy()
-    throw cannotWatch(plan)
+  let child: ChildProcess
+  try {
+    child = start(plan, reaperSource, patience)
+  } catch (error) {
+    throw cannotWatch(plan, error)
   }
-  // A lease holds the server, not the process that holds the lease.
-  child.unref()
-  child.stdout!.destroy()
-  pipe.unref()
-  return { id, letGo: () => { pipe.destroy() }, dismiss: () => { pipe.end('dismissed\n') } }
+  const failed = new Promise<never>((_, reject) => { child.once('error', (cause) => reject(cannotWatch(plan, cause))) })
+  failed.catch(() => {})
+  // A child for which there were no descriptors has none of these.
+  const pipe = child.stdio?.[PIPE] as Socket | undefined
+  pipe?.on('error', () => {})
+  child.stdout?.on('error', () => {})
+  try {
+    const line = child.stdout && pipe ? await Promise.race([lineWithin(createInterface({ input: child.stdout })[Symbol.asyncIterator](), patience.starter * 1000), failed]) : await failed
+    const pid = Number(/^pid (\d+)$/.exec(line ?? '')?.[1])
+    const id = Number.isNaN(pid) ? undefined : identify(pid)
+    if (id === undefined) throw cannotWatch(plan)
+    // The caller's, from here on.
+    const own = pipe!
+    own.unref()
+    return { id, letGo: () => { own.destroy() }, dismiss: () => { own.end('dismissed\n') } }
+  } catch (error) {
+    child.kill('SIGKILL')
+    pipe?.destroy()
+    throw error
+  } finally {
+    // A lease holds the server, not the process that holds the lease.
+    child.unref()
+    child.stdout?.destroy()
+  }
 }

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { identify } from '../../lib/system/process-table.js'
 import { watchOver } from '../../lib/system/watch-over.js'
 import { isAlive, stateOf } from '../clients.js'
-import { library, start, startSpeaking } from '../child.js'
+import { library, runModule, start, startSpeaking } from '../child.js'
 import { tempFolder } from '../temp-folder.js'
 import { until } from '../until.js'
 
@@ -101,7 +101,7 @@ t.test('a reaper that hangs is ended, one that fails is not the last, and once i
   const tries = join(root, 'tries')
   // Node hangs, is ended by a signal or fails, in whatever way; the fourth attempt succeeds.
   writeFileSync(program, `#!/bin/sh\necho $$ >>'${tries}'; case $(wc -l <'${tries}') in 1) exec sleep 600 ;; 2) kill -ABRT $$ ;; 3) exit 1 ;; esac\n`, { mode: 0o755 })
-  const { id, letGo } = await watch(0, { attempt: 1, again: 0 })
+  const { id, letGo } = await watch(0, { starter: 5, attempt: 1, again: 0 })
   letGo()
   await until(() => !isAlive(id.pid), 'the watch to end', 20_000)
   const pids = readFileSync(tries, 'utf8').trim().split('\n').map(Number)
@@ -115,7 +115,7 @@ t.test('a reaper that fails is not tried again over what is gone, or held by now
     const tries = join(root, 'tries')
     const leave = now === 'gone' ? `rm '${join(folder, `${LAUNCH}.7.5.7.claim`).replaceAll("'", String.raw`'\''`)}'` : `ln '${tries}' '${join(folder, `${OTHER}.${LAUNCH}.${process.pid}.${startOf(process.pid)}.lease`).replaceAll("'", String.raw`'\''`)}'`
     writeFileSync(program, `#!/bin/sh\necho $$ >>'${tries}'; ${leave}; exit 1\n`, { mode: 0o755 })
-    const { id, letGo } = await watch(0, { attempt: 60, again: 0 })
+    const { id, letGo } = await watch(0, { starter: 5, attempt: 60, again: 0 })
     letGo()
     await over(id.pid)
     t.equal(readFileSync(tries, 'utf8').trim().split('\n').length, 1, now)
@@ -139,6 +139,31 @@ t.test('a Node that is removed while it waits is looked for in the PATH', async 
   t.ok(ran())
 })
 
+t.test('a client that was blocked while the watch said who it is has a watch', async (t) => {
+  const { watch } = aFolder(t)
+  // What follows an immediate are the timers.
+  await new Promise(setImmediate)
+  const watching = watch(0, { starter: 0.1, attempt: 60, again: 1 })
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+  const { id, dismiss } = await watching
+  t.ok(isAlive(id.pid))
+  dismiss()
+  await over(id.pid)
+})
+
+t.test('a client that is given no watch is not held by what it was not given', async (t) => {
+  const plan = { pidFile: '/nowhere/s.pid', folder: tempFolder(t), launch: LAUNCH, lease: LEASE, idleTimeout: 0, stopTimeout: 0 }
+  const text = `
+    import { watchOver } from ${JSON.stringify(library('system/watch-over.js'))}
+    let code
+    // A shell can be faster than the shortest timer.
+    while (code === undefined) await watchOver(${JSON.stringify(plan)}, { starter: 0, attempt: 60, again: 1 }).then((watcher) => watcher.dismiss(), (error) => { code = error.code })
+    console.log(code)
+    setTimeout(() => { console.log('held by', process.getActiveResourcesInfo()); process.exit() }, 3000).unref()`
+  const { stdout, stderr } = await runModule(t, text)
+  t.same({ stdout, stderr }, { stdout: 'STATE_UNUSABLE\n', stderr: '' })
+})
+
 const NOBODY = 54_321
 const limits = process.getuid?.() === 0 && spawnSync('prlimit', ['--version']).status === 0 && spawnSync('perl', ['-v']).status === 0
 
@@ -149,7 +174,7 @@ t.test('a watch that cannot fork goes on when it can again', { skip: limits ? fa
   const text = `
     import { watchOver } from ${JSON.stringify(library('system/watch-over.js'))}
     process.execPath = ${JSON.stringify(program)}
-    const { id } = await watchOver({ pidFile: '/nowhere/s.pid', folder: ${JSON.stringify(folder)}, launch: '${LAUNCH}', lease: '${LEASE}', idleTimeout: 0, stopTimeout: 0 }, { attempt: 60, again: 1 })
+    const { id } = await watchOver({ pidFile: '/nowhere/s.pid', folder: ${JSON.stringify(folder)}, launch: '${LAUNCH}', lease: '${LEASE}', idleTimeout: 0, stopTimeout: 0 }, { starter: 5, attempt: 60, again: 1 })
     console.log(id.pid)
     process.stdin.resume()`
   const { child, line } = startSpeaking(t, NODE, ['--input-type=module', '--eval', text], { uid: NOBODY, gid: NOBODY })
