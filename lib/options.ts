@@ -3,7 +3,7 @@
  * missing, or one INVALID_OPTION that names the option, what it expects and what it got. Below this
  * file nobody validates again, and nothing is clamped in silence.
  */
-import { isAbsolute, resolve } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import type { OneServerEvent } from './events.js'
 import { invalidCombination, invalidOption } from './errors.js'
 import { defaultPidFile, stateDir } from './paths.js'
@@ -294,9 +294,25 @@ const pidFileOf = ({ pidFile, name }: ClientProcessManagerOptions, env: NodeJS.P
     if (typeof name !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name)) {
       throw invalidOption('name', "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100", name)
     }
-    return resolve(stateDir(env, process.platform), `${name}.pid`)
+    return join(absolute('the folder of names (ONE_SERVER_STATE_DIR)', stateDir(env, process.platform)), `${name}.pid`)
   }
-  return pidFile === undefined ? defaultPidFile(env) : resolve(string('pidFile', pidFile, 'a path'))
+  return pidFile === undefined ? absolute('pidFile', defaultPidFile(env)) : absolute('pidFile', pidFile)
+}
+
+/** A working directory that was removed has no name any more. One that nothing is resolved against need not have one. */
+const here = (): string | undefined => {
+  try {
+    return process.cwd()
+  } catch {
+    return undefined
+  }
+}
+
+/** The absolute path that is meant. */
+const absolute = (option: string, value: unknown): string => {
+  const path = string(option, value, 'a path')
+  if (!isAbsolute(path) && here() === undefined) throw invalidOption(option, 'an absolute path, since the working directory (cwd) of this process was removed', path)
+  return resolve(path)
 }
 
 /** Validates, fills in the defaults and freezes. */
@@ -315,7 +331,7 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
   const stopSignal = options.stopSignal ?? 'SIGTERM'
   if (!isSignal(stopSignal)) throw invalidOption('stopSignal', "the name of a signal, such as 'SIGTERM'", stopSignal)
   if (options.onEvent !== undefined && typeof options.onEvent !== 'function') throw invalidOption('onEvent', 'a function', options.onEvent)
-  const cwd = options.cwd === undefined ? process.cwd() : resolve(string('cwd', options.cwd, 'a path'))
+  const cwd = options.cwd === undefined ? here() ?? '(removed)' : absolute('cwd', options.cwd)
   if (options.reuseExisting !== undefined && typeof options.reuseExisting !== 'boolean') throw invalidOption('reuseExisting', 'true or false', options.reuseExisting)
   if (options.ready !== undefined && options.healthUrl !== undefined) throw invalidCombination('ready and healthUrl exclude each other', 'Give the one that tells when the server is ready.')
   const ready = options.ready === undefined ? undefined : parseReady('ready', options.ready)
@@ -326,7 +342,7 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
   return Object.freeze({
     given: new Set(Object.entries(options).filter(([, value]) => value !== undefined).map(([key]) => key)),
     pidFile,
-    serverScript: script === undefined || isAbsolute(script) ? script : resolve(script),
+    serverScript: script === undefined ? undefined : absolute('serverScript', script),
     command: options.command === undefined ? undefined : command(options.command),
     cwd,
     env: Object.freeze(stringMap('env', options.env ?? {}, ENVIRONMENT)),
@@ -346,7 +362,7 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
     healthTimeout: parseDuration('healthTimeout', options.healthTimeout ?? 500, 1),
     stopSignal,
     stopTimeout: parseDuration('stopTimeout', options.stopTimeout ?? 5000),
-    logFile: options.logFile === undefined ? pidFile.replace(/(\.pid)?$/, '.log') : resolve(string('logFile', options.logFile, 'a path')),
+    logFile: options.logFile === undefined ? pidFile.replace(/(\.pid)?$/, '.log') : absolute('logFile', options.logFile),
     idleTimeout: parseDuration('idleTimeout', options.idleTimeout ?? 30_000),
     onEvent: options.onEvent,
   })

@@ -7,7 +7,7 @@ import type { LeaseStatus, ServerStatus } from '../launch/server-info.js'
 import { lasting } from './lasting.js'
 import type { Output } from './output.js'
 
-type Use = Pick<ServerStatus, 'leases' | 'pinned' | 'stopsAt'>
+type Use = Pick<ServerStatus, 'leases' | 'pinned' | 'stopsAt' | 'isEnding'>
 
 /** Control characters would end the line, or paint the terminal. */
 const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu
@@ -28,14 +28,16 @@ const counted = (count: number): string => `${count} client${count === 1 ? '' : 
 const left = (stopsAt: Date): string => lasting(stopsAt.getTime() - Date.now())
 
 /** In a word or two, for a column. Undefined: nothing is known of it. */
-export const use = ({ leases, pinned, stopsAt }: Use): string | undefined => {
+export const use = ({ leases, pinned, stopsAt, isEnding }: Use): string | undefined => {
+  if (isEnding) return 'being ended'
   if (leases.length > 0) return `${counted(leases.length)}${pinned ? ', pinned' : ''}`
   if (pinned) return 'pinned'
   return stopsAt === undefined ? undefined : `stops in ${left(stopsAt)}`
 }
 
 /** When it will stop, in a line. */
-export const ending = ({ leases, pinned, stopsAt }: Use): string => {
+export const ending = ({ leases, pinned, stopsAt, isEnding }: Use): string => {
+  if (isEnding) return 'it is being ended, and has not exited yet'
   if (pinned) return 'not by itself: pinned, since it was started explicitly'
   if (leases.length > 0) return 'when its last client has gone and the idle time is over'
   if (stopsAt !== undefined) return `in ${left(stopsAt)}, unless a client comes`

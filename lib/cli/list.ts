@@ -23,6 +23,7 @@ interface Entry {
   readonly leases: readonly LeaseStatus[]
   readonly pinned: boolean
   readonly stopsAt: Date | undefined
+  readonly isEnding: boolean
   readonly pidFile: string
   readonly logFile: string | undefined
   /** Why it is unusable. */
@@ -47,19 +48,19 @@ const firstLine = (file: string): string | undefined => {
   }
 }
 
-const NOTHING = { pid: undefined, url: undefined, since: undefined, adopted: false, leases: [], pinned: false, stopsAt: undefined, reason: undefined } as const
+const NOTHING = { pid: undefined, url: undefined, since: undefined, adopted: false, leases: [], pinned: false, stopsAt: undefined, isEnding: false, reason: undefined } as const
 
 const look = async (name: string, pidFile: string, signal: AbortSignal): Promise<Entry> => {
   try {
     const manager = new ClientProcessManager({ pidFile })
     // Before anything is told of it: whoever used it may have been killed, and what would have ended it, too.
     await manager.isServerRunning({ signal })
-    const { state, pid, url, since, adopted, leases, pinned, stopsAt, logFile } = await manager.status({ signal })
+    const { state, pid, url, since, adopted, leases, pinned, stopsAt, isEnding, logFile } = await manager.status({ signal })
     // A server without a claim is looked for on the default port, which says nothing about this name
     // unless its PID file names that very process.
     const strange = adopted && (pid === undefined || firstLine(pidFile) !== String(pid))
     if (strange) return { ...NOTHING, name, state: 'stopped', pidFile, logFile }
-    return { name, state, pid, url, since, adopted, leases, pinned, stopsAt, pidFile, logFile, reason: undefined }
+    return { name, state, pid, url, since, adopted, leases, pinned, stopsAt, isEnding, pidFile, logFile, reason: undefined }
   } catch (error) {
     if (signal.aborted || !(error instanceof OneServerError)) throw error
     return { ...NOTHING, name, state: 'unusable', pidFile, logFile: undefined, reason: error.message }

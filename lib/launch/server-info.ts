@@ -41,7 +41,7 @@ export interface LeaseStatus {
 export interface ServerStatus {
   /**
    * `stopped`: nothing runs. `starting`: it runs and has not been ready yet. `ready`: the health check
-   * answers. `unhealthy`: it was ready, runs, and does not answer.
+   * answers. `unhealthy`: it was ready, runs, and does not answer, or it is being ended and has not exited yet.
    */
   readonly state: 'stopped' | 'starting' | 'ready' | 'unhealthy'
   readonly pid: number | undefined
@@ -63,6 +63,8 @@ export interface ServerStatus {
   readonly pinned: boolean
   /** When it will be stopped if nobody comes; undefined while somebody uses it, or it is pinned. */
   readonly stopsAt: Date | undefined
+  /** Somebody has begun to end it, and it has not exited yet. */
+  readonly isEnding: boolean
   readonly pidFile: string
   readonly logFile: string
 }

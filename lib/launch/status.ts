@@ -7,6 +7,8 @@ import type { Deadline } from '../deadline.js'
 import { baseUrl } from '../health/probe.js'
 import { withLock } from '../state/lock.js'
 import type { LaunchRecord } from '../state/launch-record.js'
+import { judge } from '../system/system.js'
+import type { Launch } from './claims.js'
 import type { Context } from './context.js'
 import { cleanUp, namesLiveProcess } from './decide.js'
 import { leasesOn, watchIfIdle } from './lease.js'
@@ -17,11 +19,17 @@ import type { ServerStatus } from './server-info.js'
 import { isClaimed, recordOf, survey } from './survey.js'
 import { check } from './use.js'
 
-const NOTHING = { pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false, version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined } as const
+const NOTHING = { pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false, version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined, isEnding: false } as const
 
 const stateOf = async (context: Context, record: LaunchRecord, url: string | undefined): Promise<ServerStatus['state']> => {
   if (url === undefined) return 'starting'
   return (await check(context, record, url)).healthy ? 'ready' : 'unhealthy'
+}
+
+/** Of the launches that are being ended, one whose leader lives: a server is gone when it has exited. */
+const firstAlive = async ({ system }: Context, launches: readonly Launch[]): Promise<Launch | undefined> => {
+  for (const launch of launches) if (judge(launch.leader, await system.look(launch.leader.pid)) === 'alive') return launch
+  return undefined
 }
 
 export const statusOf = async (context: Context): Promise<ServerStatus> => {
@@ -37,7 +45,7 @@ export const statusOf = async (context: Context): Promise<ServerStatus> => {
     const url = seen.living.ready ? (await readyUrl(context, id)) ?? record.health.urls[0] : undefined
     return {
       state: await stateOf(context, record, url), pid: record.pid, url: url === undefined ? undefined : baseUrl(url), port: record.port,
-      since: new Date(record.since), adopted: false, launchId: id, bundled: record.bundled, version: record.identity.version, launcher: record.launcher.pid, pinned: seen.living.pinned,
+      since: new Date(record.since), adopted: false, launchId: id, bundled: record.bundled, version: record.identity.version, launcher: record.launcher.pid, pinned: seen.living.pinned, isEnding: false,
       ...(await leasesOn(context, seen.living, record.idleTimeout)), pidFile, logFile: record.logFile,
     }
   }
@@ -47,6 +55,13 @@ export const statusOf = async (context: Context): Promise<ServerStatus> => {
     const { pid, port, since, launch: launchId, bundled, identity, launcher, logFile: log } = lost
     const url = lost.health.urls[0]!
     return { ...NOTHING, state: await stateOf(context, lost, url), pid, url: baseUrl(url), port, since: new Date(since), launchId, bundled, version: identity.version, launcher: launcher.pid, pidFile, logFile: log }
+  }
+  const ending = await firstAlive(context, seen.over)
+  if (ending !== undefined) {
+    const { leader: { pid }, id: launchId } = ending
+    const own = await recordOf(context, ending, seen.pidFile)
+    const known = own === undefined ? {} : { port: own.port, since: new Date(own.since), bundled: own.bundled, version: own.identity.version, launcher: own.launcher.pid, logFile: own.logFile }
+    return { ...NOTHING, state: 'unhealthy', pid, launchId, pidFile, logFile, ...known, isEnding: true }
   }
   const server = await findAdoptable(context)
   if (server !== undefined) {

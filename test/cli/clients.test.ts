@@ -7,7 +7,7 @@ import { Output } from '../../lib/cli/output.js'
 
 const ago = (seconds: number): Date => new Date(Date.now() - seconds * 1000)
 const lease = (pid: number, command: string | undefined = 'npm test', since: Date | undefined = ago(62)) => ({ pid, command, since })
-const NOBODY = { leases: [], pinned: false, stopsAt: undefined }
+const NOBODY = { leases: [], pinned: false, stopsAt: undefined, isEnding: false }
 const soon = () => ({ ...NOBODY, stopsAt: ago(-12) })
 
 t.test('a column', async (t) => {

@@ -2,7 +2,9 @@
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import t from 'tap'
-import { fixture, home, watched } from './command-line.js'
+import { run as runChild } from '../child.js'
+import { until } from '../until.js'
+import { fixture, home, PROGRAM, watched } from './command-line.js'
 
 t.test('stopped', async (t) => {
   const { run, folder } = home(t)
@@ -86,4 +88,26 @@ t.test('a server that one-server did not start', async (t) => {
   t.match(await run(['start', 'web', '--port', port]), { code: 0, stdout: `http://127.0.0.1:${port}\n`, stderr: /not started by one-server\n$/ })
   t.match(await run(['restart', 'web', '--port', port]), { code: 6, stdout: '', stderr: /that one-server did not\s+start/ })
   t.equal(child.exitCode, null)
+})
+
+t.test('being ended: it has not stopped before it has exited', async (t) => {
+  const { run, begin, start } = home(t)
+  const { pid } = JSON.parse((await start(['start', 'web', '--port', 'auto', '--json', '--script', fixture('ignores-sigterm')])).stdout) as { pid: number }
+  const stop = begin(['stop', 'web', '--stop-timeout', '1m'])
+  await until(async () => /has not exited yet/.test((await run(['status', 'web'])).stdout), 'it to be ended', 20_000)
+  t.match(await run(['status', 'web']), { code: 0, stdout: new RegExp(`^state {5}unhealthy\npid {7}${pid}\n(?:.*\n)*stops {5}it is being ended, and has not exited yet\n`) })
+  t.match(JSON.parse((await run(['status', 'web', '--json'])).stdout), { state: 'unhealthy', pid, isEnding: true })
+  process.kill(pid, 'SIGKILL')
+  await stop.ended
+  t.match(await run(['status', 'web']), { code: 3, stdout: /^state {5}stopped\n/ })
+})
+
+t.test('in a working directory that was removed', async (t) => {
+  const { env, folder } = home(t)
+  const there = (...args: string[]) => runChild(t, '/bin/sh', ['-c', 'mkdir gone; cd gone; rmdir ../gone; exec "$@"', 'sh', ...PROGRAM, ...args], { env, cwd: folder })
+  t.match(await there('status', 'web'), { code: 3, stderr: '' })
+  t.match(await there('stop', 'web'), { code: 0 })
+  t.match(await there('list'), { code: 0 })
+  t.match(await there('start', 'web', '--script', 'x.js'), { code: 2, stderr: /serverScript must be an absolute path, since the working directory \(cwd\) of this process was removed/ })
+  t.match(await there('start', 'web', '--', 'node'), { code: 1, stderr: /The working directory of the server does not exist/ })
 })
