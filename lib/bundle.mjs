@@ -5,10 +5,12 @@
  * from `index.js` what it shares with it, so that there is one `OneServerError` and not two: by the export
  * `internals`, which no type declares. The command line is one file likewise, with `start` in it.
  *
- *     node lib/bundle.mjs dist     makes dist/package from dist/lib
+ *     node lib/bundle.mjs dist     makes dist/package and dist/schema.json from dist/lib
  */
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 const [, , dist = 'dist'] = process.argv
@@ -75,6 +77,21 @@ const shared = (names) => ({
   },
 })
 
+/**
+ * In a bundle of ours, since whoever bundles us could not: what its package.json names for Node asks by a `require`
+ * that esbuild cannot see through. Its licence wants to be where its code is.
+ */
+const jsonc = {
+  name: 'jsonc',
+  setup: ({ onResolve, onLoad }) => {
+    const folder = join(dirname(createRequire(import.meta.url).resolve('jsonc-parser')), '../..')
+    onResolve({ filter: /^jsonc-parser$/ }, () => ({ path: join(folder, 'lib/esm/main.js'), sideEffects: false }))
+    onLoad({ filter: /jsonc-parser.lib.esm.main\.js$/ }, ({ path }) => ({
+      contents: `/*! jsonc-parser\n\n${readFileSync(join(folder, 'LICENSE.md'), 'utf8')}*/\n${readFileSync(path, 'utf8')}`, resolveDir: dirname(path),
+    }))
+  },
+}
+
 const index = join(lib, 'index.js')
 const lazy = new Map()
 /** What a crowd loads that finds no server, in one file; the rest is for the one who launches, or rare. */
@@ -90,7 +107,7 @@ const joined = (lazy) => ({
   },
 })
 const beside = (lazy, more) => build({
-  ...esm, outdir: join(out, 'lib'), splitting: true, plugins: [joined(lazy), ...more],
+  ...esm, outdir: join(out, 'lib'), splitting: true, plugins: [joined(lazy), jsonc, ...more],
   entryPoints: [...lazy.keys()].map((name) => ({ in: `joined:${name}`, out: name })),
 })
 const { metafile } = await build({ ...esm, entryPoints: [index], write: false, metafile: true, plugins: [apart(lazy, './lib/', here)] })
@@ -120,3 +137,6 @@ await build({ ...esm, entryPoints: { cli: join(lib, 'cli/bin.js') }, outdir: joi
 await beside(commands, [shared(names), builtins])
 
 copyFileSync(join(lib, 'session-server.js'), join(out, 'session-server.js'))
+
+const { schema } = await import(pathToFileURL(join(lib, 'config/schema.js')).href)
+writeFileSync(resolve(dist, 'schema.json'), `${JSON.stringify(schema(), undefined, 2)}\n`)

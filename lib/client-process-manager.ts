@@ -9,7 +9,7 @@ import type { Lease, ServerInfo, ServerStatus } from './launch/server-info.js'
 import { pin, type Stake } from './launch/stake.js'
 import { useReady } from './launch/use.js'
 import { nodeSystem } from './node-system.js'
-import { settle, type ClientProcessManagerOptions, type Settings } from './options.js'
+import { settle, type ClientProcessManagerOptions, type Configured, type Settings } from './options.js'
 import type { System } from './system/system.js'
 
 /** Options of one call. */
@@ -40,7 +40,7 @@ export class ClientProcessManager {
    * @param system The machine; the simulation hands in another one. Not part of the public interface.
    * @throws OneServerError `INVALID_OPTION`
    */
-  constructor(options: ClientProcessManagerOptions = {}, system: System = nodeSystem) {
+  constructor(options: ClientProcessManagerOptions & Configured = {}, system: System = nodeSystem) {
     this.#settings = settle(options)
     this.#system = system
   }

@@ -2,5 +2,6 @@
 export { ClientProcessManager, type CallOptions, type StopOptions } from './client-process-manager.js'
 export { OneServerError, type OneServerErrorCode, type OneServerErrorData } from './errors.js'
 export type { OneServerEvent } from './events.js'
+export { fromConfig, type FromConfigOptions } from './from-config.js'
 export type { ClientProcessManagerOptions, Duration } from './options.js'
 export type { Lease, LeaseStatus, ServerInfo, ServerStatus } from './launch/server-info.js'

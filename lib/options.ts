@@ -98,6 +98,11 @@ export interface ClientProcessManagerOptions {
   onEvent?: (event: OneServerEvent) => void
 }
 
+/** Which entry of a config file a server is, for `list` to tell. Not part of the public interface. */
+export interface Configured {
+  readonly configured?: { readonly name: string; readonly folder: string }
+}
+
 export type PortChoice =
   | { readonly kind: 'fixed'; readonly port: number }
   | { readonly kind: 'list'; readonly ports: readonly number[] }
@@ -116,6 +121,7 @@ export type Ready =
 export interface Settings {
   /** Names of the options that the caller gave. */
   readonly given: ReadonlySet<string>
+  readonly configured?: { readonly name: string; readonly folder: string }
   readonly pidFile: string
   readonly serverScript: string | undefined
   readonly command: readonly string[] | undefined
@@ -147,6 +153,9 @@ const NAMES = [
   'healthHeaders', 'healthMatch', 'reuseExisting', 'ready', 'version', 'onMismatch', 'startupTimeout', 'healthCheckInterval', 'healthTimeout', 'stopSignal', 'stopTimeout', 'logFile',
   'idleTimeout', 'onEvent',
 ] as const satisfies readonly (keyof ClientProcessManagerOptions)[]
+
+/** What a server may be called. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
@@ -273,6 +282,13 @@ export const parseOnMismatch = (option: string, value: unknown): Settings['onMis
   return value
 }
 
+/** Either of them, by its looks. */
+export const parseHealth = (option: string, value: unknown): { healthPath: string } | { healthUrl: string } => {
+  if (typeof value === 'string' && value.startsWith('/')) return { healthPath: parseHealthPath(option, value) }
+  if (typeof value === 'string' && value.includes('://')) return { healthUrl: parseHealthUrl(option, value) }
+  throw invalidOption(option, "a path that begins with '/', or a whole URL", value)
+}
+
 const inheritEnv = (value: unknown): boolean | readonly string[] => {
   if (typeof value === 'boolean') return value
   if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) {
@@ -291,7 +307,7 @@ const command = (value: unknown): readonly string[] => {
 const pidFileOf = ({ pidFile, name }: ClientProcessManagerOptions, env: NodeJS.ProcessEnv): string => {
   if (name !== undefined) {
     if (pidFile !== undefined) throw invalidCombination('name and pidFile exclude each other', 'Give the one that says which server is meant.')
-    if (typeof name !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name)) {
+    if (typeof name !== 'string' || !NAME.test(name)) {
       throw invalidOption('name', "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100", name)
     }
     return join(absolute('the folder of names (ONE_SERVER_STATE_DIR)', stateDir(env, process.platform)), `${name}.pid`)
@@ -316,8 +332,9 @@ const absolute = (option: string, value: unknown): string => {
 }
 
 /** Validates, fills in the defaults and freezes. */
-export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.ProcessEnv = process.env): Settings => {
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+export const settle = (all: ClientProcessManagerOptions & Configured = {}, env: NodeJS.ProcessEnv = process.env): Settings => {
+  if (typeof all !== 'object' || all === null) throw invalidOption('options', 'an object', all)
+  const { configured, ...options } = all
   for (const key of Object.keys(options)) {
     if (!(NAMES as readonly string[]).includes(key)) throw invalidCombination(`unknown option ${JSON.stringify(key)}`, `The options are ${NAMES.join(', ')}.`)
   }
@@ -341,6 +358,7 @@ export const settle = (options: ClientProcessManagerOptions = {}, env: NodeJS.Pr
   const script = options.serverScript === undefined ? undefined : string('serverScript', options.serverScript, 'a path')
   return Object.freeze({
     given: new Set(Object.entries(options).filter(([, value]) => value !== undefined).map(([key]) => key)),
+    ...(configured === undefined ? {} : { configured }),
     pidFile,
     serverScript: script === undefined ? undefined : absolute('serverScript', script),
     command: options.command === undefined ? undefined : command(options.command),

@@ -61,3 +61,18 @@ t.test('the bundled server is looked for beside the bundle', async (t) => {
   copyFileSync(inPackage('session-server.js'), join(to, 'session-server.js'))
   t.match(await call(), { stdout: 'true true\n', stderr: '' })
 })
+
+t.test('it reads a config file, with the parser that it needs for that', async (t) => {
+  const [from, to] = [tempFolder(t), tempFolder(t)]
+  writeFileSync(join(from, 'program.cjs'), `
+    const { fromConfig, OneServerError } = require(${JSON.stringify(inPackage('index.js'))})
+    fromConfig('web').then(async (manager) => {
+      const { state, pidFile } = await manager.status()
+      const error = await fromConfig('wbe').catch((error) => error)
+      console.log(state, pidFile, error instanceof OneServerError, error.message)
+    })`)
+  await build({ entryPoints: [join(from, 'program.cjs')], outfile: join(to, 'bundle.cjs'), bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent', absWorkingDir: from })
+  writeFileSync(join(to, 'one-server.config.json'), '{ "servers": { /* a comment */ "web": { "port": "auto" } } }')
+  const { stdout, stderr } = await run(t, process.execPath, ['bundle.cjs'], { cwd: to, env: { ...bareEnv(), HOME: to, NODE_PATH: '', ONE_SERVER_STATE_DIR: join(to, 'state') } })
+  t.match({ stdout, stderr }, { stdout: /^stopped .*\/state\/web-[0-9a-f]{8}\.pid true .*config\.json: there is no server "wbe"; did you mean web\?\n$/, stderr: '' })
+})

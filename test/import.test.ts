@@ -70,7 +70,7 @@ t.test('require() gives the same as import', async (t) => {
   const { stdout, stderr } = await run(t, process.execPath, ['--no-warnings', '--eval', `
     const required = require(${JSON.stringify(fileURLToPath(INDEX))})
     import(${JSON.stringify(INDEX)}).then((imported) => console.log(required.ClientProcessManager === imported.ClientProcessManager, Object.keys(required).sort().join()))`])
-  t.match({ stdout, stderr }, { stdout: 'true ClientProcessManager,OneServerError\n', stderr: '' })
+  t.match({ stdout, stderr }, { stdout: 'true ClientProcessManager,OneServerError,fromConfig\n', stderr: '' })
 })
 
 t.test('a cold start that took the lock gives every listener back, and a warm one loads nothing heavy', async (t) => {

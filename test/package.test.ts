@@ -19,7 +19,7 @@ t.test('the packed package works in an empty folder', (t) => {
   const folder = tempFolder(t)
   const [packed] = JSON.parse(run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], ROOT)) as [{ filename: string; files: { path: string }[] }]
   const paths = packed.files.map(({ path }) => path)
-  t.same(paths.filter((path) => !/^(dist\/package\/|dist\/lib\/.*\.d\.ts$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path)), [], 'nothing else is packed')
+  t.same(paths.filter((path) => !/^(dist\/package\/|dist\/lib\/.*\.d\.ts$|dist\/schema\.json$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path)), [], 'nothing else is packed')
 
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, packed.filename)], folder)

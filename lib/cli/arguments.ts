@@ -36,7 +36,7 @@ const usage = (message: string): OneServerError => invalidCombination(message, '
 
 const unknownFlag = async (word: string, name: string, rawName: string, flags: readonly FlagName[]): Promise<OneServerError> => {
   if (Object.hasOwn(FLAGS, name)) return usage(`${rawName} does not apply to ${word}; see one-server ${word} --help`)
-  const { nearest } = await import('./nearest.js')
+  const { nearest } = await import('../nearest.js')
   const near = nearest(rawName, flags.map((known) => `--${known}`))
   const advice = near === undefined ? `see one-server ${word} --help` : `did you mean ${near}?`
   return usage(`unknown option ${rawName} for ${word}; ${advice}`)

@@ -43,6 +43,7 @@ const recordFor = (context: Context, id: string, child: GatedChild, port: number
     stopSignal: settings.stopSignal, stopTimeout: settings.stopTimeout, idleTimeout: settings.idleTimeout, logFile,
     since: system.today().toISOString(),
     bundled: settings.command === undefined && settings.serverScript === undefined, identity: identityOf(settings),
+    ...(settings.configured === undefined ? {} : { configured: settings.configured }),
   }
 }
 

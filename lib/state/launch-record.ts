@@ -53,6 +53,8 @@ export interface LaunchRecord {
   readonly bundled: boolean
   /** What was launched, as far as its client said so. */
   readonly identity: Identity
+  /** Its name in the config file of a folder, where it has one. */
+  readonly configured?: { readonly name: string; readonly folder: string }
 }
 
 type Check = (value: unknown) => boolean
@@ -89,13 +91,15 @@ const identity: Check = (value) =>
 /** A client may be the first process of its container; the server, being its child, never is. */
 const client: Check = (value) => isObject(value) && (value['pid'] === 1 || pid(value['pid'])) && digits(value['start'])
 
+const configured: Check = (value) => value === undefined || (isObject(value) && text(value['name']) && text(value['folder']))
+
 const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   launch: (value) => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value),
   host: text, pid, start: digits, group: pid, keeper: (value) => value === undefined || client(value),
   port: (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65536,
   health, healthTimeout: duration, healthCheckInterval: duration,
   launcher: client, deadline: count, startupTimeout: duration,
-  stopSignal: isSignal, stopTimeout: duration, idleTimeout: duration, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', identity,
+  stopSignal: isSignal, stopTimeout: duration, idleTimeout: duration, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', identity, configured,
 }
 
 /** `cut-short`: begins as ours and does not end. `foreign`: something else. */

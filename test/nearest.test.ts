@@ -1,6 +1,6 @@
 /** A suggestion is made for a slip of the fingers, and not for a different word. */
 import t from 'tap'
-import { nearest } from '../../lib/cli/nearest.js'
+import { nearest } from '../lib/nearest.js'
 
 const WORDS = ['start', 'status', 'stop', 'restart', 'logs', 'list']
 

@@ -1,0 +1,96 @@
+/**
+ * From a config file to the options of one of its servers. Only that server is judged, so that a mistake in
+ * one does not keep the others from working. Loaded when a file was found.
+ */
+import { createHash } from 'node:crypto'
+import { realpathSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { OneServerError } from '../errors.js'
+import { nearest } from '../nearest.js'
+import { NAME, settle, type ClientProcessManagerOptions, type Configured } from '../options.js'
+import { stateDir } from '../paths.js'
+import { parse, type Part } from './document.js'
+import { key, KEYS } from './keys.js'
+import { CONFIG_FILE, locate, PACKAGE_KEY, type Found } from './locate.js'
+import { override } from './override.js'
+
+export type ConfiguredOptions = ClientProcessManagerOptions & Configured
+
+const didYouMean = (word: string, known: readonly string[]): string => {
+  const near = nearest(word, known)
+  return near === undefined ? `expected ${known.slice(0, -1).join(', ')} or ${known.at(-1)}` : `did you mean ${near}?`
+}
+
+/** The servers of a file, by name. */
+export const serversOf = ({ file, text, inPackage }: Found): ReadonlyMap<string, Part> => {
+  const document = parse(file, text, inPackage)
+  const root = inPackage ? document.entries().get(PACKAGE_KEY) as Part : document
+  if (!root.isObject) throw root.wrong('expected an object with servers')
+  const entries = root.entries()
+  for (const [name, part] of entries) if (name !== '$schema' && name !== 'servers') throw part.wrong(`unknown key; ${didYouMean(name, ['servers', '$schema'])}`)
+  const servers = entries.get('servers')
+  if (servers === undefined) throw root.wrong('expected the key servers')
+  if (!servers.isObject) throw servers.wrong('expected an object of servers by their names')
+  const named = servers.entries()
+  for (const [name, part] of named) if (!NAME.test(name)) throw part.wrong("expected a name of letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100")
+  return named
+}
+
+/** The library's words about an option, as words about the key in the file. */
+const told = (part: Part, options: readonly string[], error: unknown): unknown => {
+  if (!(error instanceof OneServerError) || error.code !== 'INVALID_OPTION') return error
+  const [, option = '', below, text = ''] = /^([A-Za-z]+)(?:\.(\S+))?((?:: .*)? must be .*)$/s.exec(error.message) ?? []
+  if (!options.includes(option)) return part.wrong(error.message)
+  return part.wrong(text.startsWith(': ') ? text.slice(2) : text.replace(/^ must be /, 'expected '), below)
+}
+
+const valueOf = (name: string, part: Part, folder: string): object => {
+  const known = key(name)
+  if (known === undefined) throw part.wrong(`unknown key; ${didYouMean(name, Object.keys(KEYS))}`)
+  if (part.value === null) throw part.wrong('expected a value, got null; leave the key out for its default')
+  let options = [name]
+  try {
+    const meant = known.to?.(part.value, folder) ?? { [name]: part.value }
+    options = Object.keys(meant)
+    settle({ pidFile: 'any', ...meant })
+    return meant
+  } catch (error) {
+    throw told(part, options, error)
+  }
+}
+
+/** The same name in two checkouts is two servers, so the folder is in the name of the state. */
+const pidFileFor = (name: string, folder: string): string => {
+  const hash = createHash('sha256').update(folder).digest('hex').slice(0, 8)
+  return join(resolve(stateDir(process.env, process.platform)), `${name}-${hash}.pid`)
+}
+
+/** What a file says about one of its servers. */
+export const optionsOf = (found: Found, name: string, part: Part): ConfiguredOptions => {
+  if (!part.isObject) throw part.wrong('expected an object')
+  const folder = realpathSync(found.folder)
+  const meant = Object.assign({}, ...[...part.entries()].map(([option, value]) => valueOf(option, value, folder))) as ClientProcessManagerOptions
+  const options = { pidFile: pidFileFor(name, folder), cwd: folder, ...meant, configured: { name, folder } }
+  try {
+    settle(options)
+  } catch (error) {
+    throw told(part, [], error)
+  }
+  return options
+}
+
+/** What the nearest file says about the server of this name; `options` come before it. */
+export const configured = (name: string, options: ClientProcessManagerOptions, from: string): ConfiguredOptions => {
+  const found = locate(from)
+  if (found === undefined) {
+    throw new OneServerError('INVALID_OPTION', `there is no ${CONFIG_FILE} in ${resolve(from)} or above it, nor a package.json with the key ${PACKAGE_KEY}`, `Write one: { "servers": { "${name}": { "command": ["node", "server.js"] } } }`)
+  }
+  const servers = serversOf(found)
+  const part = servers.get(name)
+  if (part !== undefined) return override(optionsOf(found, name, part), options)
+  const near = nearest(String(name), [...servers.keys()])
+  throw new OneServerError(
+    'INVALID_OPTION', `${found.file}: there is no server ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}`,
+    servers.size === 0 ? 'It has none.' : `It has ${[...servers.keys()].join(', ')}.`,
+  )
+}

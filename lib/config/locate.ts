@@ -1,0 +1,78 @@
+/**
+ * Which file says what the names mean: the nearest one, from a folder upwards. That is asked for each name
+ * on the command line, so it costs a look or two a folder, and nothing else is loaded before one is found.
+ */
+import { readFileSync, statSync, type Stats } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { stateUnusable } from '../errors.js'
+
+export const CONFIG_FILE = 'one-server.config.json'
+
+/** The key of package.json that may say the same. */
+export const PACKAGE_KEY = 'one-server'
+
+export interface Found {
+  readonly file: string
+  readonly folder: string
+  readonly text: string
+  /** It stands in a package.json, below {@link PACKAGE_KEY}. */
+  readonly inPackage: boolean
+}
+
+/** Undefined also where a folder above may not be searched: what we cannot see there is not meant for us. */
+const look = (path: string): Stats | undefined => {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
+}
+
+const ownConfig = (folder: string): Found | undefined => {
+  const file = join(folder, CONFIG_FILE)
+  if (look(file) === undefined) return undefined
+  try {
+    return { file, folder, text: readFileSync(file, 'utf8'), inPackage: false }
+  } catch (error) {
+    throw stateUnusable(file, 'the config file cannot be read', 'Make it readable for you, or say which server is meant by its PID file.', error)
+  }
+}
+
+/** A package.json that merely depends on us is none; one that has our name in it and cannot be parsed is, so that the reader says where it breaks. */
+const packageConfig = (folder: string): Found | undefined => {
+  const file = join(folder, 'package.json')
+  if (look(file)?.isFile() !== true) return undefined
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+  if (!text.includes(`"${PACKAGE_KEY}"`)) return undefined
+  try {
+    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''))
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, PACKAGE_KEY)) return undefined
+  } catch {}
+  return { file, folder, text, inPackage: true }
+}
+
+/**
+ * What stands in it is run. So it has to be this user's or root's; or that of whoever owns the folder one stands in: going there
+ * and starting what is there is a decision. A file that another user has put into a folder above (`/tmp`) is none.
+ */
+const trust = (found: Found, from: string): Found => {
+  const own = process.getuid?.()
+  const owner = look(found.file)?.uid
+  if (own === undefined || owner === undefined || owner === own || owner === 0 || owner === look(from)?.uid) return found
+  throw stateUnusable(found.file, `it belongs to another user (UID ${owner}), and what stands in it would be run`, 'Remove it, make it yours, or put a config file of your own nearer.')
+}
+
+/** The config file for whoever stands in `from`. */
+export const locate = (from: string): Found | undefined => {
+  const start = resolve(from)
+  for (let folder = start; ; folder = dirname(folder)) {
+    const found = ownConfig(folder) ?? packageConfig(folder)
+    if (found !== undefined) return trust(found, start)
+    if (folder === dirname(folder)) return undefined
+  }
+}
