@@ -3,9 +3,12 @@
  * typed. All of it is judged here, by the library's own funnel too, before a command begins: so a
  * mistake in the call can never leave anything half done.
  */
+import { existsSync } from 'node:fs'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { locate } from '../config/locate.js'
+import { override } from '../config/override.js'
 import { invalidCombination, type OneServerError } from '../errors.js'
-import { settle, type ClientProcessManagerOptions, type Settings } from '../options.js'
+import { settle, type ClientProcessManagerOptions, type Configured, type Settings } from '../options.js'
 import { FLAGS, flag, type Choices, type FlagName } from './flags.js'
 
 /** What a command takes. */
@@ -20,14 +23,18 @@ export interface Accepts {
 }
 
 export interface Request {
-  /** Options of the library, as given: none that was not asked for. */
-  readonly options: ClientProcessManagerOptions
+  /** Options of the library, as given by flags, the environment and the config file: none that nobody asked for. */
+  readonly options: ClientProcessManagerOptions & Configured
+  /** Those that were typed. */
+  readonly typed: ClientProcessManagerOptions
   /** The same after the library's funnel, with all defaults. */
   readonly settings: Settings
   readonly help: boolean
   readonly follow: boolean
   readonly ifIdle: boolean
   readonly lines: number | undefined
+  /** What the user may have meant, where that is in doubt. */
+  readonly doubt: string | undefined
   /** What stands after `--` where that is a client's. Never empty there. */
   readonly client: readonly string[]
 }
@@ -61,7 +68,35 @@ const tokensOf = (args: string[]) => {
   return parseArgs({ args, options, strict: false, tokens: true, allowPositionals: true }).tokens
 }
 
-export const read = async (argv: readonly string[], accepts: Accepts): Promise<Request> => {
+/** What the environment says of what could be flags. An empty variable says nothing. */
+const fromEnvironment = (flags: readonly FlagName[], env: NodeJS.ProcessEnv): ClientProcessManagerOptions => {
+  const options: ClientProcessManagerOptions = {}
+  for (const name of flags) {
+    const { variable, read: apply } = flag(name)
+    const value = variable === undefined ? undefined : env[variable]
+    if (variable !== undefined && value) Object.assign(options, apply?.(variable, value))
+  }
+  return options
+}
+
+/** Flags before the environment before the nearest config file, if that knows the name. */
+const complete = async (typed: ClientProcessManagerOptions, flags: readonly FlagName[], env: NodeJS.ProcessEnv): Promise<Pick<Request, 'options' | 'doubt'>> => {
+  const options = override(fromEnvironment(flags, env), typed)
+  const { name, ...rest } = options
+  const found = name === undefined ? undefined : locate(process.cwd())
+  if (name === undefined || found === undefined) return { options, doubt: undefined }
+  const { optionsOf, serversOf } = await import('../config/configured.js')
+  const servers = serversOf(found)
+  const server = servers.get(name)
+  if (server !== undefined) return { options: override(optionsOf(found, name, server), rest), doubt: undefined }
+  // Whoever says how to start it, or has it already, means this very name.
+  if (options.command !== undefined || options.serverScript !== undefined || existsSync(settle({ name }).pidFile)) return { options, doubt: undefined }
+  const { nearest } = await import('../nearest.js')
+  const near = nearest(name, [...servers.keys()])
+  return { options, doubt: near === undefined ? undefined : `${found.file} has no ${JSON.stringify(name)}; did you mean ${near}?` }
+}
+
+export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJS.ProcessEnv = process.env): Promise<Request> => {
   const { word, flags } = accepts
   const { own, rest } = halves(argv)
   const tokens = tokensOf(own)
@@ -86,16 +121,17 @@ export const read = async (argv: readonly string[], accepts: Accepts): Promise<R
     if (forgotten) throw usage(`${token.rawName} needs a value, such as ${token.rawName} ${sample}`)
     Object.assign(choices, apply?.(token.rawName, token.value as string))
   }
-  const { lines, ...options } = choices
-  if (!help) place(options, names, accepts)
+  const { lines, ...typed } = choices
+  if (!help) place(typed, names, accepts)
   const command = help ? undefined : commandAfter(rest, accepts)
   if (accepts.rest === 'server' && command !== undefined) {
-    if (options.command !== undefined) throw usage('give --server or a command after --, not both')
-    options.command = command
+    if (typed.command !== undefined) throw usage('give --server or a command after --, not both')
+    typed.command = command
   }
-  if (options.command !== undefined) agree(options, given.has('server'), accepts)
+  if (typed.command !== undefined) agree(typed, given.has('server'), accepts)
+  const { options, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, flags, env)
   return Object.freeze({
-    options, settings: settle(options), help, follow: given.has('follow'), ifIdle: given.has('if-idle'), lines,
+    options, typed, doubt, settings: settle(options), help, follow: given.has('follow'), ifIdle: given.has('if-idle'), lines,
     client: accepts.rest === 'client' ? command ?? [] : [],
   })
 }

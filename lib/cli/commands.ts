@@ -31,7 +31,8 @@ const LAUNCH: readonly FlagName[] = [
 ]
 const EVERY: readonly FlagName[] = ['json', 'quiet', 'help']
 
-const NAMELESS = 'Without a name and --pid-file, the default server is meant.'
+const NAMED = 'A name that the nearest one-server.config.json has is that server, with all that the file says of it.'
+const NAMELESS = `${NAMED} Without a name and --pid-file, the default server is meant.`
 const BUNDLED = 'bundled session server is started.'
 
 export const COMMANDS = {
@@ -70,7 +71,7 @@ export const COMMANDS = {
     word: 'restart',
     usage: 'restart [name] [options] [-- command ...]',
     summary: 'stop it, start it again, print its URL',
-    about: `Say again how to start the server, as for start: what a PID file tells is never run. ${NAMELESS}`,
+    about: `Say again how to start the server, as for start, unless the config file does: what a PID file tells is never run. ${NAMELESS}`,
     examples: ['one-server restart', 'one-server restart web --port auto -- node server.js --port {port}'],
     flags: [...LAUNCH, ...EVERY],
     named: true,

@@ -26,6 +26,13 @@ const EXIT_CODES = [
   ['run', "the client's own; 126 and 127 when it cannot be run or is not found"],
 ] as const
 
+/** What else says the same as a flag. */
+const surroundings = (flags: readonly FlagName[]): string => {
+  const variables = flags.flatMap((name) => flag(name).variable ?? [])
+  if (variables.length === 0) return ''
+  return `\n${wrap(`An option that is not given is taken from the environment: ${variables.join(', ')}; then from the config file.`, WIDTH, '  ', '  ')}\n`
+}
+
 export const overview = (): string => `\
 Any number of clients, one server: whoever comes first starts it, everyone
 waits until it is healthy, nobody starts a second.
@@ -36,6 +43,8 @@ Commands:
 ${rows(Object.values(COMMANDS).map(({ word, summary }) => [word, summary]))}
 
   one-server <command> --help tells more; one-server --version the version.
+  A [name] is one of the nearest one-server.config.json (or "one-server" in
+  package.json), found upwards from here, or else a name for all folders.
 
 Examples:
   $ one-server start                    the bundled session server
@@ -56,7 +65,7 @@ ${wrap(about, WIDTH, '', '')}
 
 Options:
 ${rows(flags.map(optionRow))}
-${flags.some((name) => flag(name).value === 'TIME') ? '\n  TIME is in ms, or with a unit: 500ms, 30s, 2m, 1h.\n' : ''}
+${flags.some((name) => flag(name).value === 'TIME') ? '\n  TIME is in ms, or with a unit: 500ms, 30s, 2m, 1h.\n' : ''}${surroundings(flags)}
 ${lines.length > 1 ? 'Examples' : 'Example'}:
 ${examples(lines)}
 `

@@ -16,8 +16,8 @@ const untilLetGo = ({ stdin, signal }: Io): Promise<void> =>
     stdin.once('end', resolve).once('close', resolve).once('error', () => resolve()).resume()
   })
 
-export const run = async ({ options }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
-  const which = options.name ?? options.pidFile
+export const run = async ({ options, typed }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
+  const which = typed.name ?? typed.pidFile
   const command = joinWords(['one-server', 'hold', ...(which === undefined ? [] : [which])])
   await withLease({ options, command, output, signal }, async (server) => {
     await output.document(server)

@@ -8,6 +8,7 @@ import { ClientProcessManager } from '../client-process-manager.js'
 import { OneServerError, stateUnusable } from '../errors.js'
 import type { LeaseStatus } from '../launch/server-info.js'
 import { defaultPidFile, stateDir } from '../paths.js'
+import { parseRecord } from '../state/launch-record.js'
 import type { Request } from './arguments.js'
 import { use } from './clients.js'
 import type { Output } from './output.js'
@@ -15,6 +16,8 @@ import { STATE_COLOURS } from './status.js'
 
 interface Entry {
   readonly name: string
+  /** Of its config file, where it is configured in one. */
+  readonly folder: string | undefined
   readonly state: keyof typeof STATE_COLOURS
   readonly pid: number | undefined
   readonly url: string | undefined
@@ -40,17 +43,24 @@ const namesIn = (folder: string): string[] => {
   }
 }
 
-const firstLine = (file: string): string | undefined => {
+const linesOf = (file: string): string[] => {
   try {
-    return readFileSync(file, 'utf8').split('\n', 1)[0]
+    return readFileSync(file, 'utf8').split('\n')
   } catch {
-    return undefined
+    return []
   }
+}
+
+/** A server of a config file is called as it is there; where that stands, only its own record knows. */
+const called = (pidFile: string): { name: string; folder: string | undefined } => {
+  const record = parseRecord(linesOf(pidFile)[1] ?? '')
+  const { name, folder } = (typeof record === 'object' ? record.configured : undefined) ?? { name: basename(pidFile, '.pid'), folder: undefined }
+  return { name, folder }
 }
 
 const NOTHING = { pid: undefined, url: undefined, since: undefined, adopted: false, leases: [], pinned: false, stopsAt: undefined, isEnding: false, reason: undefined } as const
 
-const look = async (name: string, pidFile: string, signal: AbortSignal): Promise<Entry> => {
+const look = async ({ name, folder }: ReturnType<typeof called>, pidFile: string, signal: AbortSignal): Promise<Entry> => {
   try {
     const manager = new ClientProcessManager({ pidFile })
     // Before anything is told of it: whoever used it may have been killed, and what would have ended it, too.
@@ -58,17 +68,20 @@ const look = async (name: string, pidFile: string, signal: AbortSignal): Promise
     const { state, pid, url, since, adopted, leases, pinned, stopsAt, isEnding, logFile } = await manager.status({ signal })
     // A server without a claim is looked for on the default port, which says nothing about this name
     // unless its PID file names that very process.
-    const strange = adopted && (pid === undefined || firstLine(pidFile) !== String(pid))
-    if (strange) return { ...NOTHING, name, state: 'stopped', pidFile, logFile }
-    return { name, state, pid, url, since, adopted, leases, pinned, stopsAt, isEnding, pidFile, logFile, reason: undefined }
+    const strange = adopted && (pid === undefined || linesOf(pidFile)[0] !== String(pid))
+    if (strange) return { ...NOTHING, name, folder, state: 'stopped', pidFile, logFile }
+    return { name, folder, state, pid, url, since, adopted, leases, pinned, stopsAt, isEnding, pidFile, logFile, reason: undefined }
   } catch (error) {
     if (signal.aborted || !(error instanceof OneServerError)) throw error
-    return { ...NOTHING, name, state: 'unusable', pidFile, logFile: undefined, reason: error.message }
+    return { ...NOTHING, name, folder, state: 'unusable', pidFile, logFile: undefined, reason: error.message }
   }
 }
 
+/** One line, whatever a folder is called. */
+const title = ({ name, folder }: Entry): string => (folder === undefined ? name : `${name} (${folder.replace(/\p{Cc}/gu, '?')})`)
+
 const table = (entries: readonly Entry[], output: Output): string => {
-  const cells = entries.map((entry) => [entry.name, entry.state, entry.pid?.toString() ?? '-', use(entry) ?? '-', entry.reason ?? entry.url ?? '-'] as const)
+  const cells = entries.map((entry) => [title(entry), entry.state, entry.pid?.toString() ?? '-', use(entry) ?? '-', entry.reason ?? entry.url ?? '-'] as const)
   const widest = (column: 0 | 1 | 2 | 3): number => Math.max(...cells.map((row) => row[column].length))
   const [names, states, pids, uses] = [widest(0), widest(1), widest(2), widest(3)]
   return cells
@@ -78,10 +91,10 @@ const table = (entries: readonly Entry[], output: Output): string => {
 
 export const run = async (_: Request, output: Output, signal: AbortSignal): Promise<number> => {
   const folder = stateDir(process.env, process.platform)
-  const files = namesIn(folder).map((file) => ({ name: basename(file, '.pid'), pidFile: join(folder, file) }))
+  const files = namesIn(folder).map((file) => join(folder, file)).map((pidFile) => ({ which: called(pidFile), pidFile }))
   const unnamed = defaultPidFile(process.env)
-  if (existsSync(unnamed)) files.unshift({ name: '(default)', pidFile: unnamed })
-  const servers = await Promise.all(files.map(({ name, pidFile }) => look(name, pidFile, signal)))
+  if (existsSync(unnamed)) files.unshift({ which: { name: '(default)', folder: undefined }, pidFile: unnamed })
+  const servers = await Promise.all(files.map(({ which, pidFile }) => look(which, pidFile, signal)))
   if (output.json) await output.document({ servers })
   else if (servers.length > 0) await output.result(table(servers, output))
   else output.note('no servers: nothing that was started by name is left')

@@ -14,8 +14,8 @@ import { copy, startOfLastLines } from './tail.js'
 const LINES = 20
 
 /** Whoever launched the server may have put its log elsewhere, and only the server's record knows. */
-const locate = async ({ options, settings }: Request, signal: AbortSignal): Promise<string> => {
-  if (options.logFile !== undefined) return settings.logFile
+const locate = async ({ options, typed, settings }: Request, signal: AbortSignal): Promise<string> => {
+  if (typed.logFile !== undefined) return settings.logFile
   try {
     return (await new ClientProcessManager(options).status({ signal })).logFile
   } catch (error) {

@@ -47,12 +47,13 @@ export const main = async (argv: readonly string[], io: Io): Promise<number> => 
       return planned.to === 'stdout' ? 0 : USAGE
     }
     const { command } = planned
-    const request = await read(argv.slice(1), command)
+    const request = await read(argv.slice(1), command, io.env)
     if (request.help) {
       await output.result((await import('./help.js')).helpFor(command))
       return 0
     }
     usage = false
+    if (request.doubt !== undefined) output.note(request.doubt)
     const { run } = await command.load()
     const code = await run(request, output, io.signal, io)
     return io.signal.aborted ? (await import('./failure.js')).exitCodeOfSignal(io.signal) : code

@@ -12,7 +12,11 @@ import { tellClients } from './clients.js'
 import type { Output } from './output.js'
 import { Progress, withPid } from './progress.js'
 
-export const run = async ({ options }: Request, output: Output, signal: AbortSignal): Promise<number> => {
+/** Whether a server that was told this may be where it was. */
+const allows = (choice: ClientProcessManagerOptions['port'], port: number): boolean =>
+  choice === undefined || choice === 'auto' || (typeof choice === 'object' ? choice.includes(port) : choice === port)
+
+export const run = async ({ options, typed }: Request, output: Output, signal: AbortSignal): Promise<number> => {
   const progress = new Progress(output)
   const manager = new ClientProcessManager({ ...options, onEvent: progress.onEvent })
   try {
@@ -22,7 +26,7 @@ export const run = async ({ options }: Request, output: Output, signal: AbortSig
     if (before.state !== 'stopped') progress.say(`stopping the server${withPid(before.pid)}`)
     if (await manager.stopServer({ signal })) progress.say(`stopped${withPid(before.pid)}`)
     // Who has its URL should find it there again, unless another port was asked for.
-    const kept = options.port === undefined && before.port !== undefined ? { port: before.port } : {}
+    const kept = typed.port === undefined && before.port !== undefined && allows(options.port, before.port) ? { port: before.port } : {}
     const again = new ClientProcessManager({ ...options, ...kept, onEvent: progress.onEvent })
     const server = await again.ensureServerRunning({ signal })
     progress.end()
@@ -40,7 +44,7 @@ const refuse = ({ adopted, port, pid, launchId, bundled }: ServerStatus, { comma
   if (launchId !== undefined && !bundled && command === undefined && serverScript === undefined) {
     throw invalidCombination(
       `restart cannot know how the server${withPid(pid)} was started, and has left it running`,
-      'Give its command again: one-server restart <name> -- <command>, or --script.',
+      'Give its command again: one-server restart <name> -- <command>, or --script; or write it into a config file.',
     )
   }
   if (!adopted || port === undefined) return

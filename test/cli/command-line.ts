@@ -41,6 +41,8 @@ export interface Plan {
   readonly env?: NodeJS.ProcessEnv
   /** Away from the terminal that the tests may be run in, and from their process group. */
   readonly detached?: boolean
+  /** Where it is called; without it, in the home. */
+  readonly cwd?: string
   /** Gives it a pipe for stdin, instead of nothing. */
   readonly stdin?: 'pipe'
 }
@@ -109,9 +111,9 @@ export const home = (t: Test): Home => {
   const folder = mkdtempSync(join(tmpdir(), 'os-'))
   const env = { ...bare(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), TERM: 'dumb' }
   const toStop = new Map<string, string[]>()
-  const begin: Home['begin'] = (args, { env: more, detached = false, stdin } = {}) => {
+  const begin: Home['begin'] = (args, { env: more, detached = false, stdin, cwd = folder } = {}) => {
     const stdio: StdioOptions = [stdin ?? 'ignore', 'pipe', 'pipe']
-    const running = watched(spawn(PROGRAM[0], [...PROGRAM.slice(1), ...args], { env: { ...env, ...more }, cwd: folder, detached, stdio }))
+    const running = watched(spawn(PROGRAM[0], [...PROGRAM.slice(1), ...args], { env: { ...env, ...more }, cwd, detached, stdio }))
     t.teardown(() => running.child.kill('SIGKILL'))
     return running
   }

@@ -6,6 +6,9 @@ import { isAlive } from '../clients.js'
 import { until } from '../until.js'
 import { allGone, fixture, home, leaseFiles } from './command-line.js'
 
+/** For a pattern: an address of IPv6 has brackets. */
+const literally = (url: string): string => url.replace(/[[\]]/g, '\\$&')
+
 t.test('no servers', async (t) => {
   const { run } = home(t)
   t.match(await run(['list']), { code: 0, stdout: '', stderr: /^one-server: no servers/ })
@@ -25,10 +28,10 @@ t.test('running, stopped, default and unusable', async (t) => {
   const { code, stdout, stderr } = await run(['list'])
   t.match({ code, stderr }, { code: 0, stderr: '' })
   const lines = stdout.trimEnd().split('\n')
-  t.match(lines[0], new RegExp(`^\\(default\\) +ready +${unnamed.pid} +pinned +${unnamed.url}$`))
+  t.match(lines[0], new RegExp(`^\\(default\\) +ready +${unnamed.pid} +pinned +${literally(unnamed.url)}$`))
   t.match(lines[1], /^broken +unusable +- +- +\S/)
   t.match(lines[2], /^gone +stopped +- +- +-$/)
-  t.match(lines[3], new RegExp(`^web +ready +${web.pid} +pinned +${web.url}$`))
+  t.match(lines[3], new RegExp(`^web +ready +${web.pid} +pinned +${literally(web.url)}$`))
   t.equal(lines.length, 4)
   t.notOk(existsSync(join(state, 'gone.pid')), 'what lied is removed')
   t.equal(new Set(lines.map((line) => line.search(/(ready|unusable|stopped)/))).size, 1, 'the states stand in a column')

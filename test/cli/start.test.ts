@@ -34,7 +34,7 @@ t.test('the bundled server, cold and then warm', async (t) => {
   const { result } = JSON.parse(readFileSync(join(coverage, report as string), 'utf8')) as { result: { url: string }[] }
   const loaded = result.map(({ url }) => url).filter((url) => url.startsWith('file:'))
   t.ok(loaded.some((url) => url.endsWith('/cli/start.js')), 'the report lists what was loaded')
-  t.same(loaded.filter((url) => /node_modules|cli\/(status|stop|restart|logs|list|help|failure|nearest)\.js$/.test(url)), [], 'a warm start loads what it needs')
+  t.same(loaded.filter((url) => /node_modules|cli\/(status|stop|restart|logs|list|help|failure|configured)\.js$|\/nearest\.js$/.test(url)), [], 'a warm start loads what it needs')
 })
 
 t.test('a script, by its PID file', async (t) => {

@@ -24,10 +24,10 @@ const requestsOf = (ended: Ended): number[] =>
   ended.stderr.split('\n').flatMap((line) => /^request (.*)$/.exec(line)?.[1] ?? []).map(Number).filter((at) => at < resultOf(ended).at)
 
 /** What of the package a process opens, by the kernel's word: Node's own hooks would load more. */
-const opened = async (t: Test, here: Place, args: readonly string[], env: Record<string, string> = {}): Promise<string[]> => {
+const opened = async (t: Test, here: Place, args: readonly string[], env: Record<string, string> = {}, expected = 0): Promise<string[]> => {
   const log = join(here.folder, 'opened.log')
   const { code, stderr } = await run(t, 'strace', ['-f', '-o', log, '-e', 'trace=open,openat', process.execPath, ...args], { env: { ...here.env, ...env } })
-  t.equal(code, 0, stderr)
+  t.equal(code, expected, stderr)
   const root = fileURLToPath(new URL('../../', PACKAGE))
   const paths = readFileSync(log, 'utf8').split('\n').filter((line) => !line.includes('ENOENT')).flatMap((line) => /"([^"]+)"/.exec(line)?.[1] ?? [])
   return [...new Set(paths.filter((path) => path.startsWith(root) && !path.startsWith(join(root, 'fixtures'))).map((path) => path.slice(root.length)))]
@@ -56,6 +56,9 @@ t.test('a warm client loads one file of the package, and the command line two', 
   t.same(library.filter((path) => path !== 'package.json'), ['dist/package/index.js'])
   const cli = await opened(t, here, [fileURLToPath(new URL('lib/cli.js', PACKAGE)), 'start', '--pid-file', here.pidFile])
   t.same(cli.filter((path) => path !== 'package.json'), ['dist/package/lib/cli.js', 'dist/package/index.js'])
+  // A name is looked for in config files; only one that is there costs their reader.
+  const looked = await opened(t, here, [fileURLToPath(new URL('lib/cli.js', PACKAGE)), 'status', 'nobody'], {}, 3)
+  t.same(looked.filter((path) => /configured|nearest/.test(path)), [])
   t.equal(await here.manager('healthy').stopServer(), true)
 })
 
