@@ -1,6 +1,6 @@
 /** What people install: the packed package, in an empty folder, by import, by require and by its command. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -38,6 +38,17 @@ t.test('the packed package works in an empty folder', (t) => {
   t.test('by require', async (t) => {
     const text = "const { ClientProcessManager, OneServerError } = require('one-server'); console.log(typeof ClientProcessManager, typeof OneServerError)"
     t.equal(run(process.execPath, ['--eval', text], folder, { ...home, NODE_NO_WARNINGS: '1' }), 'function function\n')
+  })
+
+  t.test('by a config file, whose parser it brings along, and its schema', async (t) => {
+    writeFileSync(join(folder, 'one-server.config.json'), '{ "servers": { "web": { "port": "auto", }, } } // JSON with comments')
+    const text = `
+      import { fromConfig } from 'one-server'
+      import schema from 'one-server/schema.json' with { type: 'json' }
+      console.log((await (await fromConfig('web')).status()).state, Object.keys(schema.definitions.server.properties).includes('command'))`
+    t.equal(run(process.execPath, ['--input-type=module', '--eval', text], folder, { ...home, NODE_NO_WARNINGS: '1' }), 'stopped true\n')
+    t.notOk(existsSync(join(folder, 'node_modules', 'jsonc-parser')))
+    t.match(run(join(folder, 'node_modules', '.bin', 'one-server'), ['list', '--json'], folder, home), '"servers":[]')
   })
 
   t.test('by its command', async (t) => {
