@@ -48,6 +48,7 @@ t.test('the packed package works in an empty folder', (t) => {
       console.log((await (await fromConfig('web')).status()).state, Object.keys(schema.definitions.server.properties).includes('command'))`
     t.equal(run(process.execPath, ['--input-type=module', '--eval', text], folder, { ...home, NODE_NO_WARNINGS: '1' }), 'stopped true\n')
     t.notOk(existsSync(join(folder, 'node_modules', 'jsonc-parser')))
+    for (const file of ['configured', 'cli-configured']) t.match(readFileSync(join(folder, `node_modules/one-server/dist/package/lib/${file}.js`), 'utf8'), 'Permission is hereby granted', 'with its licence')
     t.match(run(join(folder, 'node_modules', '.bin', 'one-server'), ['list', '--json'], folder, home), '"servers":[]')
   })
 

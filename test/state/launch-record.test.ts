@@ -8,6 +8,8 @@ const without = (name: string): object => Object.fromEntries(Object.entries(aRec
 t.test('what was written is read back, and what is added is ignored', async (t) => {
   t.same(parseRecord(JSON.stringify(aRecord())), aRecord())
   t.match(parseRecord(JSON.stringify({ ...aRecord(), ofTomorrow: 1 })), aRecord())
+  const configured = { name: 'api', folder: '/checkout' }
+  t.match(parseRecord(JSON.stringify({ ...aRecord(), configured })), { configured })
 })
 
 t.test('a record that was cut short anywhere is known as one', async (t) => {
@@ -42,6 +44,7 @@ t.test('a record in which one field is no such thing is foreign', async (t) => {
     launcher: [null, 5, { pid: 0, start: '5' }, { pid: 7, start: 'x' }],
     deadline: [-1, 'x', null], startupTimeout: ['5'], healthTimeout: [null], healthCheckInterval: [-1], stopTimeout: [{}],
     stopSignal: ['TERM', '', 15, 'SIG TERM'],
+    configured: [null, 5, 'api', {}, { name: 'api' }, { name: 'api', folder: 5 }],
   }
   for (const [name, values] of Object.entries(cases)) {
     for (const value of values) t.equal(parseRecord(JSON.stringify({ ...aRecord(), [name]: value })), 'foreign', `${name}: ${JSON.stringify(value)}`)
