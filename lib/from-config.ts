@@ -17,7 +17,7 @@ export interface FromConfigOptions extends Omit<ClientProcessManagerOptions, 'na
  * @throws OneServerError `INVALID_OPTION`: there is no file, no such server in it, or it has a mistake, which is told with
  * file, line and key. `STATE_UNUSABLE`: it cannot be read, or belongs to another user.
  */
-export const fromConfig = async (name: string, { from = process.cwd(), ...options }: FromConfigOptions = {}): Promise<ClientProcessManager> => {
+export const fromConfig = async (name: string, { from, ...options }: FromConfigOptions = {}): Promise<ClientProcessManager> => {
   const { configured } = await import('./config/configured.js')
   return new ClientProcessManager(configured(name, options, from))
 }

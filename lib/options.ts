@@ -316,7 +316,7 @@ const pidFileOf = ({ pidFile, name }: ClientProcessManagerOptions, env: NodeJS.P
 }
 
 /** A working directory that was removed has no name any more. One that nothing is resolved against need not have one. */
-const here = (): string | undefined => {
+export const here = (): string | undefined => {
   try {
     return process.cwd()
   } catch {

@@ -83,7 +83,7 @@ const fromEnvironment = (flags: readonly FlagName[], env: NodeJS.ProcessEnv): Cl
 const complete = async (typed: ClientProcessManagerOptions, flags: readonly FlagName[], env: NodeJS.ProcessEnv): Promise<Pick<Request, 'options' | 'doubt'>> => {
   const options = override(fromEnvironment(flags, env), typed)
   const { name, ...rest } = options
-  const found = name === undefined ? undefined : locate(process.cwd())
+  const found = name === undefined ? undefined : locate()
   if (name === undefined || found === undefined) return { options, doubt: undefined }
   const { optionsOf, serversOf } = await import('../config/configured.js')
   const servers = serversOf(found)

@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { OneServerError } from '../errors.js'
 import { nearest } from '../nearest.js'
-import { NAME, settle, type ClientProcessManagerOptions, type Configured } from '../options.js'
+import { here, NAME, settle, type ClientProcessManagerOptions, type Configured } from '../options.js'
 import { stateDir } from '../paths.js'
 import { parse, type Part } from './document.js'
 import { key, KEYS } from './keys.js'
@@ -52,7 +52,7 @@ const valueOf = (name: string, part: Part, folder: string): object => {
   try {
     const meant = known.to?.(part.value, folder) ?? { [name]: part.value }
     options = Object.keys(meant)
-    settle({ pidFile: 'any', ...meant })
+    settle({ pidFile: '/any', ...meant })
     return meant
   } catch (error) {
     throw told(part, options, error)
@@ -62,7 +62,7 @@ const valueOf = (name: string, part: Part, folder: string): object => {
 /** The same name in two checkouts is two servers, so the folder is in the name of the state. */
 const pidFileFor = (name: string, folder: string): string => {
   const hash = createHash('sha256').update(folder).digest('hex').slice(0, 8)
-  return join(resolve(stateDir(process.env, process.platform)), `${name}-${hash}.pid`)
+  return join(stateDir(process.env, process.platform), `${name}-${hash}.pid`)
 }
 
 /** What a file says about one of its servers. */
@@ -80,10 +80,10 @@ export const optionsOf = (found: Found, name: string, part: Part): ConfiguredOpt
 }
 
 /** What the nearest file says about the server of this name; `options` come before it. */
-export const configured = (name: string, options: ClientProcessManagerOptions, from: string): ConfiguredOptions => {
+export const configured = (name: string, options: ClientProcessManagerOptions, from?: string): ConfiguredOptions => {
   const found = locate(from)
   if (found === undefined) {
-    throw new OneServerError('INVALID_OPTION', `there is no ${CONFIG_FILE} in ${resolve(from)} or above it, nor a package.json with the key ${PACKAGE_KEY}`, `Write one: { "servers": { "${name}": { "command": ["node", "server.js"] } } }`)
+    throw new OneServerError('INVALID_OPTION', `there is no ${CONFIG_FILE} in ${from ?? here() ?? 'the working directory, which was removed,'} or above it, nor a package.json with the key ${PACKAGE_KEY}`, `Write one: { "servers": { "${name}": { "command": ["node", "server.js"] } } }`)
   }
   const servers = serversOf(found)
   const part = servers.get(name)

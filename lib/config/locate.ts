@@ -5,6 +5,7 @@
 import { readFileSync, statSync, type Stats } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { stateUnusable } from '../errors.js'
+import { here } from '../options.js'
 
 export const CONFIG_FILE = 'one-server.config.json'
 
@@ -67,8 +68,9 @@ const trust = (found: Found, from: string): Found => {
   throw stateUnusable(found.file, `it belongs to another user (UID ${owner}), and what stands in it would be run`, 'Remove it, make it yours, or put a config file of your own nearer.')
 }
 
-/** The config file for whoever stands in `from`. */
-export const locate = (from: string): Found | undefined => {
+/** The config file for whoever stands in `from`. None for whoever stands in a folder that was removed. */
+export const locate = (from: string | undefined = here()): Found | undefined => {
+  if (from === undefined) return undefined
   const start = resolve(from)
   for (let folder = start; ; folder = dirname(folder)) {
     const found = ownConfig(folder) ?? packageConfig(folder)

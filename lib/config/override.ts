@@ -4,7 +4,7 @@
  */
 import type { ClientProcessManagerOptions } from '../options.js'
 
-const EXCLUSIVE: readonly (readonly (keyof ClientProcessManagerOptions)[])[] = [['command', 'serverScript'], ['healthPath', 'healthUrl'], ['name', 'pidFile']]
+const EXCLUSIVE: readonly (readonly (keyof ClientProcessManagerOptions)[])[] = [['command', 'serverScript'], ['healthPath', 'healthUrl', 'ready'], ['name', 'pidFile']]
 
 /** An entry of them each has its own meaning, so they add up. */
 const MAPS = ['env', 'healthHeaders'] as const

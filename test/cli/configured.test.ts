@@ -9,8 +9,9 @@ import { read } from '../../lib/cli/arguments.js'
 import { COMMANDS } from '../../lib/cli/commands.js'
 import { FLAGS, type Flag } from '../../lib/cli/flags.js'
 import { splitWords } from '../../lib/cli/words.js'
+import { run } from '../child.js'
 import { tempFolder } from '../temp-folder.js'
-import { fixture, home, type Home } from './command-line.js'
+import { fixture, home, PROGRAM, type Home } from './command-line.js'
 
 const SERVER = { command: [process.execPath, fixture('healthy')], port: 'auto', host: '127.0.0.1' }
 
@@ -64,6 +65,13 @@ t.test('logs are where the running server has them, whatever the file says by no
   await here.start(['start', 'api', '--log-file', join(here.folder, 'first.log'), '--quiet'])
   configure(here, { api: { ...SERVER, logFile: 'second.log' } })
   t.match(await here.run(['logs', 'api']), { code: 0, stdout: /listening/ })
+})
+
+t.test('a working directory that was removed has no file, and names go on', async (t) => {
+  const here = home(t)
+  configure(here, { api: SERVER }, 'gone')
+  const folder = join(here.folder, 'gone')
+  t.match(await run(t, 'bash', ['-c', 'cd "$0" && rm -r "$0" && exec "$@"', folder, ...PROGRAM, 'status', 'api'], { env: here.env }), { code: 3, stdout: /\/state\/api\.pid$/m, stderr: '' })
 })
 
 /** What a call becomes in a folder. */

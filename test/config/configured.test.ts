@@ -40,16 +40,21 @@ t.test('each key is an option, and paths are relative to the file', async (t) =>
   const api = {
     command: ['node', 'a.js'], cwd: 'c', env: { A: '1', B: null }, inheritEnv: ['PATH'], port: [1, 2], host: '::1', health: '/h', healthHeaders: { a: 'b' },
     startupTimeout: '1s', healthCheckInterval: 20, healthTimeout: 30, stopSignal: 'SIGINT', stopTimeout: 0, idleTimeout: '2m', logFile: './l.log', pidFile: '../p.pid',
+    healthMatch: 'ok', reuseExisting: false, version: '1.2.0', onMismatch: 'reuse',
   }
   const web = { serverScript: 's.ts', health: 'https://localhost:{port}/h' }
-  t.same(new Set(Object.keys({ ...api, ...web })), new Set(Object.keys(KEYS)), 'none is left out here')
-  const folder = servers(t, { api, web })
+  const db = { ready: 'socket:x.sock' }
+  t.same(new Set(Object.keys({ ...api, ...web, ...db })), new Set(Object.keys(KEYS)), 'none is left out here')
+  const folder = servers(t, { api, web, db })
   const { configured: _, ...options } = configured('api', {}, folder)
   t.same(options, {
     command: ['node', 'a.js'], cwd: join(folder, 'c'), env: { A: '1', B: undefined }, inheritEnv: ['PATH'], port: [1, 2], host: '::1', healthPath: '/h', healthHeaders: { a: 'b' },
     startupTimeout: '1s', healthCheckInterval: 20, healthTimeout: 30, stopSignal: 'SIGINT', stopTimeout: 0, idleTimeout: '2m', logFile: join(folder, 'l.log'), pidFile: join(folder, '../p.pid'),
+    healthMatch: 'ok', reuseExisting: false, version: '1.2.0', onMismatch: 'reuse',
   })
   t.ok('B' in options.env!, 'it is said that B goes')
+  t.match(configured('db', {}, folder), { ready: `socket:${join(folder, 'x.sock')}` })
+  t.match(configured('db', { healthPath: '/h' }, folder), { ready: undefined, healthPath: '/h' }, 'each tells when it is ready')
   t.match(configured('web', {}, folder), { serverScript: join(folder, 's.ts'), healthUrl: 'https://localhost:{port}/h', cwd: folder })
 })
 
