@@ -69,7 +69,7 @@ const agreed = (pages: readonly Page[], what: string, before?: Bar): Promise<Bar
     const [first, ...others] = await Promise.all(pages.map(barOf))
     const same = others.every((bar) => JSON.stringify(bar) === JSON.stringify(first))
     return same && first?.state === 'ready' && first.pid !== before?.pid ? first : undefined
-  }, what, PATIENCE)
+  }, what, PATIENCE).catch(async (error: Error) => { throw new Error(`${error.message}; they show ${JSON.stringify(await Promise.all(pages.map(barOf)))}`) })
 
 const commandLineOf = (pid: number): string => {
   try {
