@@ -71,6 +71,14 @@ const agreed = (pages: readonly Page[], what: string, before?: Bar): Promise<Bar
     return same && first?.state === 'ready' && first.pid !== before?.pid ? first : undefined
   }, what, PATIENCE).catch(async (error: Error) => { throw new Error(`${error.message}; they show ${JSON.stringify(await Promise.all(pages.map(barOf)))}`) })
 
+/** Runs a command of the extension as people do. */
+const command = async (page: Page, title: string): Promise<void> => {
+  await page.keyboard.press('F1')
+  await page.keyboard.type(`One Server: ${title}`)
+  await page.locator(`.quick-input-list .monaco-list-row[aria-label*="${title}"]`).first().waitFor({ timeout: PATIENCE })
+  await page.keyboard.press('Enter')
+}
+
 const commandLineOf = (pid: number): string => {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
@@ -113,14 +121,15 @@ const stories = (editor: Editor): void => {
     const hosts = await heldBy(3, 'three extension hosts to hold it')
     t.pass(`each has an extension host of its own, which holds a lease: PIDs ${hosts.join(', ')}`)
 
-    await two.keyboard.press('F1')
-    await two.keyboard.type('One Server: Restart')
-    await two.locator('.quick-input-list .monaco-list-row[aria-label*="Restart the Server"]').first().waitFor({ timeout: PATIENCE })
-    await two.keyboard.press('Enter')
+    await command(two, 'Restart the Server')
     const second = await agreed([one, two, three], 'all windows to show the restarted server', first)
     await heldBy(3, 'all three to hold the restarted server')
     t.same(here.starts().map(({ pid }) => pid), [first.pid, second.pid], 'restarted in one window: the others follow, and hold the new server')
     here.oneAtATime(t)
+
+    await command(three, "Open the Server's Log")
+    await three.locator('.tab[data-resource-name="s.log"]').first().waitFor({ timeout: PATIENCE })
+    t.pass('the log of the server opens in an editor')
 
     await one.reload()
     const reloaded = await until(async () => {
@@ -154,7 +163,7 @@ const stories = (editor: Editor): void => {
     const gone = now()
     t.ok(gone - end > IDLE, 'for its idle time')
     t.comment(`the last window closed: its extension host ended after ${Math.round(left - end)} ms, the server ${Math.round(gone - left)} ms later`)
-    t.match(await manager.status(), { state: 'stopped' })
+    t.equal((await manager.status()).state, 'stopped', 'status says so, too')
     t.equal(here.starts().length, 2, 'and nobody started another')
   })
 }
