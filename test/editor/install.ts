@@ -1,7 +1,7 @@
 /**
  * The editor of the test: VS Code as a server, from npm, in a folder of its own below node_modules. No install script
- * is run and nothing is compiled: what stays without its native part are the terminal's sandbox, a watchdog and a log
- * file of the editor, and it goes on without them. The browser alone comes from the system.
+ * is run and nothing is compiled: what stays without its native part are log files, a watchdog and the agents of the
+ * editor, which goes on without them. The browser alone comes from the system.
  */
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
