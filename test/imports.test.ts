@@ -10,8 +10,8 @@ import t from 'tap'
 
 /** From the top to the bottom. */
 const LAYERS = [
-  'index.ts', 'cli/', 'from-config.ts', 'client-process-manager.ts', 'reaper.ts', 'launch/', 'node-system.ts', 'state/', 'health/', 'system/',
-  'config/', 'options.ts', 'events.ts', 'deadline.ts', 'paths.ts', 'nearest.ts', 'errors.ts',
+  'index.ts', 'cli/', 'doctor/', 'from-config.ts', 'client-process-manager.ts', 'reaper.ts', 'launch/', 'node-system.ts', 'state/', 'health/', 'system/',
+  'config/', 'options.ts', 'events.ts', 'deadline.ts', 'paths.ts', 'nearest.ts', 'lasting.ts', 'errors.ts',
 ]
 
 /** Processes of their own, which neither import nor are imported. */

@@ -31,6 +31,8 @@ export interface Request {
   readonly settings: Settings
   readonly help: boolean
   readonly follow: boolean
+  /** What the run before has left. */
+  readonly prev: boolean
   readonly ifIdle: boolean
   readonly lines: number | undefined
   /** What the user may have meant, where that is in doubt. */
@@ -122,6 +124,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
     Object.assign(choices, apply?.(token.rawName, token.value as string))
   }
   const { lines, ...typed } = choices
+  if (given.has('prev') && given.has('follow')) throw usage('give --prev or --follow, not both: nothing is written to the log of a run that is over')
   if (!help) place(typed, names, accepts)
   const command = help ? undefined : commandAfter(rest, accepts)
   if (accepts.rest === 'server' && command !== undefined) {
@@ -131,7 +134,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   if (typed.command !== undefined) agree(typed, given.has('server'), accepts)
   const { options, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, flags, env)
   return Object.freeze({
-    options, typed, doubt, settings: settle(options), help, follow: given.has('follow'), ifIdle: given.has('if-idle'), lines,
+    options, typed, doubt, settings: settle(options), help, follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'), lines,
     client: accepts.rest === 'client' ? command ?? [] : [],
   })
 }

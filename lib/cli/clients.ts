@@ -4,7 +4,7 @@
  * line whatever is in it, and cut to the room there is; JSON has all of it.
  */
 import type { LeaseStatus, ServerStatus } from '../launch/server-info.js'
-import { lasting } from './lasting.js'
+import { lasting } from '../lasting.js'
 import type { Output } from './output.js'
 
 type Use = Pick<ServerStatus, 'leases' | 'pinned' | 'stopsAt' | 'isEnding'>

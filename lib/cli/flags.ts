@@ -112,6 +112,7 @@ export const FLAGS = {
   'if-idle': { text: 'leave it running while clients use it' },
   lines: { short: 'n', value: 'N', sample: '50', text: 'how many of the last lines (default 20)', read: lines },
   follow: { short: 'f', text: 'go on with what is written, across restarts, until Ctrl-C' },
+  prev: { text: 'the log of the run before' },
   json: { text: 'print one JSON document on stdout' },
   quiet: { text: 'no progress on stderr; errors are still printed' },
   help: { short: 'h', text: 'print this help' },

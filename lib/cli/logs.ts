@@ -25,7 +25,7 @@ const locate = async ({ options, typed, settings }: Request, signal: AbortSignal
   }
 }
 
-const openLog = async (path: string): Promise<FileHandle> => {
+const openLog = async (path: string, prev: boolean): Promise<FileHandle> => {
   try {
     const file = await open(path)
     if (!(await file.stat()).isDirectory()) return file
@@ -33,6 +33,7 @@ const openLog = async (path: string): Promise<FileHandle> => {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT' || code === 'ENOTDIR') {
+      if (prev) throw stateUnusable(path, 'there is no log of a run before', 'Each launch keeps the log of the one before it. Without --prev the last one is printed.')
       throw stateUnusable(path, 'there is no log yet', 'one-server start writes one. If the log is elsewhere, name it: --log-file PATH.')
     }
     throw stateUnusable(path, 'the log cannot be read', 'Make it readable for you, or name another: --log-file PATH.', error)
@@ -42,8 +43,8 @@ const openLog = async (path: string): Promise<FileHandle> => {
 
 export const run = async (request: Request, output: Output, interrupted: AbortSignal): Promise<number> => {
   const signal = AbortSignal.any([interrupted, output.closed])
-  const path = await locate(request, signal)
-  const file = await openLog(path)
+  const path = `${await locate(request, signal)}${request.prev ? '.prev' : ''}`
+  const file = await openLog(path, request.prev)
   const write = (data: Uint8Array): Promise<void> => output.result(data)
   let kept = false
   try {

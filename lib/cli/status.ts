@@ -6,7 +6,7 @@ import { ClientProcessManager } from '../client-process-manager.js'
 import type { ServerStatus } from '../launch/server-info.js'
 import type { Request } from './arguments.js'
 import { ending, rows as clients } from './clients.js'
-import { lasting } from './lasting.js'
+import { lasting } from '../lasting.js'
 import type { Output } from './output.js'
 
 const NOT_RUNNING = 3

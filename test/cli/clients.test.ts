@@ -2,7 +2,7 @@
 import { Writable } from 'node:stream'
 import t from 'tap'
 import { ending, rows, tellClients, use } from '../../lib/cli/clients.js'
-import { lasting } from '../../lib/cli/lasting.js'
+import { lasting } from '../../lib/lasting.js'
 import { Output } from '../../lib/cli/output.js'
 
 const ago = (seconds: number): Date => new Date(Date.now() - seconds * 1000)

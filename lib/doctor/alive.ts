@@ -1,0 +1,136 @@
+/**
+ * What lives of a launch: the leader and whoever else belongs to it, the keeper while it boots, who uses it and
+ * what watches for them; and whether it answers, on a port that is its own.
+ */
+import { readFileSync } from 'node:fs'
+import { bareHost } from '../health/probe.js'
+import type { Hold } from '../launch/claims.js'
+import type { Context } from '../launch/context.js'
+import { readyUrl } from '../launch/ready-url.js'
+import { lasting } from '../lasting.js'
+import type { LaunchRecord } from '../state/launch-record.js'
+import { judge, type Listener } from '../system/system.js'
+import { examined, finding, type Finding } from './finding.js'
+import { isLiving, type Recorded, type Seen } from './recorded.js'
+import { redacted } from './redacted.js'
+
+const listed = (pids: readonly number[]): string => pids.join(', ')
+
+/** The name that the kernel has for a process: of its command line more than that may be secret. */
+const programOf = (pid: number): string => {
+  try {
+    return ` (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim().replaceAll(/\P{L}/gu, (one) => (/[\w .:/+-]/.test(one) ? one : '?'))})`
+  } catch {
+    return ''
+  }
+}
+
+const ofLeader = async ({ system }: Context, { launch, record, verdict }: Seen): Promise<Finding[]> => {
+  const { id, leader } = launch
+  const kin = await system.kin(leader, id)
+  const group = kin.filter(({ inGroup, pid }) => inGroup && pid !== leader.pid).map(({ pid }) => pid)
+  const escaped = kin.filter(({ inGroup, pid }) => !inGroup && pid !== leader.pid && pid !== record?.keeper?.pid).map(({ pid }) => pid)
+  const data = { launch: id, leader: leader.pid, group, escaped }
+  const look = await system.look(leader.pid)
+  const found: Finding[] = []
+  if (verdict === 'alive' && look.state === 'stopped') found.push(finding('processes', 'problem', `PID ${leader.pid} is stopped, as by SIGSTOP or a debugger`, { advice: `It answers nobody. Let it go on: kill -CONT ${leader.pid}`, data }))
+  else if (verdict === 'alive') found.push(finding('processes', 'ok', `the leader, PID ${leader.pid}${programOf(leader.pid)}, runs${group.length === 0 ? '' : `, with ${listed(group)} in its group`}`, { data }))
+  else found.push(finding('processes', 'note', `the leader, PID ${leader.pid}, has ended, and ${listed([...group, ...escaped])} of it run`, { advice: 'The next start or stop ends them.', data }))
+  if (verdict === 'alive' && escaped.length > 0) found.push(finding('processes', 'note', `${listed(escaped)} left its process group and carr${escaped.length === 1 ? 'ies' : 'y'} its launch id`, { advice: 'A stop ends them, too.' }))
+  return found
+}
+
+const ofBooting = async ({ system }: Context, { launch, record }: Seen): Promise<Finding[]> => {
+  if (record === undefined) return []
+  const keeper = record.keeper === undefined ? undefined : judge(record.keeper, await system.look(record.keeper.pid))
+  if (launch.ready) {
+    return keeper === 'alive' ? [finding('processes', 'note', `the keeper, PID ${record.keeper!.pid}, lives though the server is ready`, { advice: 'It does no harm, and ends with the server.' })] : []
+  }
+  const launcher = judge(record.launcher, await system.look(record.launcher.pid))
+  const left = record.deadline - system.now()
+  const when = left > 0 ? `${lasting(left)} of its ${lasting(record.startupTimeout)} are left` : `its ${lasting(record.startupTimeout)} were over ${lasting(-left)} ago`
+  return [finding('processes', left > 0 ? 'ok' : 'note', `it boots: ${when}; its launcher, PID ${record.launcher.pid}, is ${launcher}${keeper === undefined ? '' : `, its keeper, PID ${record.keeper!.pid}, is ${keeper}`}`, {
+    ...(left > 0 ? {} : { advice: 'The next start asks it once more, and ends it if it does not answer.' }), data: { launcher: { pid: record.launcher.pid, state: launcher }, keeper, msLeft: Math.round(left) },
+  })]
+}
+
+const ofHolds = async ({ system }: Context, { launch }: Seen, all: readonly Hold[]): Promise<Finding[]> => {
+  const of = { lease: { alive: [] as number[], dead: [] as number[] }, watch: { alive: [] as number[], dead: [] as number[] } }
+  const stopped: number[] = []
+  for (const { kind, process } of all.filter((hold) => hold.launch === launch.id)) {
+    const look = await system.look(process.pid)
+    const isDead = judge(process, look) === 'dead'
+    of[kind][isDead ? 'dead' : 'alive'].push(process.pid)
+    if (!isDead && look.state === 'stopped') stopped.push(process.pid)
+  }
+  const { lease, watch } = of
+  const found: Finding[] = []
+  const data = { launch: launch.id, pinned: launch.pinned, leases: lease, watches: watch, stopped }
+  const holders = lease.alive.length === 0 ? 'nobody holds a lease' : `held by ${listed(lease.alive)}`
+  const watches = launch.pinned ? '' : watch.alive.length === 0 ? '; nothing watches' : `; watched by ${listed(watch.alive)}`
+  const isForgotten = !launch.pinned && watch.alive.length === 0 && launch.ready
+  found.push(finding('leases', isForgotten ? 'note' : 'ok', `${holders}${watches}${launch.pinned ? '; pinned, so that no lease ends it' : ''}`, {
+    ...(isForgotten ? { advice: 'What would have stopped it was killed. The next call sets a new watch; one-server list is enough.' } : {}), data,
+  }))
+  if (stopped.length > 0) found.push(finding('leases', 'note', `${listed(stopped)} ${stopped.length === 1 ? 'is' : 'are'} stopped, as by SIGSTOP`, { advice: 'A holder that is stopped holds its lease; a watch that is stopped ends nothing.' }))
+  return found
+}
+
+const ofHealth = async (context: Context, { launch, record }: Seen): Promise<Finding[]> => {
+  if (record === undefined) return []
+  const first = launch.ready ? (await readyUrl(context, launch.id)) ?? record.health.urls[0]! : undefined
+  const urls = first === undefined ? record.health.urls : [first]
+  const shown = urls.map(redacted).join(' or ')
+  const headers = Object.keys(record.health.headers)
+  const data = { urls: urls.map(redacted), headers }
+  const answer = await context.system.probe({ ...record.health, urls }, record.healthTimeout)
+  if (answer.healthy) return [finding('health', 'ok', `${redacted(answer.url)} answers${headers.length === 0 ? '' : ` (asked with ${headers.join(', ')})`}`, { data })]
+  if (!launch.ready) return [finding('health', 'note', `${shown} does not answer yet: ${answer.reason}`, { advice: 'one-server logs shows what it printed; check --port, --host and --health if it never does.', data })]
+  return [finding('health', 'problem', `${shown} answered once and does not now: ${answer.reason}`, { advice: 'It may be busy, so no call ends it. one-server restart if it hangs.', data })]
+}
+
+const hostsOf = (record: LaunchRecord): string[] => [...new Set(record.health.urls.map((url) => bareHost(new URL(url).hostname)))]
+
+const listenersOf = async ({ system }: Context, record: LaunchRecord): Promise<Listener[]> =>
+  (await Promise.all(hostsOf(record).map((host) => system.listenersAt(host, record.port)))).flat()
+
+const whose = ({ uid }: Listener): string => (uid === undefined ? '' : ` of uid ${uid}`)
+
+const ofPort = async (context: Context, { launch, record }: Seen): Promise<Finding[]> => {
+  if (record === undefined) return []
+  const { system } = context
+  const { port } = record
+  const there = await listenersOf(context, record)
+  const addresses = there.map(({ address }) => address)
+  if (there.length === 0) return [finding('port', launch.ready ? 'problem' : 'note', `nothing listens on port ${port}`, { advice: launch.ready ? 'The server lives and has closed it. one-server restart' : 'The server boots, or listens elsewhere: it is told PORT and HOST.', data: { port } })]
+  const owner = await system.ownerOf(there, launch.leader.pid)
+  const data = { port, addresses, uid: there[0]!.uid, owner }
+  if (owner === undefined) return [finding('port', 'note', `port ${port} (${addresses.join(', ')}) is a socket${whose(there[0]!)}, and whose it is cannot be seen`, { advice: 'Its process is another user\'s, in another namespace, or this platform does not tell.', data })]
+  const isOurs = owner.launch === launch.id || owner.pid === launch.leader.pid || (await system.kin(launch.leader, launch.id)).some(({ pid }) => pid === owner.pid)
+  const by = `PID ${owner.pid}${programOf(owner.pid)}`
+  if (isOurs) return [finding('port', 'ok', `port ${port} (${addresses.join(', ')}) is that of ${by}`, { data })]
+  return [finding('port', 'problem', `port ${port} (${addresses.join(', ')}) belongs to ${by}, which is not of this launch`, { advice: 'Stop that, or start the server on another port: --port auto', data })]
+}
+
+/** The port that a server had which has ended: it may be taken by now, which the next start on it will meet. */
+const ofFormerPort = async (context: Context, record: LaunchRecord): Promise<Finding[]> => {
+  const there = await listenersOf(context, record)
+  if (there.length === 0) return [finding('port', 'ok', `nothing listens on port ${record.port}, where the recorded server was`, { data: { port: record.port } })]
+  const owner = await context.system.ownerOf(there)
+  const by = owner === undefined ? `a process${whose(there[0]!)} that cannot be seen` : `PID ${owner.pid}${programOf(owner.pid)}`
+  return [finding('port', 'note', `port ${record.port}, where the recorded server was, belongs to ${by}`, { advice: 'A start on that port fails with PORT_IN_USE, or adopts it if it is healthy. Stop it, or --port auto', data: { port: record.port, owner } })]
+}
+
+export const alive = async (context: Context, { launches, pidFile, listing }: Recorded): Promise<Finding[]> => {
+  const found: Finding[] = []
+  for (const seen of launches.filter(({ verdict }) => verdict === 'alive' || verdict === 'headless')) {
+    found.push(...(await examined('processes', async () => [...(await ofLeader(context, seen)), ...(await ofBooting(context, seen))])))
+    if (!isLiving(seen)) continue
+    found.push(...(await examined('leases', () => ofHolds(context, seen, listing?.holds ?? []))))
+    found.push(...(await examined('health', () => ofHealth(context, seen))))
+    found.push(...(await examined('port', () => ofPort(context, seen))))
+  }
+  if (found.length > 0) return found
+  if (pidFile?.kind === 'record' && pidFile.record.host === context.system.host()) return [...(await examined('port', () => ofFormerPort(context, pidFile.record)))]
+  return [finding('processes', 'ok', 'no server runs, and no port is recorded')]
+}
