@@ -5,7 +5,7 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { home } from './command-line.js'
+import { fixture, home } from './command-line.js'
 
 const numbered = (from: number, to: number): string => Array.from({ length: to - from + 1 }, (_, index) => `line ${from + index}\n`).join('')
 
@@ -35,6 +35,26 @@ t.test('no log yet', async (t) => {
   t.equal(code, 1)
   t.equal(stdout, '')
   t.match(stderr.replace(/\s+/g, ' '), `one-server: ${log}: there is no log yet hint: one-server start writes one.`)
+})
+
+t.test('the log of the run before', async (t) => {
+  const { folder, run } = home(t)
+  const log = join(folder, 'web.log')
+  writeFileSync(log, numbered(1, 3))
+  t.match(await run(['logs', '--log-file', log, '--prev']), { code: 1, stdout: '', stderr: /web\.log\.prev: there is no log of a run before/ })
+  writeFileSync(`${log}.prev`, numbered(4, 30))
+  t.same(await run(['logs', '--log-file', log, '--prev', '-n', '2']), { code: 0, signal: null, stdout: numbered(29, 30), stderr: '' })
+  t.match(await run(['logs', '--log-file', log, '--prev', '-f']), { code: 2, stdout: '', stderr: /^one-server: give --prev or --follow, not both/ })
+})
+
+t.test('each launch keeps the log of the one before it', async (t) => {
+  const { run, start } = home(t)
+  const say = (word: string): string[] => ['start', 'web', '--port', 'auto', '--', 'sh', '-c', `echo ${word}; exec "$0" "$1"`, process.execPath, fixture('healthy')]
+  await start(say('first'))
+  await run(['stop', 'web'])
+  await start(say('second'))
+  t.match(await run(['logs', 'web', '--prev']), { code: 0, stdout: /^first\n/ })
+  t.match(await run(['logs', 'web']), { code: 0, stdout: /^second\n/ })
 })
 
 t.test('a folder in the place of the log', async (t) => {

@@ -38,7 +38,7 @@ const installed = (name: string, version: string): string => {
   if (existsSync(node)) return node
   mkdirSync(folder, { recursive: true })
   const { status, stderr } = spawnSync('npm', ['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', folder, `${name}@${version}`], { cwd: folder, encoding: 'utf8' })
-  if (status !== 0 || !existsSync(node)) throw new Error(`${name}@${version} could not be installed: ${stderr.trim().split('\n')[0]}`)
+  if (status !== 0 || !existsSync(node)) throw new Error(`${name}@${version} could not be installed: ${/^npm error (?!code)(.*)/m.exec(stderr)?.[1] ?? stderr.trim()}`)
   return node
 }
 
