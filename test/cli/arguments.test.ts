@@ -9,8 +9,8 @@ import { call } from './command-line.js'
 
 const WRONG: [argv: string[], line: string][] = [
   [['strat'], 'unknown command "strat"; did you mean start?'],
-  [['frobnicate'], 'unknown command "frobnicate"; expected start, status, stop, restart, logs, list, run or hold'],
-  [['constructor'], 'unknown command "constructor"; expected start, status, stop, restart, logs, list, run or hold'],
+  [['frobnicate'], 'unknown command "frobnicate"; expected start, status, stop, restart, logs, list, doctor, run or hold'],
+  [['constructor'], 'unknown command "constructor"; expected start, status, stop, restart, logs, list, doctor, run or hold'],
   [['help', 'lgos'], 'unknown command "lgos"; did you mean logs?'],
   [['--port', '1', 'start'], 'the command comes first: one-server start [options], got --port'],
   [['start', '--prot', '1'], 'unknown option --prot for start; did you mean --port?'],
@@ -140,6 +140,7 @@ t.test('the flags of logs', async (t) => {
   t.match(await read(['web'], COMMANDS.logs), { follow: false, lines: undefined })
   t.match(await read(['-fn5', 'web'], COMMANDS.logs), { follow: true, lines: 5, options: { name: 'web' } })
   t.match(await read(['--lines', '0'], COMMANDS.logs), { follow: false, lines: 0 })
+  t.match(await read(['web', '--prev'], COMMANDS.logs), { follow: false, prev: true })
 })
 
 t.test('help is given whatever else is wrong with the call', async (t) => {

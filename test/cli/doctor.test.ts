@@ -138,7 +138,8 @@ t.test('what a server that failed has printed', async (t) => {
   const here = home(t)
   await here.run(['start', 'web', '--port', 'auto', '--', 'sh', '-c', 'echo SECRET; exit 7'])
   const told = await examine(t, here)
-  // An outcome is removed with the launch's last traces, so it is there only where others may still ask for it.
+  t.same(problems(told), ['outcome'])
+  t.match(about(told, 'outcome'), [{ text: /SERVER_EXITED: Server exited with code 7 before its health check answered\.$/, data: { exitCode: 7 } }])
   t.notMatch(told.stdout, /SECRET/)
   t.match(told.stdout, /web\.log, 7 bytes/)
 })
