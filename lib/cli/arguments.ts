@@ -4,7 +4,7 @@
  * mistake in the call can never leave anything half done.
  */
 import { existsSync } from 'node:fs'
-import { parseArgs, type ParseArgsConfig } from 'node:util'
+import type { ParseArgsConfig } from 'node:util'
 import { locate } from '../config/locate.js'
 import { override } from '../config/override.js'
 import { invalidCombination, type OneServerError } from '../errors.js'
@@ -66,6 +66,8 @@ const tokensOf = (args: string[]) => {
     const { short, value } = flag(name)
     options[name] = { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) }
   }
+  // Not before a command that shares its streams has made them its own: since Node 22 node:util opens process.stderr.
+  const { parseArgs } = process.getBuiltinModule('node:util')
   // Not strict: its messages speak of parseArgs and run over several lines.
   return parseArgs({ args, options, strict: false, tokens: true, allowPositionals: true }).tokens
 }

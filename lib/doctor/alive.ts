@@ -2,7 +2,8 @@
  * What lives of a launch: the leader and whoever else belongs to it, the keeper while it boots, who uses it and
  * what watches for them; and whether it answers, on a port that is its own.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { basename } from 'node:path'
 import { bareHost } from '../health/probe.js'
 import type { Hold } from '../launch/claims.js'
 import type { Context } from '../launch/context.js'
@@ -16,13 +17,16 @@ import { redacted } from './redacted.js'
 
 const listed = (pids: readonly number[]): string => pids.join(', ')
 
-/** The name that the kernel has for a process: of its command line more than that may be secret. */
+/** What a process runs, in a word: of its command line more than that may be secret. */
 const programOf = (pid: number): string => {
-  try {
-    return ` (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim().replaceAll(/\P{L}/gu, (one) => (/[\w .:/+-]/.test(one) ? one : '?'))})`
-  } catch {
-    return ''
+  for (const look of [() => basename(readlinkSync(`/proc/${pid}/exe`)), () => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()]) {
+    try {
+      return ` (${look().replaceAll(/\p{Cc}/gu, '?')})`
+    } catch {
+      // Another user's, or there is no /proc; the name that it gave itself anybody may read.
+    }
   }
+  return ''
 }
 
 const ofLeader = async ({ system }: Context, { launch, record, verdict }: Seen): Promise<Finding[]> => {

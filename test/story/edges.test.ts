@@ -99,7 +99,7 @@ t.test('a health check with a header, over https', async (t) => {
 t.test('a proxy in the environment is gone past, also where a newer Node would use it', async (t) => {
   const here = place(t)
   const nobody = 'http://127.0.0.1:9'
-  const env = { ...here.env, HTTP_PROXY: nobody, HTTPS_PROXY: nobody, http_proxy: nobody, ALL_PROXY: nobody, NODE_USE_ENV_PROXY: '1' }
+  const env = { ...here.env, HTTP_PROXY: nobody, HTTPS_PROXY: nobody, http_proxy: nobody, ALL_PROXY: nobody, NODE_USE_ENV_PROXY: '1', NODE_NO_WARNINGS: '1' }
   for (const started of [true, false]) {
     const { stdout, stderr } = await run(t, process.execPath, ['--input-type=module', '--eval', CALL, JSON.stringify(here.options('boots-after-300ms'))], { env })
     t.match({ ...(JSON.parse(stdout) as object), stderr }, { started, stderr: '' })
