@@ -8,6 +8,7 @@ import { bareHost } from '../health/probe.js'
 import type { Hold } from '../launch/claims.js'
 import type { Context } from '../launch/context.js'
 import { readyUrl } from '../launch/ready-url.js'
+import { check } from '../launch/use.js'
 import { lasting } from '../lasting.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge, type Listener } from '../system/system.js'
@@ -87,26 +88,36 @@ const ofHealth = async (context: Context, { launch, record }: Seen): Promise<Fin
   const shown = urls.map(redacted).join(' or ')
   const headers = Object.keys(record.health.headers)
   const data = { urls: urls.map(redacted), headers }
-  const answer = await context.system.probe({ ...record.health, urls }, record.healthTimeout)
+  // Before it is ready nothing is decided by the answer; afterwards it is judged as every call does.
+  const answer = first === undefined ? await context.system.probe(record.health, record.healthTimeout) : await check(context, record, first)
   if (answer.healthy) return [finding('health', 'ok', `${redacted(answer.url)} answers${headers.length === 0 ? '' : ` (asked with ${headers.join(', ')})`}`, { data })]
   if (!launch.ready) return [finding('health', 'note', `${shown} does not answer yet: ${answer.reason}`, { advice: 'one-server logs shows what it printed; check --port, --host and --health if it never does.', data })]
   return [finding('health', 'problem', `${shown} answered once and does not now: ${answer.reason}`, { advice: 'It may be busy, so no call ends it. one-server restart if it hangs.', data })]
 }
 
-const hostsOf = (record: LaunchRecord): string[] => [...new Set(record.health.urls.map((url) => bareHost(new URL(url).hostname)))]
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** Where it is asked, which need not be the port that it was told. A Unix socket has none. */
+const addressesIn = ({ health }: LaunchRecord): Address[] =>
+  health.urls.map((href) => new URL(href)).filter(({ hostname }) => hostname !== '').map(({ hostname, port, protocol }) => ({ host: bareHost(hostname), port: Number(port || (protocol === 'https:' ? 443 : 80)) }))
 
 const listenersOf = async ({ system }: Context, record: LaunchRecord): Promise<Listener[]> =>
-  (await Promise.all(hostsOf(record).map((host) => system.listenersAt(host, record.port)))).flat()
+  (await Promise.all(addressesIn(record).map(({ host, port }) => system.listenersAt(host, port)))).flat()
 
 const whose = ({ uid }: Listener): string => (uid === undefined ? '' : ` of uid ${uid}`)
 
 const ofPort = async (context: Context, { launch, record }: Seen): Promise<Finding[]> => {
   if (record === undefined) return []
   const { system } = context
-  const { port } = record
+  const port = addressesIn(record)[0]?.port
+  if (port === undefined) return [finding('port', 'ok', `it listens at ${record.health.urls.map(redacted).join(', ')}, and at no port that is checked`)]
   const there = await listenersOf(context, record)
   const addresses = there.map(({ address }) => address)
-  if (there.length === 0) return [finding('port', launch.ready ? 'problem' : 'note', `nothing listens on port ${port}`, { advice: launch.ready ? 'The server lives and has closed it. one-server restart' : 'The server boots, or listens elsewhere: it is told PORT and HOST.', data: { port } })]
+  const isWrong = launch.ready && record.health.log === undefined
+  if (there.length === 0) return [finding('port', isWrong ? 'problem' : 'note', `nothing listens on port ${port}`, { advice: isWrong ? 'The server lives and has closed it. one-server restart' : 'The server boots, or listens elsewhere: PORT and HOST tell it where.', data: { port } })]
   const owner = await system.ownerOf(there, launch.leader.pid)
   const data = { port, addresses, uid: there[0]!.uid, owner }
   if (owner === undefined) return [finding('port', 'note', `port ${port} (${addresses.join(', ')}) is a socket${whose(there[0]!)}, and whose it is cannot be seen`, { advice: 'Its process is another user\'s, in another namespace, or this platform does not tell.', data })]
@@ -118,11 +129,13 @@ const ofPort = async (context: Context, { launch, record }: Seen): Promise<Findi
 
 /** The port that a server had which has ended: it may be taken by now, which the next start on it will meet. */
 const ofFormerPort = async (context: Context, record: LaunchRecord): Promise<Finding[]> => {
+  const port = addressesIn(record)[0]?.port
+  if (port === undefined) return []
   const there = await listenersOf(context, record)
-  if (there.length === 0) return [finding('port', 'ok', `nothing listens on port ${record.port}, where the recorded server was`, { data: { port: record.port } })]
+  if (there.length === 0) return [finding('port', 'ok', `nothing listens on port ${port}, where the recorded server was`, { data: { port } })]
   const owner = await context.system.ownerOf(there)
   const by = owner === undefined ? `a process${whose(there[0]!)} that cannot be seen` : `PID ${owner.pid}${programOf(owner.pid)}`
-  return [finding('port', 'note', `port ${record.port}, where the recorded server was, belongs to ${by}`, { advice: 'A start on that port fails with PORT_IN_USE, or adopts it if it is healthy. Stop it, or --port auto', data: { port: record.port, owner } })]
+  return [finding('port', 'note', `port ${port}, where the recorded server was, belongs to ${by}`, { advice: 'A start on that port fails with PORT_IN_USE, or adopts it if it is healthy. Stop it, or --port auto', data: { port, owner } })]
 }
 
 export const alive = async (context: Context, { launches, pidFile, listing }: Recorded): Promise<Finding[]> => {

@@ -3,8 +3,9 @@
  */
 export const redacted = (url: string): string => {
   try {
-    const { origin, pathname, search } = new URL(url)
-    return `${origin}${pathname}${search === '' ? '' : '?…'}`
+    const { protocol, host, pathname, search } = new URL(url)
+    // A Unix socket has no host: socket:/path.
+    return `${protocol}${host === '' ? '' : `//${host}`}${pathname}${search === '' ? '' : '?…'}`
   } catch {
     return 'a URL that cannot be read'
   }
