@@ -71,7 +71,7 @@ const KNOWN = new Set(['ONE_SERVER_STATE_DIR', 'ONE_SERVER_LAUNCH_ID'])
 const others = (env: Env): Finding[] => {
   const found: Finding[] = []
   const own = Object.keys(env).filter((name) => name.startsWith('ONE_SERVER_') && !KNOWN.has(name))
-  if (own.length > 0) found.push(finding('environment', 'ok', `also set: ${own.join(', ')}`))
+  if (own.length > 0) found.push(finding('environment', 'note', `also set: ${own.join(', ')}`, { advice: 'On the command line, those that are called like a flag count as that flag.' }))
   if (!isSet(env, 'PATH') && process.platform !== 'win32') found.push(finding('environment', 'note', 'PATH is not set', { advice: 'A server whose program has no slash in its name is not found. Name it by an absolute path, or by serverScript (--script), which this Node runs.' }))
   if (isSet(env, 'NODE_USE_ENV_PROXY')) found.push(finding('environment', 'note', 'NODE_USE_ENV_PROXY is set', { advice: 'The requests of a newer Node go through the proxy that is set; health checks do not.' }))
   if (isSet(env, 'CI')) found.push(finding('environment', 'ok', 'CI is set: no progress is drawn'))
