@@ -3,7 +3,7 @@
  * block of code is run, or it is said why not; one that is new is neither, and fails.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildSync, transformSync } from 'esbuild'
@@ -36,7 +36,7 @@ require('node:http').createServer((_, answer) => answer.end('well')).listen(at <
 t.before(() => {
   const { stdout, stderr } = spawnSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: ROOT, encoding: 'utf8', env: bareEnv() })
   const [{ filename }] = JSON.parse(stdout || stderr) as [{ filename: string }]
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, scripts: Object.fromEntries(['unit', 'browser', 'api'].map((name) => [`test:${name}`, 'node client.cjs'])) }))
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, scripts: Object.fromEntries(['test', 'test:unit', 'test:browser', 'test:api'].map((name) => [name, 'node client.cjs'])) }))
   writeFileSync(join(folder, 'server.js'), SERVER)
   writeFileSync(join(folder, 'client.cjs'), "fetch(process.env.BASE_URL).then((answer) => answer.text()).then((text) => console.log(process.env.npm_lifecycle_event, text, process.env.ONE_SERVER_URL))")
   const installed = sh(`npm install --prefer-offline --no-audit --no-fund ./${filename}`)
@@ -130,6 +130,49 @@ const FATES: Readonly<Record<string, Fate>> = {
       if (spawnSync('nvim', ['--version']).status !== 0) return t.comment('nvim is not installed here')
       writeFileSync(join(folder, 'init.lua'), `${text}\nvim.wait(10000, function() return vim.g.docs_url ~= nil end)\nio.stdout:write(vim.g.docs_url)`)
       t.match(sh('nvim --headless -u NONE -l init.lua'), { stdout: /^http:/ })
+    },
+  },
+  'Recipes yaml 1': {
+    run: async (t, text) => {
+      const steps = [...text.matchAll(/^ *- run: (.*?)(?: +#.*)?$/gm)].map(([, step]) => step!)
+      t.equal(steps.length, 3)
+      const variables = join(folder, 'github-env')
+      t.match(sh(steps[0]!, { GITHUB_ENV: variables }), { status: 0 })
+      const [, url] = /^BASE_URL=(http:.*)$/m.exec(readFileSync(variables, 'utf8'))!
+      t.match(sh(steps[1]!, { BASE_URL: url! }), { status: 0, stdout: /^test well/m })
+      t.match(sh(steps[2]!), { status: 0, stderr: '' })
+      t.equal(sh('one-server stop e2e').status, 0)
+    },
+  },
+  'Recipes yaml 2': {
+    run: async (t, text) => {
+      const state = { CI_PROJECT_DIR: folder, ONE_SERVER_STATE_DIR: join(folder, '.one-server') }
+      const [script, after] = ['script', 'after_script'].map((name) => new RegExp(`^ *${name}: (.*)$`, 'm').exec(text)![1]!)
+      t.match(sh(script!, state), { status: 0, stdout: /^test well/m })
+      t.match(sh(after!, state), { status: 0 })
+      t.equal(sh('one-server stop e2e', state).status, 0)
+    },
+  },
+  'Recipes js 1': {
+    run: async (t, text) => {
+      const told = await module_('setup.mjs', `import { ClientProcessManager } from 'one-server'\n${text.replace('export default', '')}
+        const teardown = await globalSetup()
+        console.log(process.env.BASE_URL)
+        await teardown()`)
+      t.match(told, /^http:/)
+      t.equal(sh('one-server stop e2e').status, 0)
+    },
+  },
+  'Recipes json 1': {
+    run: async (t, text) => {
+      const [web, own] = ['apps/web', 'packages/e2e'].map((name) => join(folder, 'mono', name))
+      for (const path of [web!, own!]) mkdirSync(path, { recursive: true })
+      writeFileSync(join(web!, 'server.js'), SERVER)
+      writeFileSync(join(own!, 'package.json'), text)
+      // In the place of the test runner: what it is started with is what counts.
+      writeFileSync(join(folder, 'node_modules/.bin/vitest'), '#!/bin/sh\necho "$1 $BASE_URL"\n', { mode: 0o755 })
+      t.match(sh(`cd '${own}' && npm run --silent e2e`), { status: 0, stdout: /^run http:\S+\n$/ })
+      t.equal(sh('one-server stop e2e').status, 0)
     },
   },
   'Command line console 1': {
