@@ -30,7 +30,7 @@ export const run = async ({ settings }: Request, output: Output, _: AbortSignal,
   const summary = { problem: count('problem'), note: count('note'), ok: count('ok') }
   if (output.json) await output.document({ pidFile: settings.pidFile, summary, findings: findings.map(({ topic, level, text, advice, data }) => ({ topic, level, text, advice, data })) })
   else {
-    const verdict = summary.problem === 0 ? 'nothing is wrong' : `${counted(summary.problem, 'problem')} to be solved`
+    const verdict = summary.problem === 0 ? 'nothing is wrong' : 'something is wrong'
     await output.result(`${findings.map((finding) => lines(finding, output)).join('')}\n${verdict}: ${counted(summary.problem, 'problem')}, ${counted(summary.note, 'note')}, ${summary.ok} ok\n`)
   }
   return summary.problem === 0 ? 0 : 1
