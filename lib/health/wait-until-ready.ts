@@ -97,6 +97,7 @@ export const waitUntilReady = async (
     }
     const first = loading === undefined ? await check(candidate) : undefined
     if (first?.healthy) return first
+    if (ended) break
     const waitOn = await load()
     // Looked at again: while wait-on was loading, the address that comes first may have begun to listen, too.
     const url = await nextCandidate(urls, slices)

@@ -122,6 +122,21 @@ t.test('a proxy in the environment is not asked', async (t) => {
   t.equal(stdout, `${url}\n`)
 })
 
+t.test('what is over before the first answer loads no wait-on', async (t) => {
+  let asked = 0
+  const url = `http://127.0.0.1:${await serve(t, () => { asked++ })}/`
+  const { child, line } = startModule(t, `
+    import { createRequire } from 'node:module'
+    import { waitUntilReady } from '${library('health/wait-until-ready.js')}'
+    const over = new Promise((resolve) => { process.stdin.once('data', resolve) })
+    await waitUntilReady({ urls: ['${url}'], headers: {} }, 200, 5000, over)
+    process.stdin.destroy()
+    console.log(Object.keys(createRequire('/').cache).filter((file) => /wait-on|axios|rxjs|joi/.test(file)).length)`)
+  await until(() => asked > 0, 'the first request')
+  child.stdin!.write('\n')
+  t.equal(await line(), '0')
+})
+
 t.test('once it has settled it holds no process, whatever it still had under way', async (t) => {
   let asked = 0
   const url = `http://127.0.0.1:${await serve(t, () => { asked++ })}/`

@@ -1,13 +1,14 @@
 /** Promise 3: stop means exited. Whoever starts a server after it meets nothing of the old one. */
 import t from 'tap'
-import { accepts, client, isAlive, place, resultOf } from '../clients.js'
+import { accepts, client, isAlive, place, quietPort, resultOf } from '../clients.js'
 import { until } from '../until.js'
 
 const TIMES = 50
 
 t.test(`stop, then start at once, ${TIMES} times: each is a new server, and never are there two`, { timeout: 90_000 }, async (t) => {
   const here = place(t)
-  const manager = here.manager('healthy')
+  // One that no other process is given by chance: a server that loses its port is launched again, and that is another start.
+  const manager = here.manager('healthy', { port: await quietPort() })
   const pids = new Set<number>()
   const late: number[] = []
   for (let time = 0; time < TIMES; time++) {
