@@ -28,7 +28,11 @@ const { outputFiles: [reaper] } = await build({
 })
 writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource = ${JSON.stringify(reaper.text)}\n`)
 
-const esm = { ...common, format: 'esm', packages: 'external', minifyWhitespace: true, minifySyntax: true }
+const esm = {
+  ...common, format: 'esm', packages: 'external', minifyWhitespace: true, minifySyntax: true,
+  // Node prints the line that an uncaught error was thrown in.
+  lineLimit: 100,
+}
 
 /** Leaves what is imported lazily, `inline` excepted, to files beside it: `lazy` has for each the sources that are in it. */
 const apart = (lazy, where, name, inline = []) => ({

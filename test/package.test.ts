@@ -52,6 +52,14 @@ t.test('the packed package works in an empty folder', (t) => {
     t.match(run(join(folder, 'node_modules', '.bin', 'one-server'), ['list', '--json'], folder, home), '"servers":[]')
   })
 
+  t.test('an error that nobody catches is readable', async (t) => {
+    const text = "import { ClientProcessManager } from 'one-server'; await new ClientProcessManager({ name: 'x', port: -1 }).status()"
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', text], { cwd: folder, encoding: 'utf8', env: { ...bareEnv(), ...home } })
+    t.equal(status, 1)
+    t.match(stderr, /OneServerError: port must be an integer/)
+    t.same(stderr.split('\n').filter((line) => line.length > 300), [], 'the line that it was thrown in is no whole file')
+  })
+
   t.test('by its command', async (t) => {
     const bin = join(folder, 'node_modules', '.bin', 'one-server')
     t.match(run(bin, ['start', 'packed', '--port', 'auto'], folder, home), /^http:\/\/127\.0\.0\.1:\d+\n$/)

@@ -91,7 +91,7 @@ export const withServer = async <Result>({ node }: Bench, ground: Ground, wait: 
 /** Options with which one-server is asked for the same server. */
 export const optionsOn = (ground: Ground, { node }: Bench, more: ClientProcessManagerOptions = {}): ClientProcessManagerOptions => ({
   pidFile: ground.env.PID_FILE!, command: [node, ground.env.SERVER!], port: 'auto', startupTimeout: '60s',
-  env: { BOOT_MS: ground.env.BOOT_MS, LEDGER: ground.env.LEDGER, NODE_OPTIONS: undefined }, ...more,
+  env: { BOOT_MS: ground.env.BOOT_MS, LEDGER: ground.env.LEDGER }, inheritEnv: ['PATH', 'HOME'], ...more,
 })
 
 /** A round of ours; the server is stopped at its end, if there is one. */
