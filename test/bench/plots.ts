@@ -12,7 +12,7 @@ import { onGround, ours, plain, polling, sockDaemon, type Bench, type ColdSide }
 /** Told apart without colour, too: each line and panel bears its name. */
 const COLOURS = new Map([['floor', '#6b7280'], ['one-server', '#1d4ed8'], ['plain use of the packages', '#b45309'], ['sock-daemon', '#7c3aed']])
 
-const WIDTH = 760
+const WIDTH = 780
 
 const text = (x: number, y: number, words: string, more = ''): string => `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${words.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</text>`
 
@@ -40,7 +40,7 @@ const growth = async (bench: Bench, place: string): Promise<string> => {
     for (const [name, walls] of found) times.get(name)!.push(median(walls))
   }
 
-  const [left, right, top, bottom] = [64, WIDTH - 180, 56, 372]
+  const [left, right, top, bottom] = [64, WIDTH - 200, 56, 372]
   const unit = times.get('floor')![0]!
   const most = Math.max(...[...times.values()].flat()) / unit
   const x = (count: number): number => left + (Math.log(count) / Math.log(100)) * (right - left)
