@@ -49,7 +49,7 @@ t.test('the packed package works in an empty folder', (t) => {
     t.equal(run(process.execPath, ['--input-type=module', '--eval', text], folder, { ...home, NODE_NO_WARNINGS: '1' }), 'stopped true\n')
     t.notOk(existsSync(join(folder, 'node_modules', 'jsonc-parser')))
     for (const file of ['configured', 'cli-configured']) t.match(readFileSync(join(folder, `node_modules/one-server/dist/package/lib/${file}.js`), 'utf8'), 'Permission is hereby granted', 'with its licence')
-    t.match(run(join(folder, 'node_modules', '.bin', 'one-server'), ['list', '--json'], folder, home), '"servers":[]')
+    t.match(run(join(folder, 'node_modules', '.bin', 'one-server'), ['list', '--named', '--json'], folder, home), '"servers":[]')
   })
 
   t.test('an error that nobody catches is readable', async (t) => {

@@ -34,6 +34,7 @@ export interface Request {
   /** What the run before has left. */
   readonly prev: boolean
   readonly ifIdle: boolean
+  readonly onlyNamed: boolean
   readonly lines: number | undefined
   /** What the user may have meant, where that is in doubt. */
   readonly doubt: string | undefined
@@ -136,7 +137,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   if (typed.command !== undefined) agree(typed, given.has('server'), accepts)
   const { options, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, flags, env)
   return Object.freeze({
-    options, typed, doubt, settings: settle(options), help, follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'), lines,
+    options, typed, doubt, settings: settle(options), help, follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'), onlyNamed: given.has('named'), lines,
     client: accepts.rest === 'client' ? command ?? [] : [],
   })
 }

@@ -109,6 +109,7 @@ export const FLAGS = {
     read: (_, logFile) => ({ logFile }),
   },
   cwd: { value: 'PATH', sample: '.', variable: 'ONE_SERVER_CWD', text: 'working directory of the server (default: this one)', read: (_, cwd) => ({ cwd }) },
+  named: { text: 'only the default one and those with a name' },
   'if-idle': { text: 'leave it running while clients use it' },
   lines: { short: 'n', value: 'N', sample: '50', text: 'how many of the last lines (default 20)', read: lines },
   follow: { short: 'f', text: 'go on with what is written, across restarts, until Ctrl-C' },

@@ -1,14 +1,17 @@
 /**
- * `list`: every server that has a name here, and the default one. Each is judged on its own: a file
- * that cannot be judged is a line in the list, since hiding it or giving up would both hide a server.
+ * `list`: every server that has a name here, the default one, and on Linux what else of this user runs on this host, which is
+ * only looked at. Each is judged on its own: a file that cannot be judged is a line in the list, since hiding it or
+ * giving up would both hide a server.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { ClientProcessManager } from '../client-process-manager.js'
 import { OneServerError, stateUnusable } from '../errors.js'
 import type { LeaseStatus } from '../launch/server-info.js'
-import { defaultPidFile, stateDir } from '../paths.js'
+import { defaultPidFile, resolvePidFile, stateDir } from '../paths.js'
 import { parseRecord } from '../state/launch-record.js'
+import { realpath } from '../system/files.js'
+import { launchesInTable } from '../system/process-table.js'
 import type { Request } from './arguments.js'
 import { use } from './clients.js'
 import type { Output } from './output.js'
@@ -60,11 +63,11 @@ const called = (pidFile: string): { name: string; folder: string | undefined } =
 
 const NOTHING = { pid: undefined, url: undefined, since: undefined, adopted: false, leases: [], pinned: false, stopsAt: undefined, isEnding: false, reason: undefined } as const
 
-const look = async ({ name, folder }: ReturnType<typeof called>, pidFile: string, signal: AbortSignal): Promise<Entry> => {
+const look = async ({ name, folder }: ReturnType<typeof called>, pidFile: string, isElsewhere: boolean, signal: AbortSignal): Promise<Entry> => {
   try {
     const manager = new ClientProcessManager({ pidFile })
     // Before anything is told of it: whoever used it may have been killed, and what would have ended it, too.
-    await manager.isServerRunning({ signal })
+    if (!isElsewhere) await manager.isServerRunning({ signal })
     const { state, pid, url, since, adopted, leases, pinned, stopsAt, isEnding, logFile } = await manager.status({ signal })
     // A server without a claim is looked for on the default port, which says nothing about this name
     // unless its PID file names that very process.
@@ -77,8 +80,15 @@ const look = async ({ name, folder }: ReturnType<typeof called>, pidFile: string
   }
 }
 
+/** PID files that are not among these, of launches whose processes live: the file must be of the very launch that a process carries. */
+const elsewhere = (known: readonly string[]): string[] =>
+  launchesInTable().flatMap(({ launch, pidFile }) => {
+    const record = known.includes(pidFile) ? undefined : parseRecord(linesOf(pidFile)[1] ?? '')
+    return typeof record === 'object' && record.launch === launch ? [pidFile] : []
+  }).sort()
+
 /** One line, whatever a folder is called. */
-const title = ({ name, folder }: Entry): string => (folder === undefined ? name : `${name} (${folder.replace(/\p{Cc}/gu, '?')})`)
+const title = ({ name, folder }: Entry): string => (folder === undefined ? name : `${name} (${folder})`).replace(/\p{Cc}/gu, '?')
 
 const table = (entries: readonly Entry[], output: Output): string => {
   const cells = entries.map((entry) => [title(entry), entry.state, entry.pid?.toString() ?? '-', use(entry) ?? '-', entry.reason ?? entry.url ?? '-'] as const)
@@ -89,14 +99,16 @@ const table = (entries: readonly Entry[], output: Output): string => {
     .join('')
 }
 
-export const run = async (_: Request, output: Output, signal: AbortSignal): Promise<number> => {
+export const run = async ({ onlyNamed }: Request, output: Output, signal: AbortSignal): Promise<number> => {
   const folder = stateDir(process.env, process.platform)
-  const files = namesIn(folder).map((file) => join(folder, file)).map((pidFile) => ({ which: called(pidFile), pidFile }))
+  const files = namesIn(folder).map((file) => join(folder, file)).map((pidFile) => ({ which: called(pidFile), pidFile, isElsewhere: false }))
   const unnamed = defaultPidFile(process.env)
-  if (existsSync(unnamed)) files.unshift({ which: { name: '(default)', folder: undefined }, pidFile: unnamed })
-  const servers = await Promise.all(files.map(({ which, pidFile }) => look(which, pidFile, signal)))
+  if (existsSync(unnamed)) files.unshift({ which: { name: '(default)', folder: undefined }, pidFile: unnamed, isElsewhere: false })
+  const known = files.map(({ pidFile }) => resolvePidFile(pidFile, realpath))
+  for (const pidFile of onlyNamed ? [] : elsewhere(known)) files.push({ which: { name: pidFile, folder: undefined }, pidFile, isElsewhere: true })
+  const servers = await Promise.all(files.map(({ which, pidFile, isElsewhere }) => look(which, pidFile, isElsewhere, signal)))
   if (output.json) await output.document({ servers })
   else if (servers.length > 0) await output.result(table(servers, output))
-  else output.note('no servers: nothing that was started by name is left')
+  else output.note('no servers')
   return 0
 }

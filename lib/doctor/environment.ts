@@ -66,7 +66,7 @@ const marks = (env: Env, { launches }: Recorded): Finding[] => {
   return found
 }
 
-const KNOWN = new Set(['ONE_SERVER_STATE_DIR', 'ONE_SERVER_LAUNCH_ID'])
+const KNOWN = new Set(['ONE_SERVER_STATE_DIR', 'ONE_SERVER_LAUNCH_ID', 'ONE_SERVER_PID_FILE'])
 
 const others = (env: Env): Finding[] => {
   const found: Finding[] = []

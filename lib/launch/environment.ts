@@ -77,5 +77,6 @@ export const environmentFor = (settings: Settings, port: number, isScript: boole
   return env
 }
 
-/** The launch id is what shows later that a process belongs to the launch, so nothing may override it. */
-export const withLaunchId = (env: Readonly<Record<string, string>>, id: string): Record<string, string> => ({ ...env, ONE_SERVER_LAUNCH_ID: id })
+/** The launch id is what shows later that a process belongs to the launch, and the PID file what is known of it, so nothing may override them. */
+export const withLaunchId = (env: Readonly<Record<string, string>>, id: string, pidFile: string): Record<string, string> =>
+  ({ ...env, ONE_SERVER_LAUNCH_ID: id, ONE_SERVER_PID_FILE: pidFile })

@@ -76,7 +76,7 @@ const removeForgottenLogs = async ({ system, paths }: Context, logFile: string):
 export const attempt = async (context: Context, port: number, stake: Stake): Promise<Attempt> => {
   const { system, paths, settings, report } = context
   const id = await system.randomId()
-  const env = withLaunchId(environmentFor(settings, port, settings.command === undefined), id)
+  const env = withLaunchId(environmentFor(settings, port, settings.command === undefined), id, paths.pidFile)
   const command = await resolveCommand(system, settings, port, env)
   const { logFile } = settings
   const ownLog = `${logFile}.${id}`

@@ -180,6 +180,23 @@ export const kinOf = (leader: Leader, launch: string): Kin[] => table.kin(leader
 /** The launch id in the environment of a process. */
 export const launchIdOf = (pid: number): string | undefined => /\0ONE_SERVER_LAUNCH_ID=([^\0]*)\0/.exec(environ(pid))?.[1]
 
+/**
+ * Which launches this user's processes belong to, as they carry it, with the PID file of each. Linux only: elsewhere the environment of
+ * all processes cannot be had.
+ */
+export const launchesInTable = (): { launch: string; pidFile: string }[] => {
+  if (process.platform !== 'linux') return []
+  const found = new Map<string, string>()
+  for (const name of readdirSync('/proc')) {
+    const env = /^\d+$/.test(name) ? environ(Number(name)) : ''
+    const launch = /\0ONE_SERVER_LAUNCH_ID=([^\0]+)\0/.exec(env)?.[1]
+    const pidFile = /\0ONE_SERVER_PID_FILE=([^\0]+)\0/.exec(env)?.[1]
+    // Paths need not be UTF-8, but ours are.
+    if (launch !== undefined && pidFile !== undefined) found.set(launch, Buffer.from(pidFile, 'latin1').toString('utf8'))
+  }
+  return [...found].map(([launch, pidFile]) => ({ launch, pidFile }))
+}
+
 /** The process group of a process. */
 export const groupOf = (pid: number): number | undefined =>
   process.platform === 'linux' ? readStat(pid)?.group : ps.rows(['-p', String(pid)])[0]?.group

@@ -39,8 +39,8 @@ t.test('start, status, logs, restart, run, hold, list and stop by the name alone
   t.match(JSON.parse((await run(['status', 'api', '--json'])).stdout), { leases: [{ command: 'one-server hold api' }] })
   child.stdin!.end()
   await ended
-  t.match(await run(['list']), { code: 0, stdout: `api (${folder})  ready  ` })
-  t.match(JSON.parse((await run(['list', '--json'])).stdout), { servers: [{ name: 'api', folder, state: 'ready', pidFile }] })
+  t.match(await run(['list', '--named']), { code: 0, stdout: `api (${folder})  ready  ` })
+  t.match(JSON.parse((await run(['list', '--named', '--json'])).stdout), { servers: [{ name: 'api', folder, state: 'ready', pidFile }] })
   t.match(await run(['status', '--pid-file', pidFile!]), { code: 0 }, 'it can be named from elsewhere, too')
   t.match(await run(['stop', 'api']), { code: 0, stderr: /^one-server: stopped/m })
 })
@@ -53,7 +53,7 @@ t.test('the same name in two folders is two servers, and the list tells them apa
   t.teardown(() => calls('stop', 'api', '--quiet'))
   const pids = (await calls('start', 'api', '--json', '--quiet')).map(({ stdout }) => JSON.parse(stdout).pid as number)
   t.equal(new Set(pids).size, 2)
-  const { stdout } = await here.run(['list'])
+  const { stdout } = await here.run(['list', '--named'])
   for (const [index, folder] of folders.entries()) t.match(stdout, `api (${folder})  ready  ${pids[index]}`)
   t.match(await here.run(['status', 'api', '--json']), { code: 3 }, 'above them the name is just a name')
   for (const { code, stderr } of await calls('stop', 'api')) t.match({ code, stderr }, { code: 0, stderr: /stopped/ })
@@ -151,5 +151,5 @@ t.test("the README's example, as it is printed", async (t) => {
     t.equal(ended.code, 0, `${command}: ${ended.stderr}`)
     told.push(ended.stdout)
   }
-  t.match(told, [/^http:/, '200\n', told[0], `api (${here.folder})  ready`, ''])
+  t.match(told, [/^http:/, '200\n', told[0], new RegExp(`^api \\(${here.folder}\\) +ready`, 'm'), ''])
 })

@@ -65,5 +65,5 @@ t.test('a debugger\'s port that stands as a word of its own goes with its option
 })
 
 t.test('the launch id can be overridden by nothing', async (t) => {
-  t.same(withLaunchId(of({ ONE_SERVER_LAUNCH_ID: 'of the client' }, { env: { ONE_SERVER_LAUNCH_ID: 'mine' } }), 'abc'), { ...ADDED, ONE_SERVER_LAUNCH_ID: 'abc' })
+  t.same(withLaunchId(of({ ONE_SERVER_LAUNCH_ID: 'of the client' }, { env: { ONE_SERVER_LAUNCH_ID: 'mine', ONE_SERVER_PID_FILE: '/mine' } }), 'abc', '/s.pid'), { ...ADDED, ONE_SERVER_LAUNCH_ID: 'abc', ONE_SERVER_PID_FILE: '/s.pid' })
 })
