@@ -4,7 +4,7 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
-import { bareHost } from '../health/probe.js'
+import { bareHost } from '../health/address.js'
 import type { Hold } from '../launch/claims.js'
 import type { Context } from '../launch/context.js'
 import { readyUrl } from '../launch/ready-url.js'

@@ -11,7 +11,8 @@
  */
 import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
-import { bareHost, isLoopback, prepare, probe } from './probe.js'
+import { bareHost, isLoopback } from './address.js'
+import { prepare, probe } from './probe.js'
 import { accepts } from '../system/listeners.js'
 import type { Healthy, HealthPlan, Probe } from '../system/system.js'
 

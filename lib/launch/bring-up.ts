@@ -4,7 +4,7 @@
  * ready. After each wait it is looked at anew.
  */
 import type { Deadline } from '../deadline.js'
-import { baseUrl } from '../health/probe.js'
+import { baseUrl } from '../health/address.js'
 import { configMismatch, insideServer, portInUse, serverUnhealthy, startTimeout } from '../errors.js'
 import { withLock } from '../state/lock.js'
 import type { LaunchRecord } from '../state/launch-record.js'

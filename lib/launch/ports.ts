@@ -4,7 +4,7 @@
  * launched is adopted, which is the one trust that promise 4 extends; a server of another PID file is
  * somebody's, and adopting it would make its owner's stop ours.
  */
-import { addressesOf, bareHost } from '../health/probe.js'
+import { addressesOf, bareHost } from '../health/address.js'
 import { noPortFree, portInUse, socketInUse, type OneServerError } from '../errors.js'
 import type { Settings } from '../options.js'
 import type { HealthPlan, Listener } from '../system/system.js'

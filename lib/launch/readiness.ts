@@ -4,7 +4,7 @@
  * that the leader lives after the answer, and that it was the launch that answered: by the launch id if
  * the server gives it, else, where the kernel tells, by the socket.
  */
-import { bareHost } from '../health/probe.js'
+import { bareHost } from '../health/address.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge, type Healthy, type Probe } from '../system/system.js'
 import { answeredByAnother, isAnothers } from './answer.js'

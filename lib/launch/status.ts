@@ -4,7 +4,7 @@
  * sets a watch over a server whose clients were killed together with everything that watched for them.
  */
 import type { Deadline } from '../deadline.js'
-import { baseUrl } from '../health/probe.js'
+import { baseUrl } from '../health/address.js'
 import { withLock } from '../state/lock.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge } from '../system/system.js'

@@ -4,7 +4,7 @@
  * to `bring-up.ts`.
  */
 import type { Deadline } from '../deadline.js'
-import { baseUrl } from '../health/probe.js'
+import { baseUrl } from '../health/address.js'
 import { serverUnhealthy, type OneServerError } from '../errors.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge, type Probe } from '../system/system.js'

@@ -5,7 +5,8 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecure } from 'node:https'
 import { createServer as createRaw, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { addressesOf, bareHost, isLoopback, probe } from '../../lib/health/probe.js'
+import { addressesOf, bareHost, isLoopback } from '../../lib/health/address.js'
+import { probe } from '../../lib/health/probe.js'
 import { fixture, library, runModule } from '../child.js'
 
 const serve = async (t: Test, answer: RequestListener, server: Server = createServer(answer), host = '127.0.0.1') => {

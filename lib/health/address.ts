@@ -1,0 +1,29 @@
+/** Where a server that listens on some host is reached from here, and how its address is told. */
+
+/** `[::1]` → `::1`. */
+export const bareHost = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1')
+
+export const isLoopback = (hostname: string): boolean => {
+  const host = bareHost(hostname)
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+/** The literal addresses at which a server that listens on `host` is reached from here. */
+export const addressesOf = (host: string): readonly string[] => {
+  switch (host) {
+    case 'localhost':
+      return ['127.0.0.1', '[::1]']
+    case '0.0.0.0':
+      return ['127.0.0.1']
+    case '::':
+      return ['[::1]', '127.0.0.1']
+    default:
+      return [host.includes(':') ? `[${host}]` : host]
+  }
+}
+
+/** The address that callers are given: the origin of a URL of HTTP, any other as it is. */
+export const baseUrl = (href: string): string => {
+  const { origin } = new URL(href)
+  return origin === 'null' ? href : origin
+}

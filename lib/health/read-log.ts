@@ -1,0 +1,31 @@
+/** A check by what a server has said: a line of its log. */
+import type { HealthPlan, Probe } from '../system/system.js'
+import { connects } from './connect.js'
+import { matches } from './match.js'
+
+/** What a log says at its beginning; the line is written while the server boots. */
+const LOG = 1024 * 1024
+
+const beginningOf = (path: string): string => {
+  const { closeSync, openSync, readSync } = process.getBuiltinModule('node:fs')
+  const file = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(LOG)
+    return bytes.toString('utf8', 0, readSync(file, bytes, 0, LOG, 0))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Ready by a line of the log. Where it is reached is the address that accepts connections, if one does. */
+export const probeLog = async ({ urls, log }: Required<Pick<HealthPlan, 'urls' | 'log'>>, timeout: number): Promise<Probe> => {
+  let text: string
+  try {
+    text = beginningOf(log.file)
+  } catch (error) {
+    return { healthy: false, reason: `its log ${log.file} cannot be read: ${(error as Error).message}` }
+  }
+  if (!matches(text, log.match)) return { healthy: false, reason: 'its log does not say so yet' }
+  for (const url of urls) if ((await connects(new URL(url), timeout)).healthy) return { healthy: true, url }
+  return { healthy: true, url: urls[0]! }
+}
