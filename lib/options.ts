@@ -353,7 +353,7 @@ export const settle = (all: ClientProcessManagerOptions & Configured = {}, env: 
   if (options.ready !== undefined && options.healthUrl !== undefined) throw invalidCombination('ready and healthUrl exclude each other', 'Give the one that tells when the server is ready.')
   const ready = options.ready === undefined ? undefined : parseReady('ready', options.ready)
   // A socket or a line of the log says nothing about a port, and a port of TCP is the server's.
-  const port = options.port ?? (ready?.kind === 'tcp' && ready.port > 0 ? ready.port : ready?.kind === 'socket' ? 'auto' : 3000)
+  const port = options.port ?? (ready?.kind === 'tcp' && ready.port > 0 ? ready.port : ready?.kind === 'socket' || ready?.kind === 'log' ? 'auto' : 3000)
   const healthUrl = ready?.kind === 'url' ? ready.url : options.healthUrl
   const script = options.serverScript === undefined ? undefined : string('serverScript', options.serverScript, 'a path')
   return Object.freeze({

@@ -29,9 +29,18 @@ const look = (path: string): Stats | undefined => {
   }
 }
 
-const ownConfig = (folder: string): Found | undefined => {
+/** More than any list of servers, in bytes. */
+const LARGEST = 1024 * 1024
+
+const ownConfig = (folder: string, from: string): Found | undefined => {
   const file = join(folder, CONFIG_FILE)
-  if (look(file) === undefined) return undefined
+  const stats = look(file)
+  if (stats === undefined) return undefined
+  // Before it is opened: a FIFO that another user has put there would hold everyone who works below it.
+  trust(file, stats, from)
+  if (!stats.isFile() || stats.size > LARGEST) {
+    throw stateUnusable(file, stats.isFile() ? `is ${stats.size} bytes long` : 'is no plain file, where a config file should be', 'Move it away, or put a config file nearer.')
+  }
   try {
     return { file, folder, text: readFileSync(file, 'utf8'), inPackage: false }
   } catch (error) {
@@ -40,7 +49,7 @@ const ownConfig = (folder: string): Found | undefined => {
 }
 
 /** A package.json that merely depends on us is none; one that has our name in it and cannot be parsed is, so that the reader says where it breaks. */
-const packageConfig = (folder: string): Found | undefined => {
+const packageConfig = (folder: string, from: string): Found | undefined => {
   const file = join(folder, 'package.json')
   if (look(file)?.isFile() !== true) return undefined
   let text: string
@@ -54,6 +63,8 @@ const packageConfig = (folder: string): Found | undefined => {
     const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''))
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, PACKAGE_KEY)) return undefined
   } catch {}
+  const stats = look(file)
+  if (stats !== undefined) trust(file, stats, from)
   return { file, folder, text, inPackage: true }
 }
 
@@ -61,11 +72,10 @@ const packageConfig = (folder: string): Found | undefined => {
  * What stands in it is run. So it has to be this user's or root's; or that of whoever owns the folder one stands in: going there
  * and starting what is there is a decision. A file that another user has put into a folder above (`/tmp`) is none.
  */
-const trust = (found: Found, from: string): Found => {
+const trust = (file: string, { uid: owner }: Stats, from: string): void => {
   const own = process.getuid?.()
-  const owner = look(found.file)?.uid
-  if (own === undefined || owner === undefined || owner === own || owner === 0 || owner === look(from)?.uid) return found
-  throw stateUnusable(found.file, `it belongs to another user (UID ${owner}), and what stands in it would be run`, 'Remove it, make it yours, or put a config file of your own nearer.')
+  if (own === undefined || owner === own || owner === 0 || owner === look(from)?.uid) return
+  throw stateUnusable(file, `it belongs to another user (UID ${owner}), and what stands in it would be run`, 'Remove it, make it yours, or put a config file of your own nearer.')
 }
 
 /** The config file for whoever stands in `from`. None for whoever stands in a folder that was removed. */
@@ -73,8 +83,8 @@ export const locate = (from: string | undefined = here()): Found | undefined => 
   if (from === undefined) return undefined
   const start = resolve(from)
   for (let folder = start; ; folder = dirname(folder)) {
-    const found = ownConfig(folder) ?? packageConfig(folder)
-    if (found !== undefined) return trust(found, start)
+    const found = ownConfig(folder, start) ?? packageConfig(folder, start)
+    if (found !== undefined) return found
     if (folder === dirname(folder)) return undefined
   }
 }

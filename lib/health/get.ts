@@ -39,7 +39,8 @@ const launchIn = (body: string): string | undefined => {
 
 /** What a 2xx answer says: at once by its status and header, or when its body is there. */
 const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined, timeout: number): Promise<Probe> | Probe => {
-  const told = response.headers[LAUNCH_HEADER]
+  // Empty from a server that was run by hand.
+  const told = response.headers[LAUNCH_HEADER] || undefined
   const byHeader = typeof told === 'string' ? { launch: told } : {}
   if (match === undefined && (typeof told === 'string' || !/\bjson\b/i.test(response.headers['content-type'] ?? ''))) {
     return { healthy: true, url: url.href, ...byHeader }

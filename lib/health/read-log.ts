@@ -3,15 +3,19 @@ import type { HealthPlan, Probe } from '../system/system.js'
 import { connects } from './connect.js'
 import { matches } from './match.js'
 
-/** What a log says at its beginning; the line is written while the server boots. */
+/** So much of a log is looked at, in bytes, at its beginning and at its end: it is looked at several times a second, and may be long. */
 const LOG = 1024 * 1024
 
-const beginningOf = (path: string): string => {
-  const { closeSync, openSync, readSync } = process.getBuiltinModule('node:fs')
+const endsOf = (path: string): string => {
+  const { closeSync, fstatSync, openSync, readSync } = process.getBuiltinModule('node:fs')
   const file = openSync(path, 'r')
   try {
-    const bytes = Buffer.alloc(LOG)
-    return bytes.toString('utf8', 0, readSync(file, bytes, 0, LOG, 0))
+    const { size } = fstatSync(file)
+    const part = (from: number): string => {
+      const bytes = Buffer.alloc(Math.min(LOG, size - from))
+      return bytes.toString('utf8', 0, readSync(file, bytes, 0, bytes.length, from))
+    }
+    return size <= LOG ? part(0) : `${part(0)}\n${part(size - LOG)}`
   } finally {
     closeSync(file)
   }
@@ -21,7 +25,7 @@ const beginningOf = (path: string): string => {
 export const probeLog = async ({ urls, log }: Required<Pick<HealthPlan, 'urls' | 'log'>>, timeout: number): Promise<Probe> => {
   let text: string
   try {
-    text = beginningOf(log.file)
+    text = endsOf(log.file)
   } catch (error) {
     return { healthy: false, reason: `its log ${log.file} cannot be read: ${(error as Error).message}` }
   }

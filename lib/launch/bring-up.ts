@@ -14,12 +14,11 @@ import type { Launch } from './claims.js'
 import type { Context } from './context.js'
 import { cleanUp, decide, lookAround, type Decision } from './decide.js'
 import { follow } from './follow.js'
-import { differences, isNewer } from './identity.js'
+import { differences } from './identity.js'
 import type { OwnLaunch } from './launch.js'
 import type { Adopted } from './ports.js'
 import type { ServerInfo } from './server-info.js'
 import { pin, type Stake } from './stake.js'
-import { replace } from './stop.js'
 import { isClaimed, names, recordOf, survey, unreadableClaim, type Survey } from './survey.js'
 import { reused } from './use.js'
 
@@ -83,7 +82,7 @@ const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadlin
     if (await isClaimed(context, launch)) throw unreadableClaim(context, launch)
     return undefined
   }
-  if (!(await isMeant(context, launch, record, deadline))) return undefined
+  mustBeMeant(context, record)
   if (!(await stake.put(context, launch))) return undefined
   const followed = await follow(context, launch, record, deadline)
   if (followed.kind === 'failed') throw followed.error
@@ -101,16 +100,10 @@ const useLaunch = async (context: Context, launch: Launch, seen: Survey, deadlin
   return reused(context, record, followed.url)
 }
 
-/** Whether what runs is what this call means. False: it was an older version, and has been ended. */
-const isMeant = async (context: Context, launch: Launch, { identity, pid }: LaunchRecord, deadline: Deadline): Promise<boolean> => {
-  const { settings, paths } = context
+/** Throws when what runs is not what this call means. An older version that it may replace has not come so far. */
+const mustBeMeant = ({ settings, paths }: Context, { identity, pid }: LaunchRecord): void => {
   const found = settings.onMismatch === 'reuse' ? [] : differences(settings, identity)
-  if (found.length === 0) return true
-  if (settings.onMismatch === 'restart' && isNewer(settings, identity)) {
-    await replace(context, deadline, launch)
-    return false
-  }
-  throw configMismatch(paths.pidFile, found, settings.onMismatch === 'restart' ? 'It was not restarted, since only a server of an older version is replaced.' : '', { pid })
+  if (found.length > 0) throw configMismatch(paths.pidFile, found, settings.onMismatch === 'restart' ? 'It was not restarted, since only a server of an older version is replaced.' : '', { pid })
 }
 
 const useAdopted = ({ report, paths, settings }: Context, { url, port, pid }: Adopted): ServerInfo => {
@@ -151,7 +144,7 @@ export const startOnly = async (context: Context, deadline: Deadline): Promise<n
       case 'follow': {
         const { launch, survey: { pidFile } } = decision
         const record = await recordOf(context, launch, pidFile)
-        if (record !== undefined && !(await isMeant(context, launch, record, deadline))) break
+        if (record !== undefined) mustBeMeant(context, record)
         if (await pin.put(context, decision.launch)) return decision.launch.leader.pid
         await moveOn(context, decision, deadline)
         break

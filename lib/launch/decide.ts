@@ -3,16 +3,17 @@
  * over, then adopt what somebody ran by hand, then launch. It looks again first, although it has just
  * looked: the wait for the lock lies between, and whoever held it may have started the server.
  */
-import type { OneServerError } from '../errors.js'
+import { insideServer, type OneServerError } from '../errors.js'
 import { hearLauncher } from './attendance.js'
 import { attempt, type OwnLaunch } from './launch.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import type { Launch } from './claims.js'
 import type { Context } from './context.js'
 import { choosePort, findAdoptable, type Adopted } from './ports.js'
-import { endedMark } from './outcome.js'
+import { differences, isNewer } from './identity.js'
+import { endedMark, tell } from './outcome.js'
 import { restoreClaim } from './restore.js'
-import { alignPidFile, reasonFor, removeBarePidFile, settle, sweep } from './settle.js'
+import { alignPidFile, markEnded, reasonFor, removeBarePidFile, settle, sweep } from './settle.js'
 import { readPidFile } from '../state/pid-file.js'
 import type { Stake } from './stake.js'
 import { recordOf, survey, type Survey } from './survey.js'
@@ -31,10 +32,29 @@ export type Decision =
   /** Another claim was there. */
   | { readonly kind: 'withdrawn' }
 
+/** Whether what lives is of an older version, and this call wants a newer one in its place. */
+const isToBeReplaced = async (context: Context, living: Launch, { pidFile }: Survey): Promise<boolean> => {
+  const { settings } = context
+  if (settings.onMismatch !== 'restart') return false
+  const record = await recordOf(context, living, pidFile)
+  return record !== undefined && differences(settings, record.identity).length > 0 && isNewer(settings, record.identity)
+}
+
+/**
+ * Ends an older version in the same turn in which its place is taken, or a client of the older one could come first again, and the two
+ * would fight. Nobody is told a failure: whoever waited for it looks again, and finds the newer one.
+ */
+const makeRoom = async (context: Context, launch: Launch): Promise<void> => {
+  if (launch.id === context.inside) throw insideServer(context.paths.pidFile)
+  await markEnded(context, launch.id, tell(undefined, context.system.now()))
+  await settle(context, launch, (await recordOf(context, launch)) ?? context.settings)
+  context.report({ type: 'stopped', pid: launch.leader.pid, launchId: launch.id })
+}
+
 /** What can be told without the lock; undefined when there is nothing to follow. */
 export const lookAround = async (context: Context, began: number): Promise<Decision | undefined> => {
   const seen = await survey(context, began)
-  if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
+  if (seen.living !== undefined) return (await isToBeReplaced(context, seen.living, seen)) ? undefined : { kind: 'follow', launch: seen.living, survey: seen }
   return seen.failed === undefined ? undefined : { kind: 'failed', error: seen.failed }
 }
 
@@ -76,7 +96,10 @@ export const cleanUp = async (context: Context, { over, pidFile }: Survey, began
 
 /** One turn at the lock. `lost` are the ports that launches of this call have lost, `stake` keeps what is launched from being idle. */
 export const decide = async (context: Context, began: number, lost: ReadonlySet<number>, stake: Stake): Promise<Decision> => {
-  const seen = await survey(context, began)
+  const first = await survey(context, began)
+  const isReplaced = first.living !== undefined && (await isToBeReplaced(context, first.living, first))
+  if (isReplaced) await makeRoom(context, first.living!)
+  const seen = isReplaced ? await survey(context, began) : first
   if (seen.failed !== undefined && seen.living === undefined) return { kind: 'failed', error: seen.failed }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
   if (seen.pidFile.kind === 'record' && (await restoreClaim(context, seen.pidFile.record)) !== 'over') return { kind: 'withdrawn' }

@@ -13,7 +13,7 @@ import type { Context } from './context.js'
 /** Where a server on this port answers its health check. */
 export const healthPlan = ({ host, healthPath, healthUrl, healthHeaders, healthMatch, ready, logFile }: Settings, port: number): HealthPlan => {
   const url = healthUrl === undefined ? undefined : new URL(healthUrl.replaceAll('{port}', String(port)))
-  if (ready?.kind === 'socket') return { urls: [`socket:${encodeURI(ready.path)}`], headers: {} }
+  if (ready?.kind === 'socket') return { urls: [`socket:${ready.path.split('/').map(encodeURIComponent).join('/')}`], headers: {} }
   if (ready?.kind === 'tcp') return { urls: addressesOf(ready.host ?? host).map((address) => `tcp://${address}:${ready.port || port}`), headers: {} }
   if (ready?.kind === 'log') return { urls: addressesOf(host).map((address) => `http://${address}:${port}`), headers: {}, log: { file: logFile, match: ready.match } }
   const addresses = addressesOf(url === undefined ? host : bareHost(url.hostname))

@@ -39,14 +39,6 @@ const end = async (context: Context, launch: Launch, ifIdle: boolean): Promise<b
   return ran
 }
 
-/** Ends this launch and no other, for one that takes its place. */
-export const replace = (context: Context, deadline: Deadline, { id }: Launch): Promise<void> =>
-  withLock(context.system, context.paths, deadline, async () => {
-    const launch = (await survey(context, Number.POSITIVE_INFINITY)).listing.launches.find((one) => one.id === id)
-    if (launch !== undefined) await end(context, launch, false)
-    await cleanUp(context, await survey(context, Number.POSITIVE_INFINITY))
-  })
-
 /** True when a server was running and has exited. `ifIdle`: one that somebody holds a lease on goes on. */
 export const stop = async (context: Context, deadline: Deadline, ifIdle = false): Promise<boolean> => {
   deadline.check()

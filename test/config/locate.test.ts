@@ -1,4 +1,5 @@
 /** The nearest file counts, whatever kind it is, and nobody's that might have been put there by another user. */
+import { execFileSync } from 'node:child_process'
 import { chownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -41,7 +42,7 @@ t.test('a package.json that has no such key is none', async (t) => {
 t.test('one of our own that cannot be read is not passed over', async (t) => {
   const folder = tempFolder(t)
   mkdirSync(join(folder, OWN))
-  t.throws(() => locate(folder), { code: 'STATE_UNUSABLE', message: `${join(folder, OWN)}: the config file cannot be read: it is a folder (EISDIR)` })
+  t.throws(() => locate(folder), { code: 'STATE_UNUSABLE', message: `${join(folder, OWN)}: is no plain file, where a config file should be` })
 })
 
 t.test("another user's is refused, unless one stands in that user's folder", process.getuid?.() === 0 ? {} : { skip: 'only root can give a file away' }, async (t) => {
@@ -63,4 +64,14 @@ t.test("another user's is refused, unless one stands in that user's folder", pro
   chownSync(join(below, 'elsewhere'), 12_345, 12_345)
   symlinkSync(join(below, 'elsewhere'), join(top, OWN))
   t.throws(() => locate(top), { code: 'STATE_UNUSABLE' }, 'nor by a link')
+})
+
+t.test('what would hold whoever reads it is refused before it is opened', { skip: process.platform === 'win32' ? 'there are no FIFOs' : false }, async (t) => {
+  const folder = tempFolder(t)
+  const file = join(folder, OWN)
+  execFileSync('mkfifo', [file])
+  t.throws(() => locate(folder), { code: 'STATE_UNUSABLE', message: `${file}: is no plain file, where a config file should be` })
+  rmSync(file)
+  writeFileSync(file, ' '.repeat(1024 * 1024 + 1))
+  t.throws(() => locate(folder), { code: 'STATE_UNUSABLE', message: `${file}: is 1048577 bytes long` })
 })

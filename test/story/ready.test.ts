@@ -34,8 +34,8 @@ t.test('tcp: a port that is chosen, and one that is named', async (t) => {
 
 t.test('socket: a Unix socket', async (t) => {
   const here = place(t)
-  const path = join(here.folder, 'x y.sock')
-  t.equal(await shared(t, here, { ready: `socket:${path}`, env: { SOCKET: path, BOOT_MS: '200' } }), `socket:${path.replace(' ', '%20')}`)
+  const path = join(here.folder, 'x y#?.sock')
+  t.equal(await shared(t, here, { ready: `socket:${path}`, env: { SOCKET: path, BOOT_MS: '200' } }), `socket:${path.replace('x y#?', 'x%20y%23%3F')}`)
 })
 
 t.test('log: a line of the output, as text and as a regular expression', async (t) => {
@@ -49,6 +49,17 @@ t.test('log: a line of the output, as text and as a regular expression', async (
   const error = await failureOf(there.manager('no-http', { ready: { log: 'never said' }, startupTimeout: 700 }).ensureServerRunning())
   t.match(error, { code: 'START_TIMEOUT', message: /its log does not say so yet/ })
   t.same(there.alive(), [])
+})
+
+t.test('log: of a server that says much before, and of one that listens nowhere, beside whatever is on port 3000', async (t) => {
+  const here = place(t)
+  const worker = "console.log('x'.repeat(3_000_000)); setTimeout(() => console.log('worker up'), 100); setInterval(() => {}, 1000)"
+  const { port: _, ...options } = here.options('no-http', { command: [process.execPath, '-e', worker], ready: { log: 'worker up' } })
+  const { ClientProcessManager } = await import('../../lib/index.js')
+  const manager = new ClientProcessManager(options)
+  const { port } = await manager.ensureServerRunning()
+  t.not(port, 3000)
+  t.equal(await manager.stopServer(), true)
 })
 
 t.test('what is in the way already is not taken for ours', async (t) => {

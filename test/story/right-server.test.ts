@@ -11,6 +11,13 @@ t.test('a server that gives its launch id in a header is known by it', async (t)
   t.equal(await here.manager('says').stopServer(), true)
 })
 
+t.test('an empty launch id, as a server gives that was not started by us, says nothing', async (t) => {
+  const here = place(t)
+  const port = await quietPort()
+  const pid = await stranger(t, 'says', port, { LAUNCH: '' })
+  t.match(await here.manager('healthy', { port }).ensureServerRunning(), { adopted: true, pid })
+})
+
 t.test('an answer with another launch id is not ours, although the socket is', async (t) => {
   const here = place(t)
   const error = await failureOf(here.manager('says', { env: { LAUNCH: 'f'.repeat(16) }, startupTimeout: 800 }).ensureServerRunning())

@@ -55,6 +55,31 @@ t.test('restart replaces an older version, and neither the same nor a newer one'
   here.nothingLeft(t)
 })
 
+t.test('an older one that still boots is replaced, and who waited for it finds the newer one', async (t) => {
+  const here = place(t)
+  const wanting = (version: string) => here.options('replaced-while-booting', { version, onMismatch: 'restart', env: { BOOT_MS: '700' } })
+  const old = client(t, here, wanting('1.0.0'))
+  await old.said('claimed')
+  const { info } = resultOf(await client(t, here, wanting('1.1.0')).ended)
+  t.match(info, { started: true })
+  t.match((await old.ended).error, { code: 'CONFIG_MISMATCH', message: /version: runs 1\.1\.0, wanted 1\.0\.0/ })
+  here.oneAtATime(t)
+  t.equal(await here.manager('healthy').stopServer(), true)
+  here.nothingLeft(t)
+})
+
+t.test('ten clients of two versions at once, and no server: the newer one comes up, and they do not fight', async (t) => {
+  const here = place(t)
+  const ended = await allEnded(Array.from({ length: 10 }, (_, index) => client(t, here, here.options('replaced-while-booting', { version: index % 2 === 0 ? '1.0.0' : '1.1.0', onMismatch: 'restart' }))))
+  t.equal(new Set(ended.filter((_, index) => index % 2 === 1).map((one) => resultOf(one).info.pid)).size, 1, 'all of the newer version have one server')
+  t.same(ended.flatMap(({ error }) => (error === undefined || error.code === 'CONFIG_MISMATCH' ? [] : [error.message])), [], 'the others had the older one, or are told')
+  t.ok(here.starts().length <= 2, `${here.starts().length} starts`)
+  here.oneAtATime(t)
+  t.match(await here.manager('healthy').status(), { state: 'ready', version: '1.1.0' })
+  t.equal(await here.manager('healthy').stopServer(), true)
+  here.nothingLeft(t)
+})
+
 t.test('a server without a version is older than any, and twenty newer clients at once replace it once', async (t) => {
   const here = place(t)
   await here.manager('healthy').ensureServerRunning()
