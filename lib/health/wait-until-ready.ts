@@ -134,9 +134,16 @@ export const waitUntilReady = async (
   return undefined
 }
 
-/** The next URL that something listens at, so that of two addresses the one that is never served does not stand in the way. */
-const nextCandidate = async (urls: readonly string[], slices: number): Promise<string | undefined> => {
+const openOf = async (urls: readonly string[]): Promise<string[]> => {
   const open: string[] = []
   for (const url of urls) if (await listens(new URL(url))) open.push(url)
+  return open
+}
+
+/** The next URL that something listens at, so that of two addresses the one that is never served does not stand in the way. */
+const nextCandidate = async (urls: readonly string[], slices: number): Promise<string | undefined> => {
+  let open = await openOf(urls)
+  // A server that listens at all addresses began to between the two looks: then it is the first that everyone is told.
+  if (open.length > 0 && open[0] !== urls[0]) open = await openOf(urls)
   return open[slices % open.length]
 }
