@@ -38,19 +38,19 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => { setImmediate(re
  * that the server has exited. So its parts are loaded one a turn; in a bundle, where there is nothing
  * to resolve, the one import does it all.
  */
-const loadWaitOn = async (over: () => boolean): Promise<WaitOn> => {
+const loadWaitOn = async (over: () => boolean): Promise<WaitOn | undefined> => {
   try {
     const from = createRequire(createRequire(import.meta.url).resolve('wait-on'))
     for (const part of ['rxjs', 'lodash/fp', 'joi', 'axios']) {
       await nextTurn()
-      if (over()) break
+      if (over()) return undefined
       from(part)
     }
   } catch {
     // Bundled, or laid out otherwise: then in one go.
   }
   await nextTurn()
-  return (await import('wait-on')).default
+  return over() ? undefined : (await import('wait-on')).default
 }
 
 /** Whether a connection to this URL would be accepted; of a Unix socket the check itself tells as much. */
@@ -76,8 +76,8 @@ export const waitUntilReady = async (
     await Promise.race([end, new Promise((resolve) => { timer = setTimeout(resolve, ms) })])
     clearTimeout(timer)
   }
-  let loading: Promise<WaitOn> | undefined
-  const load = (): Promise<WaitOn> => {
+  let loading: Promise<WaitOn | undefined> | undefined
+  const load = (): Promise<WaitOn | undefined> => {
     loading ??= loadWaitOn(() => ended)
     loading.catch(() => {})
     return loading
@@ -99,10 +99,10 @@ export const waitUntilReady = async (
     const first = loading === undefined ? await check(candidate) : undefined
     if (first?.healthy) return first
     if (ended) break
-    const waitOn = await load()
+    const waitOn = await Promise.race([load(), end])
     // Looked at again: while wait-on was loading, the address that comes first may have begun to listen, too.
     const url = await nextCandidate(urls, slices)
-    if (ended) break
+    if (ended || !waitOn) break
     if (url === undefined) continue
     const patience = Math.min(timeout, SLICE)
     // A young launch is asked more often, and settles at the pace that was asked for.
