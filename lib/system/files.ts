@@ -178,16 +178,19 @@ export const remove = (path: string): boolean => {
   }
 }
 
+/** How often a folder is made whose parent others remove as often, since the last one out takes an empty one with it. */
+const TRIES = 20
+
 /** Makes the folder and what is missing above it, each 0700. */
-export const makeFolder = (folder: string, aboveIsThere = false): void => {
+export const makeFolder = (folder: string, tries = TRIES): void => {
   try {
     mkdirSync(folder, 0o700)
     chmodSync(folder, 0o700)
   } catch (error) {
-    // Once: what is above may be a symbolic link to nowhere, which is there and is no folder.
-    if (codeOf(error) === 'ENOENT' && !aboveIsThere && dirname(folder) !== folder) {
-      makeFolder(dirname(folder))
-      return makeFolder(folder, true)
+    // Not for ever: what is above may be a symbolic link to nowhere, which is there and is no folder.
+    if (codeOf(error) === 'ENOENT' && tries > 0 && dirname(folder) !== folder) {
+      makeFolder(dirname(folder), tries - 1)
+      return makeFolder(folder, tries - 1)
     }
     if (codeOf(error) !== 'EEXIST') throw unusable(folder, 'cannot be made', error)
   }

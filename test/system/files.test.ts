@@ -3,14 +3,14 @@
  * a file. What root may do and others may not differs, so a file of another user is one that is given
  * away where that is possible, and one of the system's where it is not.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, chmodSync, chownSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import * as files from '../../lib/system/files.js'
-import { library, run } from '../child.js'
+import { bareEnv, library, run } from '../child.js'
 import { tempFolder } from '../temp-folder.js'
 import { until } from '../until.js'
 
@@ -297,4 +297,19 @@ t.test('a watched folder that goes away throws nowhere, and a watcher holds no p
     rmdirSync(folder)
     setTimeout(() => console.log('alive'), 20)`
   t.match(await run(t, process.execPath, ['--input-type=module', '--eval', text, folder, library('system/files.js')]), { code: 0, stdout: 'alive\n', stderr: '' })
+})
+
+t.test('a folder is made although others keep removing the one above it', async (t) => {
+  const above = join(tempFolder(t), 'above')
+  const remover = spawn(process.execPath, ['--eval', `
+    const { rmdirSync } = require('node:fs')
+    console.log('removes')
+    for (;;) try { rmdirSync(process.argv[1] + '/host'); rmdirSync(process.argv[1]) } catch {}`, above], { stdio: ['ignore', 'pipe', 'inherit'], env: bareEnv() })
+  t.teardown(async () => {
+    remover.kill('SIGKILL')
+    await once(remover, 'exit')
+  })
+  await once(remover.stdout, 'data')
+  for (let time = 0; time < 2000; time++) files.makeFolder(join(above, 'host'))
+  t.pass('2,000 times')
 })
