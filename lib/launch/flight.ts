@@ -7,7 +7,6 @@ import { Deadline } from '../deadline.js'
 import { aborted, OneServerError, startTimeout } from '../errors.js'
 import type { System } from '../system/system.js'
 import type { Context } from './context.js'
-import { identityOf } from './identity.js'
 import type { ServerInfo } from './server-info.js'
 
 interface Flight {
@@ -30,8 +29,9 @@ const flightsOf = (system: System): Map<string, Flight> => {
 const ANOTHERS_PATIENCE: readonly string[] = ['START_TIMEOUT', 'LOCK_TIMEOUT', 'SERVER_UNHEALTHY', 'ABORTED']
 
 /** Who means another server than the one that is on its way must find that out. */
-const keyOf = ({ paths, settings }: Context): string =>
-  JSON.stringify([paths.pidFile, identityOf(settings), settings.given.has('cwd'), settings.onMismatch])
+const keyOf = ({ paths, settings: { command, serverScript, given, cwd, env, version, onMismatch } }: Context): string =>
+  // As entries, since a variable that is to be removed would be dropped from an object.
+  JSON.stringify([paths.pidFile, command, serverScript, given.has('cwd'), cwd, Object.entries(env), version, onMismatch])
 
 const begin = (context: Context, deadline: Deadline, ensure: (deadline: Deadline) => Promise<ServerInfo>): Flight => {
   const { system } = context

@@ -122,32 +122,29 @@ t.test('a proxy in the environment is not asked', async (t) => {
   t.equal(stdout, `${url}\n`)
 })
 
-t.test('what is over before the first answer loads no wait-on', async (t) => {
+/** A process that waits for a server which never answers, until it has been asked; `then` is run in it once the wait is over. */
+const overWhileAsked = async (t: Test, then: string) => {
   let asked = 0
   const url = `http://127.0.0.1:${await serve(t, () => { asked++ })}/`
-  const { child, line } = startModule(t, `
+  const speaking = startModule(t, `
     import { createRequire } from 'node:module'
     import { waitUntilReady } from '${library('health/wait-until-ready.js')}'
     const over = new Promise((resolve) => { process.stdin.once('data', resolve) })
     await waitUntilReady({ urls: ['${url}'], headers: {} }, 200, 5000, over)
     process.stdin.destroy()
-    console.log(Object.keys(createRequire('/').cache).filter((file) => /wait-on|axios|rxjs|joi/.test(file)).length)`)
+    ${then}`)
   await until(() => asked > 0, 'the first request')
-  child.stdin!.write('\n')
+  speaking.child.stdin!.write('\n')
+  return speaking
+}
+
+t.test('what is over before the first answer loads no wait-on', async (t) => {
+  const { line } = await overWhileAsked(t, "console.log(Object.keys(createRequire('/').cache).filter((file) => /wait-on|axios|rxjs|joi/.test(file)).length)")
   t.equal(await line(), '0')
 })
 
 t.test('once it has settled it holds no process, whatever it still had under way', async (t) => {
-  let asked = 0
-  const url = `http://127.0.0.1:${await serve(t, () => { asked++ })}/`
-  const { child, line } = startModule(t, `
-    import { waitUntilReady } from '${library('health/wait-until-ready.js')}'
-    const over = new Promise((resolve) => { process.stdin.once('data', resolve) })
-    await waitUntilReady({ urls: ['${url}'], headers: {} }, 200, 5000, over)
-    process.stdin.destroy()
-    console.log('settled')`)
-  await until(() => asked > 0, 'the first request')
-  child.stdin!.write('\n')
+  const { child, line } = await overWhileAsked(t, "console.log('settled')")
   t.equal(await line(), 'settled')
   await until(() => child.exitCode !== null, 'the process to end', 1500)
 })
