@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { ClientProcessManager, type ClientProcessManagerOptions, type OneServerError, type ServerInfo } from '../lib/index.js'
+import { entriesOf, type Entry } from './ledger.js'
 import { tempFolder } from './temp-folder.js'
 import { until } from './until.js'
 
@@ -21,16 +22,6 @@ export const fixture = (name: string): string => fileURLToPath(new URL(`../../fi
 
 /** Long enough for 32 clients on a busy machine; a story that is about a timeout gives its own. */
 const PATIENCE = 30_000
-
-/** One line of a ledger. */
-export interface Entry {
-  readonly event: 'start' | 'stop' | 'child-start' | 'child-stop'
-  readonly pid: number
-  readonly launchId: string
-  readonly port: number
-  readonly at: number
-  readonly exitCode?: number
-}
 
 /** Where one server of a story lives. What is left of it at the end of the test is ended. */
 export interface Place {
@@ -125,9 +116,6 @@ export const place = (t: Pick<Test, 'teardown'>, folder: string = tempFolder(t))
   const deaths = new Map<number, number>()
   const put = new Set(existsSync(folder) ? readdirSync(folder) : [])
 
-  const entries = (): Entry[] =>
-    (existsSync(ledgerFile) ? readFileSync(ledgerFile, 'utf8') : '').split('\n').filter(Boolean).map((line) => JSON.parse(line) as Entry)
-
   const here: Place = {
     folder, pidFile, logFile: join(folder, 's.log'),
     env: { ...bareEnvironment(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), ONE_SERVER_LIB: new URL('../lib/index.js', import.meta.url).href },
@@ -136,8 +124,8 @@ export const place = (t: Pick<Test, 'teardown'>, folder: string = tempFolder(t))
       port: 'auto', onMismatch: 'reuse', startupTimeout: PATIENCE, stopTimeout: 2000, inheritEnv: ['PATH'], ...more, env: { LEDGER: ledgerFile, ...env },
     }),
     manager: (server, more) => new ClientProcessManager(here.options(server, more)),
-    ledger: entries,
-    starts: () => entries().filter(({ event }) => event === 'start'),
+    ledger: () => entriesOf(ledgerFile),
+    starts: () => here.ledger().filter(({ event }) => event === 'start'),
     alive: () => processesWith(mark),
     only: async (pid) => { await until(() => here.alive().join() === String(pid), `PID ${pid} alone to live, and not ${here.alive().join(', ')}`) },
     left: () => namesBelow(folder).filter((name) => !put.has(name) && name !== 'ledger' && !/\.log(\.prev)?$/.test(name)),
@@ -150,7 +138,7 @@ export const place = (t: Pick<Test, 'teardown'>, folder: string = tempFolder(t))
       t.same({ files: here.left(), processes: here.alive() }, { files: [], processes: [] }, what)
     },
     oneAtATime: (t, what = 'never two servers at once') => {
-      const all = entries().toSorted((one, other) => one.at - other.at)
+      const all = here.ledger().toSorted((one, other) => one.at - other.at)
       const running = new Map<number, Entry>()
       const overlaps: string[] = []
       for (const entry of all) {

@@ -24,7 +24,8 @@ const blocks: Block[] = README.split(/^## /m).slice(1).flatMap((section) =>
   [...section.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ section: section.split('\n', 1)[0]!, language: language!, text: text! })))
 
 const folder = tempFolder(t)
-const env = { ...bareEnv(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), PATH: `${join(folder, 'node_modules/.bin')}:${process.env['PATH']}` }
+// What npm has to say of itself, of the settings of a CI machine for example, is none of ours.
+const env = { ...bareEnv(), npm_config_loglevel: 'error', HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), PATH: `${join(folder, 'node_modules/.bin')}:${process.env['PATH']}` }
 
 const sh = (command: string, more: Record<string, string> = {}) => spawnSync('/bin/sh', ['-c', command], { cwd: folder, env: { ...env, ...more }, encoding: 'utf8', input: '' })
 

@@ -1,18 +1,14 @@
 /** A launch as far as the kernel sees it: a leader with a process group of its own, and the launch id in the environment. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { lookAt } from '../../lib/system/process-table.js'
 import { judge, type Leader, type ProcessId } from '../../lib/system/system.js'
 import { bareEnv, fixture, start } from '../child.js'
+import { entriesOf } from '../ledger.js'
 import { tempFolder } from '../temp-folder.js'
 import { until } from '../until.js'
-
-export interface Started {
-  readonly event: string
-  readonly pid: number
-}
 
 export const identify = (pid: number): ProcessId => {
   const look = lookAt(pid)
@@ -40,7 +36,7 @@ export const startFixture = async (t: Test, name: string, { processes = 1, serve
     detached: true, env: { ...bareEnv(), PORT: '0', LEDGER: ledger, ONE_SERVER_LAUNCH_ID: id, ...env },
   })
   const leader = lead(child.pid!)
-  const started = (): Started[] => (existsSync(ledger) ? readFileSync(ledger, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Started) : []).filter(({ event }) => event.endsWith('start'))
+  const started = () => entriesOf(ledger).filter(({ event }) => event.endsWith('start'))
   await until(() => started().length >= processes, `${processes} processes of ${name}`)
   const others = started().filter(({ pid }) => pid !== leader.pid).map(({ pid }) => endWith(t, identify(pid)))
   if (serves) await until(() => readFileSync(log, 'utf8').includes('listening on'), `${name} to listen`)
