@@ -1,14 +1,16 @@
 /**
  * Two containers over one home folder: a PID means something only where it was given, so each has its
- * own server, and neither judges, stops or deletes what belongs to the other.
+ * own server, and neither judges, stops or deletes what belongs to the other. And a container whose first
+ * process waits for nobody.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import { bareEnv, library } from '../child.js'
-import { place, type Place } from '../clients.js'
+import { place, stateOf, type Place } from '../clients.js'
+import { until } from '../until.js'
 
 /** PID, network and mount namespaces of their own, /proc of the first, a loopback interface of the second. */
 const UNSHARE = ['unshare', '--pid', '--fork', '--mount-proc', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh']
@@ -50,6 +52,12 @@ const container = (t: Test, here: Place) => {
 const hosts = (here: Place): string[] => readdirSync(`${here.pidFile}.d`)
 const claims = (here: Place): string[] => hosts(here).flatMap((host) => readdirSync(`${here.pidFile}.d/${host}`)).filter((name) => name.endsWith('.claim'))
 
+/** The server, once its keeper has gone. */
+const alone = async (here: Place): Promise<number[]> => {
+  await until(() => here.alive().length === 1, 'one process to live')
+  return here.alive()
+}
+
 t.test('two containers that share a home folder each have their own server', { skip: reason() }, async (t) => {
   const here = place(t)
   const [one, other] = [container(t, here), container(t, here)]
@@ -68,6 +76,20 @@ t.test('two containers that share a home folder each have their own server', { s
   here.nothingLeft(t)
 })
 
+t.test('where nobody waits for orphans, as when Node is the first process of a container, a zombie counts as gone', { skip: reason() }, async (t) => {
+  const here = place(t)
+  const call = container(t, here)
+  t.match(await call('ensureServerRunning'), { started: true })
+  const [first = 0] = await alone(here)
+  await here.kill(first)
+  t.equal(stateOf(first), 'Z')
+  t.match(await call('ensureServerRunning'), { started: true, pid: here.starts().at(-1)!.pid })
+  const [second = 0] = await alone(here)
+  t.equal(await call('stopServer'), true)
+  t.equal(stateOf(second), 'Z', 'stop returns although it stays one')
+  here.nothingLeft(t)
+})
+
 t.test('a record of before a reboot is dead, and the claims of that boot are left alone', async (t) => {
   const here = place(t)
   const manager = here.manager('healthy')
@@ -81,7 +103,6 @@ t.test('a record of before a reboot is dead, and the claims of that boot are lef
 
   // As if this boot, with the same PIDs, had been another one.
   const before = `${'0'.repeat(16)}${host.slice(16)}`
-  const { mkdirSync } = await import('node:fs')
   mkdirSync(`${folder}/${before}`, { recursive: true, mode: 0o700 })
   writeFileSync(`${folder}/${before}/${claim}`, body, { mode: 0o600 })
   writeFileSync(here.pidFile, record.replaceAll(host, before).replaceAll(String(pid), String(process.pid)), { mode: 0o600 })

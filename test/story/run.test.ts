@@ -81,7 +81,8 @@ for (const [signal, code] of [['INT', 42], ['TERM', 43]] as const) {
     const { stdout, stderr } = await ended
     const last = now()
     t.same(lines(stdout).filter((line) => /(INT|TERM) \d$/.test(line)).map((line) => line.slice(-(signal.length + 2))).toSorted(), [1, 2].map((number) => `${signal} ${number}`), 'each was told once')
-    t.same([...(stdout + stderr).matchAll(/\[.*: job\d\] Error (\d+)/g)].map((match) => Number(match[1])), [code, code])
+    // Not how often: when both end at once on a Ctrl-C, make itself may miss one ("wait: No child processes").
+    t.same([...new Set([...(stdout + stderr).matchAll(/\[.*: job\d\] Error (\d+)/g)].map((match) => Number(match[1])))], [code])
     await goesWith(t, here, last)
   })
 }
