@@ -66,6 +66,8 @@ export const useReady = async (context: Context, deadline: Deadline, stake: Stak
   const { record } = pidFile
   const url = await readyUrl(context, living.id)
   const answer = await check(context, record, url)
-  if (!answer.healthy || judge(living.leader, await system.look(living.leader.pid)) !== 'alive') return undefined
+  if (!answer.healthy) return undefined
+  // An answer with its launch id was its own; any other may be a stranger's that took the port of a server that has died since.
+  if (answer.launch !== living.id && judge(living.leader, await system.look(living.leader.pid)) !== 'alive') return undefined
   return reused(context, record, answer.url)
 }

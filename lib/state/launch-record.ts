@@ -102,8 +102,17 @@ const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   stopSignal: isSignal, stopTimeout: duration, idleTimeout: duration, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', identity, configured,
 }
 
-/** `cut-short`: begins as ours and does not end. `foreign`: something else. */
-export const parseRecord = (line: string): LaunchRecord | 'newer' | 'cut-short' | 'foreign' => {
+export type Parsed = LaunchRecord | 'newer' | 'cut-short' | 'foreign'
+
+let last: { readonly line: string; readonly parsed: Parsed } | undefined
+
+/** `cut-short`: begins as ours and does not end. `foreign`: something else. The last answer is kept: a process that calls often reads the same. */
+export const parseRecord = (line: string): Parsed => {
+  if (last?.line !== line) last = { line, parsed: parse(line) }
+  return last.parsed
+}
+
+const parse = (line: string): Parsed => {
   let value: unknown
   try {
     value = JSON.parse(line)
