@@ -2,9 +2,9 @@
  * The cases of the bench: what a client waits for in each, the floor under it, and the target. Sides alternate,
  * round by round, so that whatever else the machine does meets all of them alike.
  */
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { dirname } from 'node:path'
+import { entriesOf } from '../ledger.js'
 import { median, recovery } from '../recovery.js'
 import { round } from '../soak/series.js'
 import { until } from '../until.js'
@@ -49,6 +49,13 @@ const alternate = async (sides: readonly Side[], rounds: number): Promise<Sample
     }
   }
   return samples
+}
+
+/** What is measured without a floor of its own, once a round. */
+const each = async <Result>(rounds: number, measure: (done: number) => Promise<Result>): Promise<Result[]> => {
+  const results: Result[] = []
+  for (let done = 0; done < rounds; done++) results.push(await measure(done))
+  return results
 }
 
 const split = (samples: Samples, pick: (sample: Sample) => number | undefined): Pick<Verdict, 'floor' | 'ours' | 'others'> => {
@@ -160,15 +167,11 @@ const importing: Case = {
 const stopping: Case = {
   name: 'stop', rounds: 10,
   async run(bench, rounds) {
-    const after: number[] = []
-    for (let done = 0; done < rounds; done++) {
-      after.push(await onGround(0, (ground) => withOurs(bench, ground, async (env, manager) => {
-        await manager.ensureServerRunning()
-        const returned = Number((await live([bench.node, program('stop')], env)).output)
-        const exit = readFileSync(ground.env.LEDGER!, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { event: string; at: number }).find(({ event }) => event === 'stop')
-        return returned - exit!.at
-      })))
-    }
+    const after = await each(rounds, () => onGround(0, (ground) => withOurs(bench, ground, async (env, manager) => {
+      await manager.ensureServerRunning()
+      const returned = Number((await live([bench.node, program('stop')], env)).output)
+      return returned - entriesOf(ground.env.LEDGER!).find(({ event }) => event === 'stop')!.at
+    })))
     return [{ what: "stop: return after the server's own exit", ours: after, others: new Map(), as: 'ms', target: 20 }]
   },
 }
@@ -176,8 +179,7 @@ const stopping: Case = {
 const recovering: Case = {
   name: 'recovery', rounds: 10,
   async run(_, rounds) {
-    const pairs = []
-    for (let done = 0; done < rounds; done++) pairs.push(await round((t) => recovery(t, done, false)))
+    const pairs = await each(rounds, (done) => round((t) => recovery(t, done, false)))
     return [{
       what: 'recovery: launcher killed while it held the lock, beside a cold start', floor: pairs.map(({ cold: ms }) => ms), ours: pairs.map(({ recovered }) => recovered),
       others: new Map(), as: 'ms more', target: 300,
@@ -188,16 +190,13 @@ const recovering: Case = {
 const waiting: Case = {
   name: 'waiting', rounds: 1,
   async run(bench, rounds) {
-    const shares: number[] = []
-    for (let done = 0; done < rounds; done++) {
-      shares.push(await onGround(10_000, (ground) => withOurs(bench, ground, async (env, manager) => {
-        const launcher = manager.ensureServerRunning()
-        await until(() => { try { return readFileSync(ground.env.LEDGER!, 'utf8') } catch { return '' } }, 'the server to begin')
-        const [cpu, ms] = (await live([bench.node, program('follow')], env)).output.split(' ').map(Number)
-        await launcher
-        return (cpu! / ms!) * 100
-      })))
-    }
+    const shares = await each(rounds, () => onGround(10_000, (ground) => withOurs(bench, ground, async (env, manager) => {
+      const launcher = manager.ensureServerRunning()
+      await until(() => entriesOf(ground.env.LEDGER!).length > 0, 'the server to begin')
+      const [cpu, ms] = (await live([bench.node, program('follow')], env)).output.split(' ').map(Number)
+      await launcher
+      return (cpu! / ms!) * 100
+    })))
     return [{ what: 'waiting: a follower while the server boots for 10 s', ours: shares, others: new Map(), as: '% of a core', target: 1 }]
   },
 }

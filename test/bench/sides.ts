@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import getPort from 'get-port'
 import { ClientProcessManager, type ClientProcessManagerOptions } from '../../lib/index.js'
 import { bareEnv, fixture } from '../child.js'
+import { entriesOf } from '../ledger.js'
 import { until } from '../until.js'
 import { program, type Environment } from './processes.js'
 
@@ -46,13 +47,7 @@ export const onGround = async <Result>(boot: Boot, work: (ground: Ground) => Pro
 }
 
 /** PIDs of the servers that started here, as they say themselves. */
-const startedOn = ({ env }: Ground): number[] => {
-  try {
-    return readFileSync(env.LEDGER!, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { event: string; pid: number }).flatMap(({ event, pid }) => (event === 'start' ? [pid] : []))
-  } catch {
-    return []
-  }
-}
+const startedOn = ({ env }: Ground): number[] => entriesOf(env.LEDGER!).filter(({ event }) => event === 'start').map(({ pid }) => pid)
 
 const lives = (pid: number): boolean => {
   try {
