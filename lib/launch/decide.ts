@@ -96,10 +96,9 @@ export const cleanUp = async (context: Context, { over, pidFile }: Survey, began
 
 /** One turn at the lock. `lost` are the ports that launches of this call have lost, `stake` keeps what is launched from being idle. */
 export const decide = async (context: Context, began: number, lost: ReadonlySet<number>, stake: Stake): Promise<Decision> => {
-  const first = await survey(context, began)
-  const isReplaced = first.living !== undefined && (await isToBeReplaced(context, first.living, first))
-  if (isReplaced) await makeRoom(context, first.living!)
-  const seen = isReplaced ? await survey(context, began) : first
+  let seen = await survey(context, began)
+  // More than once where two hold the lock, because one of them was frozen in it.
+  for (; seen.living !== undefined && (await isToBeReplaced(context, seen.living, seen)); seen = await survey(context, began)) await makeRoom(context, seen.living)
   if (seen.failed !== undefined && seen.living === undefined) return { kind: 'failed', error: seen.failed }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
   if (seen.pidFile.kind === 'record' && (await restoreClaim(context, seen.pidFile.record)) !== 'over') return { kind: 'withdrawn' }

@@ -53,7 +53,7 @@ const LONGEST = 20_000
 /** Until every client has gone on as far as it can: a tick comes after all promise jobs. */
 const nextTurn = (): Promise<void> => new Promise((resolve) => { process.nextTick(resolve) })
 
-const OPTIONS: ClientProcessManagerOptions = { pidFile: PID_FILE, port: 'auto', startupTimeout: 2000, healthCheckInterval: 200, stopTimeout: 500 }
+export const OPTIONS: ClientProcessManagerOptions = { pidFile: PID_FILE, port: 'auto', startupTimeout: 2000, healthCheckInterval: 200, stopTimeout: 500 }
 
 interface Client {
   readonly actor: Actor

@@ -1,12 +1,13 @@
 /**
  * Promises 1, 3 and 4 over every order that fits into a few seconds; `npm run soak` goes through the
- * rest. The lock grants itself to everybody here.
+ * rest. The lock grants itself to everybody here, unless said.
  */
 import t, { type Test } from 'tap'
 import { endingPlan, waiter, waiterThatLooksFirst } from './ending.js'
 import { exploreAll, exploreRandom, replaySeed, type Explored } from './explore.js'
 import { exploreHostileStates } from './hostile.js'
 import { anyHolder, anyHolders, holder, leasePlan, returningHolder, stopper, unattendedPlan, userWithoutLease } from './leases.js'
+import { anyVersions, newer, older, replacingPlan } from './replacing.js'
 import { anyActs, ensure, FAULTS, stopServer } from './series.js'
 
 /** A failing order as a person needs it: what broke, how to replay it, and what happened. */
@@ -58,6 +59,12 @@ t.test('whoever ends a server is killed, and nobody comes afterwards: the watche
 
 t.test('2 to 5 holders in random orders, beside an explicit start or a stop that spares holders, with kills and freezes of clients and watches', async (t) => {
   holds(t, await exploreRandom(anyHolders, 1, 300))
+})
+
+t.test('clients of two versions, every order with one preemption or one fault, and random ones, at a lock that keeps order', async (t) => {
+  holds(t, await exploreAll(replacingPlan([older, newer]), { preemptions: 1, faults: 0, kinds: [] }))
+  holds(t, await exploreAll(replacingPlan([older, newer]), { preemptions: 0, faults: 1, kinds: FAULTS }))
+  holds(t, await exploreRandom(anyVersions, 1, 300))
 })
 
 t.test('the checker can fail: whoever uses the server without a lease may lose it', async (t) => {

@@ -9,7 +9,7 @@
 import { hash } from 'node:crypto'
 import { basename, dirname } from 'node:path'
 import { stateUnusable } from '../../lib/errors.js'
-import type { Exit, FileLock, GatedChild, HealthPlan, Kin, Leader, Listener, Probe, ProcessId, ProcessLook, SpawnPlan, System, WatchPlan } from '../../lib/system/system.js'
+import type { Exit, FileLock, GatedChild, HealthPlan, HeldLock, Kin, Leader, Listener, Probe, ProcessId, ProcessLook, SpawnPlan, System, WatchPlan } from '../../lib/system/system.js'
 
 export const PID_FILE = '/home/user/server.pid'
 const HOST = 'host'
@@ -95,6 +95,8 @@ export interface WorldOptions {
   readonly deafClients?: readonly string[]
   /** Steps take no time, so that it does not matter to the clock in which order they were done. */
   readonly timeless?: boolean
+  /** The lock keeps order, as it does on a real machine. Else it grants itself to everybody: it must not be what keeps promise 1. */
+  readonly withLock?: boolean
   /** Breaks step 5 on purpose: the listing after a client's own claim shows that claim alone. */
   readonly withoutSecondListing?: boolean
 }
@@ -389,6 +391,16 @@ export class World {
       }
     }
 
+    /** As the real one judges a lock: by the notes of those who are at it, of whom the dead and the stopped do not count. */
+    const lock = (): HeldLock | undefined => {
+      const isAtWork = (pid: number): boolean => world.actors.some((other) => other.pid === pid && !other.crashed && !other.frozen)
+      const notes = [...world.files.keys()].flatMap((path) => /\.(\d+)\.\d+\.locking$/.exec(path)?.[1] ?? [])
+      if (!world.folders.has(HOST_FOLDER) || notes.some((pid) => isAtWork(Number(pid)))) return undefined
+      const note = `${HOST_FOLDER}/${(actor.pid * 10_000 + ++actor.ids).toString(16).padStart(16, '0')}.${actor.pid}.${actor.pid * 7}.locking`
+      world.#write(note, '')
+      return { release: () => step('releases the lock', () => { world.#remove(note) }) }
+    }
+
     return {
       self: { pid: actor.pid, start: String(actor.pid * 7) },
       now: () => world.clock,
@@ -490,8 +502,7 @@ export class World {
         }
         return undefined
       },
-      // The lock grants itself to everybody: it must not be what keeps promise 1.
-      fileLock: (): FileLock => ({ try: () => atOnce(() => ({ release: async () => {} })) }),
+      fileLock: (): FileLock => ({ try: () => (world.options.withLock ? step('tries the lock', lock) : atOnce(() => ({ release: async () => {} }))) }),
     }
   }
 }

@@ -4,6 +4,7 @@ import { exploreAll, exploreRandom, type Bounds, type Explored } from '../simula
 import { anyHolders, holder, leasePlan, returningHolder } from '../simulation/leases.js'
 import type { RunPlan } from '../simulation/schedule.js'
 import { exploreHostileStates } from '../simulation/hostile.js'
+import { anyVersions, newer, older, replacingPlan } from '../simulation/replacing.js'
 import { anyActs, ensure, FAULTS, stopServer } from '../simulation/series.js'
 import type { Outcome, Series } from './series.js'
 
@@ -33,6 +34,11 @@ export const randomHolders: Series = {
   run: async (rounds) => outcomeOf(await exploreRandom(anyHolders, 1, rounds, 3)),
 }
 
+export const randomVersions: Series = {
+  name: 'simulated: 2 to 5 clients of two versions, random orders and faults', rounds: 50_000,
+  run: async (rounds) => outcomeOf(await exploreRandom(anyVersions, 1, rounds, 3)),
+}
+
 const exhaustive = (name: string, plan: () => RunPlan, bounds: Bounds): Series => ({
   name: `simulated: ${name}`, rounds: Number.POSITIVE_INFINITY,
   run: async (rounds) => outcomeOf(await exploreAll(plan(), { ...bounds, most: rounds })),
@@ -56,5 +62,6 @@ export const everyOrder: readonly Series[] = [
   exhaustive('a client and a stop, up to 2 preemptions and 1 fault', () => ({ acts: [ensure, stopServer] }), { preemptions: 2, faults: 1, kinds: FAULTS }),
   exhaustive('2 holders of leases, up to 2 preemptions', () => leasePlan([holder, holder]), { preemptions: 2, faults: 0, kinds: [] }),
   exhaustive('2 returning holders, 1 preemption and one killed', () => leasePlan([returningHolder, holder]), { preemptions: 1, faults: 1, kinds: ['crash'] }),
+  exhaustive('an older and a newer version, up to 2 preemptions and one killed or frozen', () => replacingPlan([older, newer]), { preemptions: 2, faults: 1, kinds: ['crash', 'freeze'] }),
   exhaustive('2 waiters, 2 reapers, up to 2 preemptions', () => endingPlan([waiter, waiter], 2), { preemptions: 2, faults: 0, kinds: [] }),
 ]
