@@ -7,9 +7,9 @@
  *
  *     node lib/bundle.mjs dist     makes dist/package and dist/schema.json from dist/lib
  */
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
@@ -141,6 +141,16 @@ await build({ ...esm, entryPoints: { cli: join(lib, 'cli/bin.js') }, outdir: joi
 await beside(commands, [shared(names), builtins])
 
 copyFileSync(join(lib, 'session-server.js'), join(out, 'session-server.js'))
+
+/** The types that the public ones are made of, and no others. */
+const declare = (file) => {
+  const target = join(out, 'types', relative(lib, file))
+  if (existsSync(target)) return
+  mkdirSync(dirname(target), { recursive: true })
+  copyFileSync(file, target)
+  for (const [, from] of readFileSync(file, 'utf8').matchAll(/ from '(\.[^']+)\.js'/g)) declare(resolve(dirname(file), `${from}.d.ts`))
+}
+declare(join(lib, 'index.d.ts'))
 
 const { schema } = await import(pathToFileURL(join(lib, 'config/schema.js')).href)
 writeFileSync(resolve(dist, 'schema.json'), `${JSON.stringify(schema(), undefined, 2)}\n`)

@@ -14,7 +14,7 @@ import type { System } from './system/system.js'
 
 /** Options of one call. */
 export interface CallOptions {
-  /** Ends every wait of the call; it then rejects with ABORTED. A server that was started stays. */
+  /** Ends the waits of the call; it then rejects with ABORTED. A single health check is not cut short (`healthTimeout`), and a server that was started stays. */
   signal?: AbortSignal
 }
 
@@ -37,9 +37,14 @@ export class ClientProcessManager {
 
   /**
    * @param options What the server is and where it is found; see {@link ClientProcessManagerOptions}.
-   * @param system The machine; the simulation hands in another one. Not part of the public interface.
    * @throws OneServerError `INVALID_OPTION`
    */
+  constructor(options?: ClientProcessManagerOptions)
+  /**
+   * @internal
+   * @param system The machine; the simulation hands in another one.
+   */
+  constructor(options?: ClientProcessManagerOptions & Configured, system?: System)
   constructor(options: ClientProcessManagerOptions & Configured = {}, system: System = nodeSystem) {
     this.#settings = settle(options)
     this.#system = system
@@ -51,8 +56,8 @@ export class ClientProcessManager {
    *
    * @returns The server. `started` is true for the one call that launched it.
    * @throws OneServerError `START_TIMEOUT`, `SERVER_EXITED`, `PORT_IN_USE` or `COMMAND_NOT_FOUND` when it could not be started,
-   * `SERVER_UNHEALTHY` when it runs and does not answer, `STOPPED` when it was stopped while this call waited,
-   * `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`, `INVALID_OPTION` (from within the server itself), `ABORTED`.
+   * `SERVER_UNHEALTHY` when it runs and does not answer, `CONFIG_MISMATCH` when it is not the one that this call means,
+   * `STOPPED` when it was stopped while this call waited, `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`, `INVALID_OPTION` (from within the server itself), `ABORTED`.
    */
   async ensureServerRunning({ signal }: CallOptions = {}): Promise<ServerInfo> {
     const context = this.#context()
@@ -69,10 +74,15 @@ export class ClientProcessManager {
    *
    * A lease is on one launch: when the server dies or is stopped, it holds nothing any more.
    *
-   * @param call `command` is what `status()` says that the holder is, this process's own command line unless told
-   * otherwise: the command line tool holds leases for others. Not part of the public interface.
    * @throws OneServerError as {@link ensureServerRunning}; `PORT_IN_USE` for a server that one-server did not start.
    */
+  async acquire(call?: CallOptions): Promise<Lease>
+  /**
+   * @internal
+   * @param call `command` is what `status()` says that the holder is, this process's own command line unless told
+   * otherwise: the command line tool holds leases for others.
+   */
+  async acquire(call?: CallOptions & { command?: string }): Promise<Lease>
   async acquire({ signal, command = process.argv.slice(1).join(' ') }: CallOptions & { command?: string } = {}): Promise<Lease> {
     const context = this.#context()
     const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
@@ -95,7 +105,8 @@ export class ClientProcessManager {
    * Starts the server when there is none, and does not wait until it is ready.
    *
    * @returns The PID of the server, also when it ran already; undefined for an adopted one that cannot be seen.
-   * @throws OneServerError as {@link ensureServerRunning}, of what happens before the server runs
+   * @throws OneServerError `COMMAND_NOT_FOUND`, `PORT_IN_USE`, `CONFIG_MISMATCH`, `STOPPED`, `START_TIMEOUT` (each launch that was seen was
+   * withdrawn or ended), `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`, `INVALID_OPTION` (from within the server itself), `ABORTED`
    */
   async startServer({ signal }: CallOptions = {}): Promise<number | undefined> {
     const context = this.#context()
@@ -108,7 +119,8 @@ export class ClientProcessManager {
    * descendants that left it. An adopted server is left alone.
    *
    * @returns true when a server was running and has exited; false when there was none to stop, or with `ifIdle` somebody uses it.
-   * @throws OneServerError `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`, `ABORTED` (while it waits for its turn)
+   * @throws OneServerError `SERVER_UNHEALTHY` (it does not end, even by SIGKILL), `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`,
+   * `INVALID_OPTION` (from within the server itself), `ABORTED` (while it waits for its turn)
    */
   async stopServer({ signal, ifIdle = false }: StopOptions = {}): Promise<boolean> {
     const context = this.#context()

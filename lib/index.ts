@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** The public surface: re-exports only, imported by nobody in here. */
 export { ClientProcessManager, type CallOptions, type StopOptions } from './client-process-manager.js'
 export { OneServerError, type OneServerErrorCode, type OneServerErrorData } from './errors.js'

@@ -37,7 +37,7 @@ export const resolvePidFile = (pidFile: string, realpath: (path: string) => stri
 /** Home of the user as the environment tells it; nothing is looked up, so that one name means one server. */
 const home = (env: NodeJS.ProcessEnv): string => env['HOME'] || env['USERPROFILE'] || '.'
 
-export const defaultPidFile = (env: NodeJS.ProcessEnv): string => join(home(env) === '.' ? process.cwd() : home(env), '.omega-session-server.pid')
+export const defaultPidFile = (env: NodeJS.ProcessEnv): string => join(home(env), '.omega-session-server.pid')
 
 /**
  * The folder of named servers. Never XDG_RUNTIME_DIR or TMPDIR: they differ between a desktop

@@ -1,6 +1,6 @@
 /** What people install: the packed package, in an empty folder, by import, by require and by its command. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -19,7 +19,7 @@ t.test('the packed package works in an empty folder', (t) => {
   const folder = tempFolder(t)
   const [packed] = JSON.parse(run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], ROOT)) as [{ filename: string; files: { path: string }[] }]
   const paths = packed.files.map(({ path }) => path)
-  t.same(paths.filter((path) => !/^(dist\/package\/|dist\/lib\/.*\.d\.ts$|dist\/schema\.json$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path)), [], 'nothing else is packed')
+  t.same(paths.filter((path) => !/^(dist\/package\/|dist\/schema\.json$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path)), [], 'nothing else is packed')
 
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, packed.filename)], folder)
@@ -64,6 +64,25 @@ t.test('the packed package works in an empty folder', (t) => {
     const bin = join(folder, 'node_modules', '.bin', 'one-server')
     t.match(run(bin, ['start', 'packed', '--port', 'auto'], folder, home), /^http:\/\/127\.0\.0\.1:\d+\n$/)
     run(bin, ['stop', 'packed'], folder, home)
+  })
+
+  t.test('its types, in a program that has no settings but strict ones', async (t) => {
+    mkdirSync(join(folder, 'node_modules', '@types'))
+    for (const name of ['node', '../undici-types']) symlinkSync(join(ROOT, 'node_modules', '@types', name), join(folder, 'node_modules', '@types', name))
+    writeFileSync(join(folder, 'program.mts'), `
+      import { ClientProcessManager, fromConfig, OneServerError, type Lease, type ServerInfo } from 'one-server'
+      const manager = new ClientProcessManager({ name: 'typed', port: 'auto', stopSignal: 'SIGINT', healthMatch: /ok/ })
+      const server: ServerInfo = await manager.ensureServerRunning({ signal: AbortSignal.timeout(1000) })
+      const lease: Lease = await (await fromConfig('typed')).acquire()
+      await lease[Symbol.asyncDispose]()
+      // @ts-expect-error -- no such signal
+      new ClientProcessManager({ stopSignal: 'SIGBANANA' })
+      // @ts-expect-error -- the machine is not to be handed in
+      new ClientProcessManager({}, {})
+      export const told = (error: unknown): string | undefined => (error instanceof OneServerError && error.code === 'START_TIMEOUT' ? error.hint : server.url)
+    `)
+    const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+    t.equal(run(process.execPath, [tsc, '--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2023', '--module', 'nodenext', 'program.mts'], folder), '')
   })
 
   t.test('it runs no scripts on installation and has few dependencies', async (t) => {

@@ -4,7 +4,7 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
-import { bareHost } from '../health/address.js'
+import { bareHost, portOf } from '../health/address.js'
 import type { Hold } from '../launch/claims.js'
 import type { Context } from '../launch/context.js'
 import { readyUrl } from '../launch/ready-url.js'
@@ -102,7 +102,7 @@ interface Address {
 
 /** Where it is asked, which need not be the port that it was told. A Unix socket has none. */
 const addressesIn = ({ health }: LaunchRecord): Address[] =>
-  health.urls.map((href) => new URL(href)).filter(({ hostname }) => hostname !== '').map(({ hostname, port, protocol }) => ({ host: bareHost(hostname), port: Number(port || (protocol === 'https:' ? 443 : 80)) }))
+  health.urls.map((href) => new URL(href)).filter(({ hostname }) => hostname !== '').map((url) => ({ host: bareHost(url.hostname), port: portOf(url) }))
 
 const listenersOf = async ({ system }: Context, record: LaunchRecord): Promise<Listener[]> =>
   (await Promise.all(addressesIn(record).map(({ host, port }) => system.listenersAt(host, port)))).flat()

@@ -3,6 +3,9 @@
 /** `[::1]` → `::1`. */
 export const bareHost = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1')
 
+/** The port of a URL; one that has none is of HTTP. */
+export const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80))
+
 export const isLoopback = (hostname: string): boolean => {
   const host = bareHost(hostname)
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)

@@ -1,13 +1,13 @@
 /** A check of a server that does not speak HTTP: whether it accepts connections. */
 import type { Probe } from '../system/system.js'
-import { bareHost } from './address.js'
+import { bareHost, portOf } from './address.js'
 import { reasonOf } from './reason.js'
 
 /** Whether a connection is accepted, by a port or by a Unix socket. Nothing more can be learnt of a server that does not speak HTTP. */
 export const connects = (url: URL, timeout: number): Promise<Probe> =>
   new Promise((resolve) => {
     const { connect } = process.getBuiltinModule('node:net')
-    const socket = url.protocol === 'socket:' ? connect(decodeURIComponent(url.pathname)) : connect(Number(url.port), bareHost(url.hostname))
+    const socket = url.protocol === 'socket:' ? connect(decodeURIComponent(url.pathname)) : connect(portOf(url), bareHost(url.hostname))
     const done = (answer: Probe): void => {
       socket.destroy()
       resolve(answer)

@@ -11,7 +11,7 @@
  */
 import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
-import { bareHost, isLoopback } from './address.js'
+import { bareHost, isLoopback, portOf } from './address.js'
 import { prepare, probe } from './probe.js'
 import { accepts } from '../system/listeners.js'
 import type { Healthy, HealthPlan, Probe } from '../system/system.js'
@@ -55,7 +55,7 @@ const loadWaitOn = async (over: () => boolean): Promise<WaitOn | undefined> => {
 
 /** Whether a connection to this URL would be accepted; of a Unix socket the check itself tells as much. */
 const listens = async (url: URL): Promise<boolean> =>
-  url.protocol === 'socket:' ? (await probe({ urls: [url.href], headers: {} }, SLICE)).healthy : accepts(bareHost(url.hostname), Number(url.port || (url.protocol === 'https:' ? 443 : 80)))
+  url.protocol === 'socket:' ? (await probe({ urls: [url.href], headers: {} }, SLICE)).healthy : accepts(bareHost(url.hostname), portOf(url))
 
 /** A URL in wait-on's words. */
 const resourceOf = (url: string): string => url.replace(/^http(s?):/, 'http$1-get:').replace(/^tcp:\/\//, 'tcp:')

@@ -44,6 +44,10 @@ const tsx = async (system: System, path: string): Promise<string> => {
   )
 }
 
+/** Windows calls it `Path`, and in a copy of the environment case counts. */
+const pathIn = (env: Readonly<Record<string, string>>): string =>
+  (process.platform === 'win32' ? Object.entries(env).find(([name]) => name.toUpperCase() === 'PATH')?.[1] : env['PATH']) ?? ''
+
 /** Looks a program up as a shell does: in PATH, or from the working directory when it has a slash. */
 const find = async (system: System, program: string, cwd: string, path: string): Promise<string | undefined> => {
   const extensions = process.platform === 'win32' ? ['', '.exe', '.com'] : ['']
@@ -64,7 +68,7 @@ export const resolveCommand = async (system: System, settings: Settings, port: n
   }
   if (settings.command === undefined) return script(system, settings)
   const [program = '', ...args] = settings.command.map((word) => word.replaceAll('{port}', String(port)).replaceAll('{host}', settings.host))
-  const found = await find(system, program, settings.cwd, env['PATH'] ?? '')
+  const found = await find(system, program, settings.cwd, pathIn(env))
   if (found === undefined) {
     const exists = /[\\/]/.test(program) && (await system.kindOf(resolve(settings.cwd, program))) === 'file'
     throw commandNotFound(

@@ -4,14 +4,12 @@
  * that the leader lives after the answer, and that it was the launch that answered: by the launch id if
  * the server gives it, else, where the kernel tells, by the socket.
  */
-import { bareHost } from '../health/address.js'
+import { bareHost, portOf } from '../health/address.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge, type Healthy, type Probe } from '../system/system.js'
 import { answeredByAnother, isAnothers } from './answer.js'
 import type { Launch } from './claims.js'
 import type { Context } from './context.js'
-
-const portOf = (url: URL): number => Number(url.port || (url.protocol === 'https:' ? 443 : 80))
 
 /** Who else answers at this URL: undefined when it is the launch itself, or when that cannot be seen. */
 const strangerAt = async ({ system }: Context, { id, leader }: Launch, href: string): Promise<number | undefined> => {
