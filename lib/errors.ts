@@ -1,7 +1,7 @@
 /**
- * Everything that can go wrong, and what the reader is told about it. The wording lives here and
- * nowhere else, so that one failure reads the same to the client that launched, to the ones that
- * waited for it and on the command line: what happened, what it means, what to do.
+ * Everything that can go wrong, and what the reader is told about it: what happened, what it means, what to
+ * do. The wording lives here, so that one failure reads the same to the client that launched, to the ones that
+ * waited for it and on the command line; what only the command line or a config file can get wrong is worded there.
  */
 
 /** The machine-readable reason of a {@link OneServerError}. Stable: programs may switch on it. */
@@ -10,11 +10,11 @@ export type OneServerErrorCode =
   | 'START_TIMEOUT'
   /** The server exited before it answered its health check. */
   | 'SERVER_EXITED'
-  /** The server was ready once and does not answer any more; it was left alone. */
+  /** The server was ready once and does not answer any more, and was left alone; or it has not ended, even by SIGKILL. */
   | 'SERVER_UNHEALTHY'
-  /** Something else listens on the port. */
+  /** Something else listens on the port; for a lease also a server that somebody ran by hand. */
   | 'PORT_IN_USE'
-  /** The program, the script, the working directory or `tsx` does not exist or may not be run. */
+  /** The program, the script, the working directory or `tsx` does not exist or may not be run, or a limit on processes or open files is reached. */
   | 'COMMAND_NOT_FOUND'
   /** Other clients held the lock for the whole time that this call had. */
   | 'LOCK_TIMEOUT'

@@ -44,7 +44,7 @@ export interface ClientProcessManagerOptions {
   /**
    * The port that the server is told to listen on (`PORT`, `{port}`): a number, a list of candidates of which the
    * first free one is taken, or `'auto'` (or 0) for any free one. A running server's own port comes before it.
-   * @default 3000
+   * @default 3000; with `ready` the port that it names, or `'auto'` where it names none
    */
   port?: number | readonly number[] | 'auto'
   /**
@@ -75,7 +75,7 @@ export interface ClientProcessManagerOptions {
   version?: string
   /**
    * What happens when the running server was started by another command, working directory (if `cwd` is given), `env` or `version`:
-   * `'error'` is CONFIG_MISMATCH, `'reuse'` takes it as it is, `'restart'` replaces one whose version is older, and only that.
+   * `'error'` is CONFIG_MISMATCH, `'reuse'` takes it as it is, `'restart'` replaces one of an older version, or of none, and only that.
    * A client that says neither how to start it nor a version takes what runs.
    * @default 'error'
    */

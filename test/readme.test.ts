@@ -105,7 +105,7 @@ const FATES: Readonly<Record<string, Fate>> = {
   },
   'Share its lifetime js 2': {
     run: async (t, text) => {
-      writeFileSync(join(folder, 'extension.js'), `const serverScript = ${JSON.stringify(join(ROOT, 'fixtures/healthy.mjs'))}\n${text}`)
+      writeFileSync(join(folder, 'extension.js'), text)
       writeFileSync(join(folder, 'vscode.cjs'), `
         const bar = { show() {} }
         exports.window = { createStatusBarItem: () => bar }
@@ -117,7 +117,7 @@ const FATES: Readonly<Record<string, Fate>> = {
         require('node:module')._load = ((load) => (name, ...rest) => load(name === 'vscode' ? ${JSON.stringify(join(folder, 'vscode.cjs'))} : name, ...rest))(require('node:module')._load)
         const { activate, deactivate } = require('./bundled.cjs')
         const { bar } = require('./vscode.cjs')
-        activate()
+        activate({ asAbsolutePath: (path) => (path === 'dist/server.js' ? ${JSON.stringify(join(ROOT, 'fixtures/healthy.mjs'))} : path) })
         while (bar.text === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
         console.log(bar.text, bar.tooltip)
         await deactivate()`)
@@ -135,9 +135,12 @@ const FATES: Readonly<Record<string, Fate>> = {
   },
   'Recipes yaml 1': {
     run: async (t, text) => {
-      const steps = [...text.matchAll(/^ *- run: (.*?)(?: +#.*)?$/gm)].map(([, step]) => step!)
+      // As its runner runs them: bash -e. A step is one line, or a block.
+      const steps = text.split(/^- /m).slice(1).map((step) => `set -e\n${/run: (?:\|\n)?([\s\S]*)$/.exec(step)![1]!}`)
       t.equal(steps.length, 3)
       const variables = join(folder, 'github-env')
+      t.not(sh(steps[0]!.replace('server.js', 'no-server.js'), { GITHUB_ENV: variables }).status, 0, 'a step whose server does not start fails')
+      t.match(sh(steps[2]!), { status: 0, stdout: /no-server\.js/ }, 'and the log says why')
       t.match(sh(steps[0]!, { GITHUB_ENV: variables }), { status: 0 })
       const [, url] = /^BASE_URL=(http:.*)$/m.exec(readFileSync(variables, 'utf8'))!
       t.match(sh(steps[1]!, { BASE_URL: url! }), { status: 0, stdout: /^test well/m })
@@ -156,7 +159,7 @@ const FATES: Readonly<Record<string, Fate>> = {
   },
   'Recipes js 1': {
     run: async (t, text) => {
-      const told = await module_('setup.mjs', `import { ClientProcessManager } from 'one-server'\n${text.replace('export default', '')}
+      const told = await module_('setup.mjs', `${text.replace('export default', '')}
         const teardown = await globalSetup()
         console.log(process.env.BASE_URL)
         await teardown()`)

@@ -27,7 +27,7 @@ interface Said {
 const openWindow = (t: Test, here: Place, settings: Record<string, string> = {}) => {
   const all = { pidFile: here.pidFile, serverScript: fixture('healthy.mjs'), idleTimeout: `${IDLE}ms`, ...settings }
   // The ledger is what a place knows its servers by, and a window is none.
-  const [environment, args] = [{ LEDGER: join(here.folder, 'ledger') }, [fixture('vscode-extension/window.cjs'), folder]]
+  const [environment, args] = [{ LEDGER: join(here.folder, 'ledger') }, [fixture('vscode-window.cjs'), folder]]
   const { child, line } = startSpeaking(t, process.execPath, [...args, JSON.stringify(all), JSON.stringify(environment)], { cwd: here.folder, env: here.env })
   /** Returns the first line from now on that is meant. */
   const said = async (meant: (line: Said) => boolean): Promise<Said> => {

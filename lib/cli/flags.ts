@@ -84,7 +84,7 @@ export const FLAGS = {
     read: (_, version) => ({ version }),
   },
   'on-mismatch': {
-    value: 'WHAT', sample: 'restart', text: "when another command or version runs: 'error' (default), 'reuse' it, or 'restart' an older version",
+    value: 'WHAT', sample: 'restart', text: "when another command or version runs: 'error' (default), 'reuse' it, or 'restart' one of an older version or of none",
     read: (flag, value) => ({ onMismatch: parseOnMismatch(flag, value) }),
   },
   'no-reuse-existing': { text: 'do not use a healthy server that one-server did not start', sets: { reuseExisting: false } },

@@ -22,8 +22,8 @@ const examples = (lines: readonly string[]): string => lines.map((line) => `  $ 
 
 const EXIT_CODES = [
   ['0', 'done'], ['1', 'failed'], ['2', 'the call is wrong'], ['3', 'not running (status)'], ['4', 'not healthy in time'],
-  ['5', 'the server exited while starting'], ['6', 'the port is in use'], ['7', 'other clients held the lock'], ['130', 'interrupted'],
-  ['run', "the client's own; 126 and 127 when it cannot be run or is not found"],
+  ['5', 'the server exited while starting'], ['6', 'the port is in use'], ['7', 'other clients held the lock'], ['129, 130, 143', 'ended by SIGHUP, SIGINT, SIGTERM'],
+  ['run', "as its command; 126, 127: it may not be run, or is not found"],
 ] as const
 
 /** What else says the same as a flag. */

@@ -60,7 +60,7 @@ export const KEYS = {
   },
   reuseExisting: { text: 'Whether a healthy server that somebody ran by hand is used. Default: true.', schema: { type: 'boolean' } },
   version: { text: "The server's version that is wanted.", schema: STRING },
-  onMismatch: { text: "When another command or version runs: 'error' (default), 'reuse' it, or 'restart' an older version.", schema: { enum: ['error', 'reuse', 'restart'] } },
+  onMismatch: { text: "When another command or version runs: 'error' (default), 'reuse' it, or 'restart' one of an older version or of none.", schema: { enum: ['error', 'reuse', 'restart'] } },
   healthHeaders: { text: 'Headers of the health check.', schema: { type: 'object', additionalProperties: { type: 'string' } } },
   startupTimeout: { text: "How long it may take until it is healthy. Default: '10s'.", schema: duration(1) },
   healthCheckInterval: { text: "Longest pause between two health checks. Default: '200ms'.", schema: duration(1) },

@@ -1,5 +1,5 @@
 /**
- * The watch over a launch that lives for its leases: a dead man's switch. A shell of about 1 MB blocks in
+ * The watch over a launch that lives for its leases: a dead man's switch. A shell (about 180 KiB of its own) blocks in
  * `read` on a pipe from the holder of the lease and costs nothing until it reads end-of-file, which it
  * does however the holder ends. Then it waits out the idle time, and only if nobody else holds the launch
  * or watches it runs the reaper, which looks again and decides. So it needs no clock that others agree
