@@ -6,7 +6,7 @@ import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { Match } from '../options.js'
 import type { HealthPlan, Probe } from '../system/system.js'
 import { bareHost, isLoopback } from './address.js'
-import { matches } from './match.js'
+import { mismatch } from './match.js'
 import { reasonOf } from './reason.js'
 
 /** Not with this file: whoever only imports the package need not pay for it. */
@@ -49,7 +49,8 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
     let body = ''
     const done = (): void => {
       clearTimeout(timer)
-      if (match !== undefined && !matches(body, match)) return resolve({ healthy: false, reason: 'its body does not match healthMatch' })
+      const reason = match === undefined ? undefined : mismatch(body, match, timeout, 'its body does not match healthMatch')
+      if (reason !== undefined) return resolve({ healthy: false, reason })
       const launch = told ?? launchIn(body)
       resolve({ healthy: true, url: url.href, ...(typeof launch === 'string' ? { launch } : {}) })
     }

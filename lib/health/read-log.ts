@@ -1,7 +1,7 @@
 /** A check by what a server has said: a line of its log. */
 import type { HealthPlan, Probe } from '../system/system.js'
 import { connects } from './connect.js'
-import { matches } from './match.js'
+import { mismatch } from './match.js'
 
 /** So much of a log is looked at, in bytes, at its beginning and at its end: it is looked at several times a second, and may be long. */
 const LOG = 1024 * 1024
@@ -29,7 +29,8 @@ export const probeLog = async ({ urls, log }: Required<Pick<HealthPlan, 'urls' |
   } catch (error) {
     return { healthy: false, reason: `its log ${log.file} cannot be read: ${(error as Error).message}` }
   }
-  if (!matches(text, log.match)) return { healthy: false, reason: 'its log does not say so yet' }
+  const reason = mismatch(text, log.match, timeout, 'its log does not say so yet')
+  if (reason !== undefined) return { healthy: false, reason }
   for (const url of urls) if ((await connects(new URL(url), timeout)).healthy) return { healthy: true, url }
   return { healthy: true, url: urls[0]! }
 }

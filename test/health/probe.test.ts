@@ -1,13 +1,15 @@
 /** One health check, against real servers: what counts as healthy, what is told otherwise, and that nothing is left open by it. */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecure } from 'node:https'
 import { createServer as createRaw, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { addressesOf, bareHost, isLoopback } from '../../lib/health/address.js'
 import { probe } from '../../lib/health/probe.js'
 import { fixture, library, runModule } from '../child.js'
+import { tempFolder } from '../temp-folder.js'
 
 const serve = async (t: Test, answer: RequestListener, server: Server = createServer(answer), host = '127.0.0.1') => {
   server.listen(0, host)
@@ -126,6 +128,19 @@ t.test('an endless answer holds neither this process nor the connection', async 
     console.log(JSON.stringify(await probe({ urls: ['${at(port)}'], headers: {} }, 60000)))`)
   t.equal(code, 0)
   t.match(JSON.parse(stdout), { healthy: true })
+})
+
+t.test('a regular expression that backtracks without end is over with its check', async (t) => {
+  // Some seconds of it, that a failure of this test is told.
+  const text = `${'a'.repeat(28)}!`
+  const source = '^(a+)+$'
+  const reason = `the regular expression /${source}/ came to no end within 50 ms`
+  const port = await serve(t, (_, response) => { response.end(text) })
+  t.same(await probe({ ...plan(at(port)), match: { source, flags: '' } }, 50), { healthy: false, reason })
+  const file = join(tempFolder(t), 'l.log')
+  writeFileSync(file, text)
+  t.same(await probe({ ...plan(at(port)), log: { file, match: { source, flags: '' } } }, 50), { healthy: false, reason })
+  t.match(await probe({ ...plan(at(port)), match: { source: 'A!$', flags: 'i' } }, 1000), { healthy: true }, 'and one that ends is none')
 })
 
 t.test('a server that promises more than it sends throws nowhere', async (t) => {
