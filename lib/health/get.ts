@@ -47,8 +47,12 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
   }
   return new Promise((resolve) => {
     let body = ''
+    let isJudged = false
     const done = (): void => {
       clearTimeout(timer)
+      // Each further piece of a long body comes here, and its end, too; looking through it is not free.
+      if (isJudged) return
+      isJudged = true
       const reason = match === undefined ? undefined : mismatch(body, match, timeout, 'its body does not match healthMatch')
       if (reason !== undefined) return resolve({ healthy: false, reason })
       const launch = told ?? launchIn(body)

@@ -130,6 +130,20 @@ t.test('an endless answer holds neither this process nor the connection', async 
   t.match(JSON.parse(stdout), { healthy: true })
 })
 
+t.test('a body is looked through once, however much follows', async (t) => {
+  let closed: Promise<unknown> | undefined
+  const port = await serve(t, (request, response) => {
+    request.socket.on('error', () => {})
+    closed = new Promise((resolve) => { request.socket.once('close', resolve) })
+    const more = setInterval(() => response.write('x'.repeat(32 * 1024)), 2)
+    request.socket.once('close', () => clearInterval(more))
+  })
+  const looks = t.capture(String.prototype, 'includes', String.prototype.includes)
+  t.match(await probe({ ...plan(at(port)), match: { text: 'never said' } }, 100), { healthy: false })
+  await closed
+  t.equal(looks().filter(({ args: [text] }) => text === 'never said').length, 1)
+})
+
 t.test('a regular expression that backtracks without end is over with its check', async (t) => {
   // Some seconds of it, that a failure of this test is told.
   const text = `${'a'.repeat(28)}!`
