@@ -134,6 +134,14 @@ t.test('what would be secret', async (t) => {
   t.match(await here.run(['doctor', '--pid-file', pidFile], { NO_PROXY: 'x,127.0.0.1,localhost', HTTPS_PROXY: 'x' }), { code: 0, stdout: /HTTPS_PROXY is set, NO_PROXY spares/ })
 })
 
+t.test('the address of a health check that was never answered', async (t) => {
+  const here = home(t)
+  await here.run(['start', 'web', '--port', 'auto', '--health', 'http://me:SECRET1@127.0.0.1:{port}/h?token=SECRET2', '--timeout', '300ms', '--script', fixture('never-listens')])
+  const failed = await examine(t, here)
+  t.match(about(failed, 'outcome'), [{ text: /START_TIMEOUT: .* of http:\/\/127\.0\.0\.1:\d+\/h\?…: the connection was refused\.$/ }])
+  t.notMatch(failed.stdout, /SECRET/)
+})
+
 t.test('what a server that failed has printed', async (t) => {
   const here = home(t)
   await here.run(['start', 'web', '--port', 'auto', '--', 'sh', '-c', 'echo SECRET; exit 7'])
