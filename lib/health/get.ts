@@ -67,6 +67,19 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
   })
 }
 
+/** As wait-on reads them. What is no percent-encoding means itself. */
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** User and password of a URL: wait-on sends them, so a server that asks for them would be ready once and never be healthy again. */
+const authOf = ({ username, password }: URL): { auth: string } | undefined =>
+  username === '' && password === '' ? undefined : { auth: `${decoded(username)}:${decoded(password)}` }
+
 /** Asks one URL. */
 export const getUrl = (url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined, isFresh = false): Promise<Probe> => {
   const { headers, match } = plan
@@ -76,6 +89,7 @@ export const getUrl = (url: URL, plan: HealthPlan, timeout: number, signal: Abor
     port: url.port,
     path: url.pathname + url.search,
     headers,
+    ...authOf(url),
     ...(signal === undefined ? {} : { signal }),
     agent: secure || isFresh ? false : keepingAgent(),
     // A development server signs its own certificate; over loopback that proves as much as any other.

@@ -43,6 +43,19 @@ t.test('it is one GET of the whole path, with the headers', async (t) => {
   t.same(asked, [{ method: 'GET', url: '/h/x?a=1&b', host: `127.0.0.1:${port}`, authorization: 'Bearer x' }])
 })
 
+t.test('user and password of the URL are sent, as wait-on does, unless a header says otherwise', async (t) => {
+  const asked: (string | undefined)[] = []
+  const port = await serve(t, ({ headers: { authorization } }, response) => {
+    asked.push(authorization)
+    response.end()
+  })
+  const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+  for (const user of ['me:p%40ss', 'me', ':pass', '%zz:x']) await probe(plan(`http://${user}@127.0.0.1:${port}/`), 1000)
+  t.same(asked.splice(0), [basic('me:p@ss'), basic('me:'), basic(':pass'), basic('%zz:x')])
+  await probe({ urls: [`http://me:pass@127.0.0.1:${port}/`], headers: { authorization: 'Bearer x' } }, 1000)
+  t.same(asked, ['Bearer x'])
+})
+
 t.test('checks that follow each other share a connection, which is given up soon after', async (t) => {
   let connections = 0
   const server = createServer((_, response) => { response.end('ok') })

@@ -96,6 +96,19 @@ t.test('a health check with a header, over https', async (t) => {
   t.match(await failureOf(here.manager(script, { ...options, startupTimeout: 1500 }).ensureServerRunning()), { code: 'START_TIMEOUT', message: /it answered 401/ })
 })
 
+t.test('user and password in the address of a health check count for each check, and are in nobody\'s URL', async (t) => {
+  const here = place(t)
+  const script = join(here.folder, 'basic.mjs')
+  writeFileSync(script, `
+    import { healthy, json, serve } from ${JSON.stringify(fixture('serve'))}
+    const mine = 'Basic ' + Buffer.from('me:p@ss').toString('base64')
+    serve({ answer: (request, response) => request.headers.authorization === mine ? healthy(request, response) : json(response, 401, {}) })`)
+  const manager = here.manager(script, { healthUrl: 'http://me:p%40ss@127.0.0.1:{port}/api/health', startupTimeout: 3000 })
+  t.match(await manager.ensureServerRunning(), { started: true, url: /^http:\/\/127\.0\.0\.1:\d+$/ })
+  t.match(await manager.ensureServerRunning(), { started: false })
+  t.equal(await manager.stopServer(), true)
+})
+
 t.test('a proxy in the environment is gone past, also where a newer Node would use it', async (t) => {
   const here = place(t)
   const nobody = 'http://127.0.0.1:9'
