@@ -7,8 +7,9 @@ import { mismatch } from './match.js'
 const LOG = 1024 * 1024
 
 const endsOf = (path: string): string => {
-  const { closeSync, fstatSync, openSync, readSync } = process.getBuiltinModule('node:fs')
-  const file = openSync(path, 'r')
+  const { closeSync, constants, fstatSync, openSync, readSync } = process.getBuiltinModule('node:fs')
+  // A FIFO in its place would hold the client for good.
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
     const { size } = fstatSync(file)
     const part = (from: number): string => {

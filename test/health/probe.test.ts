@@ -1,4 +1,5 @@
 /** One health check, against real servers: what counts as healthy, what is told otherwise, and that nothing is left open by it. */
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
@@ -143,16 +144,30 @@ t.test('an endless answer holds neither this process nor the connection', async 
   t.match(JSON.parse(stdout), { healthy: true })
 })
 
+t.test('a log that has become a FIFO holds nobody', async (t) => {
+  const file = join(tempFolder(t), 'l.log')
+  spawnSync('mkfifo', [file])
+  const { code, stdout } = await runModule(t, `
+    import { probe } from '${library('health/probe.js')}'
+    console.log((await probe({ urls: ['http://127.0.0.1:1/'], headers: {}, log: { file: ${JSON.stringify(file)}, match: { text: 'x' } } }, 1000)).healthy)`)
+  t.same({ code, stdout }, { code: 0, stdout: 'false\n' })
+})
+
 t.test('a body is looked through once, however much follows', async (t) => {
   let closed: Promise<unknown> | undefined
   const port = await serve(t, (request, response) => {
-    request.socket.on('error', () => {})
     closed = new Promise((resolve) => { request.socket.once('close', resolve) })
-    const more = setInterval(() => response.write('x'.repeat(32 * 1024)), 2)
-    request.socket.once('close', () => clearInterval(more))
+    let left = 10
+    const more = setInterval(() => {
+      response.write('x'.repeat(32 * 1024))
+      if (--left > 0) return
+      clearInterval(more)
+      response.end()
+    }, 2)
   })
   const looks = t.capture(String.prototype, 'includes', String.prototype.includes)
-  t.match(await probe({ ...plan(at(port)), match: { text: 'never said' } }, 100), { healthy: false })
+  t.match(await probe({ ...plan(at(port)), match: { text: 'never said' } }, 5000), { healthy: false })
+  // The connection is kept for a moment, and its end comes after all of the body.
   await closed
   t.equal(looks().filter(({ args: [text] }) => text === 'never said').length, 1)
 })
