@@ -48,6 +48,8 @@ const valueOf = (name: string, part: Part, folder: string): object => {
   const known = key(name)
   if (known === undefined) throw part.wrong(`unknown key; ${didYouMean(name, Object.keys(KEYS))}`)
   if (part.value === null) throw part.wrong('expected a value, got null; leave the key out for its default')
+  // Asked for what it refuses: a key that stands twice, of which one would be dropped in silence.
+  part.entries()
   let options = [name]
   try {
     const meant = known.to?.(part.value, folder) ?? { [name]: part.value }

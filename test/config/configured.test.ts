@@ -98,6 +98,7 @@ const WRONG: [text: string, message: string][] = [
   ['{ "servers": {\n<"api": 5 } }', 'servers.api: expected an object'],
   ['{ "servers": { "api": {},\n<"api": {} } }', 'servers.api: stands here a second time'],
   ['{ "servers": { "api": {\n"port": 1,\n<"port": 2 } } }', 'servers.api.port: stands here a second time'],
+  ['{ "servers": { "api": { "env": {\n"A": "1",\n<"A": "2" } } } }', 'servers.api.env.A: stands here a second time'],
   ['{ "servers": { "api": {\n<"prot": 1 } } }', 'servers.api.prot: unknown key; did you mean port?'],
   ['{ "servers": { "api": {\n<"frobnicate": 1 } } }', `servers.api.frobnicate: unknown key; expected ${Object.keys(KEYS).slice(0, -1).join(', ')} or ${Object.keys(KEYS).at(-1)}`],
   ['{ "servers": { "api": {\n<"constructor": 1 } } }', `servers.api.constructor: unknown key; expected ${Object.keys(KEYS).slice(0, -1).join(', ')} or ${Object.keys(KEYS).at(-1)}`],
