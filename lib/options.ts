@@ -257,10 +257,13 @@ export const parseHealthPath = (option: string, value: unknown): string => {
 const parseMatch = (option: string, value: unknown): Match =>
   value instanceof RegExp ? { source: value.source, flags: value.flags.replace(/[gy]/g, '') } : { text: string(option, value, 'a non-empty text or a regular expression') }
 
+/** What is looked for in a log is a line, so `^` and `$` are its ends and not those of all that was printed so far. */
+const byLines = (match: Match): Match => ('text' in match || match.flags.includes('m') ? match : { ...match, flags: `${match.flags}m` })
+
 /** Readiness in wait-on's words; one by HTTP is `healthUrl`. */
 export const parseReady = (option: string, value: unknown): Ready | { readonly kind: 'url'; readonly url: string } => {
   const expected = "'tcp:5432', 'tcp:{port}', 'socket:/path', 'http-get://host/path' or { log: 'text' }"
-  if (typeof value === 'object' && value !== null && Object.keys(value).join() === 'log') return { kind: 'log', match: parseMatch(`${option}.log`, (value as { log: unknown }).log) }
+  if (typeof value === 'object' && value !== null && Object.keys(value).join() === 'log') return { kind: 'log', match: byLines(parseMatch(`${option}.log`, (value as { log: unknown }).log)) }
   const text = string(option, value, expected)
   const tcp = /^tcp:(?:(.+):)?(\d{1,5}|\{port\})$/.exec(text)
   if (tcp !== null) {

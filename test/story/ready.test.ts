@@ -51,6 +51,16 @@ t.test('log: a line of the output, as text and as a regular expression', async (
   t.same(there.alive(), [])
 })
 
+t.test('log: the ends of a line are meant, whatever stands before and after it', async (t) => {
+  const here = place(t)
+  const says = "console.log('one'); console.log('ready to accept'); console.log('three'); setInterval(() => {}, 1000)"
+  for (const log of [/^ready/, /accept$/g]) {
+    const manager = here.manager('no-http', { command: [process.execPath, '-e', says], ready: { log }, startupTimeout: 3000 })
+    await manager.ensureServerRunning()
+    t.equal(await manager.stopServer(), true)
+  }
+})
+
 t.test('log: of a server that says much before, and of one that listens nowhere, beside whatever is on port 3000', async (t) => {
   const here = place(t)
   const worker = "console.log('x'.repeat(3_000_000)); setTimeout(() => console.log('worker up'), 100); setInterval(() => {}, 1000)"
