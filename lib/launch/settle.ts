@@ -61,9 +61,11 @@ export const reasonFor = async (context: Context, launch: Launch): Promise<OneSe
 }
 
 /** Why a server that has run exited before it was ready, as far as `exit`, its log and its port tell. */
-export const whyItExited = async (context: Context, { logFile, port, pid }: LaunchRecord, exit: Exit): Promise<OneServerError> => {
+export const whyItExited = async (context: Context, { logFile, port, pid, health }: LaunchRecord, exit: Exit): Promise<OneServerError> => {
   const data = { ...exit, pid, logFile, logTail: await context.system.tail(logFile, LOG_LINES) }
-  if (/EADDRINUSE|address already in use/i.test(data.logTail) || !(await isFree(context, port))) {
+  // Of a server at a Unix socket the log may mean that one, which another port is no help for.
+  const saysSo = /EADDRINUSE|address already in use/i.test(data.logTail) && !health.urls.some((url) => url.startsWith('socket:'))
+  if (saysSo || !(await isFree(context, port))) {
     return portInUse(port, 'by now: the server lost it to another process between the choice and the bind', data)
   }
   return serverExited(data)

@@ -72,6 +72,18 @@ t.test('log: of a server that says much before, and of one that listens nowhere,
   t.equal(await manager.stopServer(), true)
 })
 
+t.test('socket: a file that a crashed server left, in the way of one that does not remove it, is told by its log and not as a port', async (t) => {
+  const here = place(t)
+  const path = join(here.folder, 's.sock')
+  const listen = `require('net').createServer().listen(${JSON.stringify(path)})`
+  spawnSync(process.execPath, ['-e', `${listen}.on('listening', () => process.kill(process.pid, 'SIGKILL'))`])
+  const said: string[] = []
+  const manager = here.manager('no-http', { command: [process.execPath, '-e', listen], ready: `socket:${path}`, onEvent: ({ type }) => { said.push(type) } })
+  t.match(await failureOf(manager.ensureServerRunning()), { code: 'SERVER_EXITED', exitCode: 1, logTail: /EADDRINUSE/ })
+  t.equal(said.filter((type) => type === 'spawned').length, 1, 'another port is no help')
+  t.same(here.alive(), [])
+})
+
 t.test('what is in the way already is not taken for ours', async (t) => {
   const here = place(t)
   const port = await quietPort()
