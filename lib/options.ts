@@ -68,7 +68,7 @@ export interface ClientProcessManagerOptions {
   reuseExisting?: boolean
   /**
    * Readiness other than HTTP, in wait-on's words: `'tcp:5432'`, `'tcp:{port}'`, `'socket:/run/x.sock'`, `'http-get://…'` (as `healthUrl`);
-   * or `{ log: /ready to accept/ }`, a line of the server's output. With it nothing is used that nobody recorded.
+   * or `{ log: /ready to accept/ }`, a line of the server's output (`^` and `$` are its ends). With it nothing is used that nobody recorded.
    */
   ready?: string | { readonly log: string | RegExp }
   /** Version of the server that this client wants; compared as by Semantic Versioning. */
