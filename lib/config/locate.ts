@@ -2,7 +2,7 @@
  * Which file says what the names mean: the nearest one, from a folder upwards. That is asked for each name
  * on the command line, so it costs a look or two a folder, and nothing else is loaded before one is found.
  */
-import { readFileSync, statSync, type Stats } from 'node:fs'
+import { lstatSync, readFileSync, statSync, type Stats } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { stateUnusable } from '../errors.js'
 import { here } from '../options.js'
@@ -21,9 +21,9 @@ export interface Found {
 }
 
 /** Undefined also where a folder above may not be searched: what we cannot see there is not meant for us. */
-const look = (path: string): Stats | undefined => {
+const look = (path: string, by: typeof statSync | typeof lstatSync = statSync): Stats | undefined => {
   try {
-    return statSync(path, { throwIfNoEntry: false })
+    return by(path, { throwIfNoEntry: false })
   } catch {
     return undefined
   }
@@ -34,8 +34,11 @@ const LARGEST = 1024 * 1024
 
 const ownConfig = (folder: string, from: string): Found | undefined => {
   const file = join(folder, CONFIG_FILE)
-  const stats = look(file)
-  if (stats === undefined) return undefined
+  const own = look(file, lstatSync)
+  if (own === undefined) return undefined
+  const stats = own.isSymbolicLink() ? look(file) : own
+  // Passed over, the name would mean another server.
+  if (stats === undefined) throw stateUnusable(file, 'is a link that leads to no config file', 'Set it right, or remove it.')
   // Before it is opened: a FIFO that another user has put there would hold everyone who works below it.
   trust(file, stats, from)
   if (!stats.isFile() || stats.size > LARGEST) {

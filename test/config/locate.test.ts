@@ -43,6 +43,15 @@ t.test('one of our own that cannot be read is not passed over', async (t) => {
   const folder = tempFolder(t)
   mkdirSync(join(folder, OWN))
   t.throws(() => locate(folder), { code: 'STATE_UNUSABLE', message: `${join(folder, OWN)}: is no plain file, where a config file should be` })
+  for (const target of ['gone', OWN]) {
+    rmSync(join(folder, OWN), { recursive: true })
+    symlinkSync(target, join(folder, OWN))
+    t.throws(() => locate(folder), { code: 'STATE_UNUSABLE', message: `${join(folder, OWN)}: is a link that leads to no config file` }, `a link to ${target}`)
+  }
+  writeFileSync(join(folder, 'gone'), 'is there')
+  rmSync(join(folder, OWN))
+  symlinkSync('gone', join(folder, OWN))
+  t.match(locate(folder), { file: join(folder, OWN), folder, text: 'is there' })
 })
 
 t.test("another user's is refused, unless one stands in that user's folder", process.getuid?.() === 0 ? {} : { skip: 'only root can give a file away' }, async (t) => {
