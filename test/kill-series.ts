@@ -1,7 +1,7 @@
 /**
  * A client is killed, or frozen and later thawed, right before each of the calls by which it looks at or
- * changes files and processes: one that launches, one that stops, and those that follow a launch. After
- * each, the next client must have a healthy server, never two may have run at once, and stopping must
+ * changes files and processes: one that launches, one that stops, one that replaces an older version, and those
+ * that follow a launch. After each, the next client must have a healthy server, never two may have run at once, and stopping must
  * leave nothing. `npm test` takes a sample, `npm run soak` all.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
@@ -12,13 +12,16 @@ import type { ClientProcessManagerOptions, ServerInfo } from '../lib/index.js'
 import { client, fixture, now, place, stateOf, type Client, type Ended, type Place } from './clients.js'
 import { until } from './until.js'
 
-export type Victim = 'launcher' | 'stop' | 'follower' | 'heir' | 'mourner'
+export type Victim = 'launcher' | 'stop' | 'replacer' | 'follower' | 'heir' | 'mourner'
 
 export interface Series {
   readonly victim: Victim
   readonly action: 'SIGKILL' | 'SIGSTOP'
-  /** What another client does then: calls, or stops the server first, so that there is a later one than the victim may know. */
-  readonly others: 'use' | 'restart'
+  /**
+   * What another client does then: calls, or sees to it that there is a later server than the victim may know, by stopping
+   * the one that there is before it calls, or by being of a newer version, which replaces it.
+   */
+  readonly others: 'use' | 'restart' | 'replace'
   /** When a frozen one goes on: as soon as the other is done, or not before all its own timeouts have passed. */
   readonly thawed: 'soon' | 'late'
   /** Every how many calls. */
@@ -58,6 +61,12 @@ serve({ endOn: [] })`
 const serverOf = (here: Place, told = false): ClientProcessManagerOptions =>
   here.options('', { command: [process.execPath, '--input-type=module', '--eval', SERVER], env: told ? { TOLD: '1' } : {} })
 
+/** Of whoever replaces an older version. A server that names none is older than any. */
+const wanting = (version: string): ClientProcessManagerOptions => ({ version, onMismatch: 'restart' })
+
+const REPLACER = wanting('2.0.0')
+const NEWER = wanting('3.0.0')
+
 /** What the victim meets. */
 interface Stage {
   /** Lets what it waits for happen. Once it has looked as often as is counted, or cannot look any more. */
@@ -82,6 +91,11 @@ const STAGES: Readonly<Record<Victim, (t: Test, here: Place) => Promise<Stage>>>
   launcher: async () => ({ goOn: async () => {} }),
   /** Stops a server that runs. */
   stop: async (_t, here) => {
+    await here.manager('', serverOf(here)).ensureServerRunning()
+    return { goOn: async () => {} }
+  },
+  /** Replaces a server that runs, of an older version. */
+  replacer: async (_t, here) => {
     await here.manager('', serverOf(here)).ensureServerRunning()
     return { goOn: async () => {} }
   },
@@ -113,6 +127,7 @@ const STAGES: Readonly<Record<Victim, (t: Test, here: Place) => Promise<Stage>>>
 const AFTER_FREEZING: Readonly<Record<Victim, readonly string[]>> = {
   launcher: ['START_TIMEOUT', 'LOCK_TIMEOUT'],
   stop: ['LOCK_TIMEOUT'],
+  replacer: ['START_TIMEOUT', 'LOCK_TIMEOUT'],
   follower: ['START_TIMEOUT', 'LOCK_TIMEOUT'],
   heir: ['START_TIMEOUT', 'LOCK_TIMEOUT'],
   mourner: ['START_TIMEOUT', 'LOCK_TIMEOUT', 'SERVER_EXITED'],
@@ -122,7 +137,7 @@ const AFTER_FREEZING: Readonly<Record<Victim, readonly string[]>> = {
 const perform = (t: Test, here: Place, { victim, action, only }: Series, { goOn }: Stage, call?: number): { wounded: Client; stage: Stage } => {
   // A stop has as long as a start and a stop together.
   const timeouts = action === 'SIGKILL' ? {} : victim === 'stop' ? { startupTimeout: FROZEN_TIMEOUT / 2, stopTimeout: FROZEN_TIMEOUT / 2 } : { startupTimeout: FROZEN_TIMEOUT }
-  const wounded = client(t, here, here.options('healthy', timeouts), {
+  const wounded = client(t, here, here.options('healthy', { ...timeouts, ...(victim === 'replacer' ? REPLACER : {}) }), {
     nodeArgs: ['--import', fixture('kill-before-call')], ...(victim === 'stop' ? { method: 'stopServer' } : {}),
     env: { ACTION: action, ONLY: only, PLACE: here.folder, ...(call === undefined ? {} : { CALL: String(call) }) },
   })
@@ -174,11 +189,14 @@ const choosesAt = (calls: readonly string[]): number => {
   return calls.slice(0, mark).filter((call) => LISTING.test(call)).length
 }
 
+const launches = (victim: Victim): boolean => victim === 'launcher' || victim === 'replacer'
+
 /** The next client: whoever waited for a launch that was frozen shares its timeout, and then calls again. */
 const nextServer = async (here: Place, { victim, action, others }: Series): Promise<ServerInfo> => {
-  const next = here.manager('healthy', { startupTimeout: PATIENCE })
+  const wanted = others === 'replace' ? NEWER : victim === 'replacer' ? REPLACER : {}
+  const next = here.manager('healthy', { startupTimeout: PATIENCE, ...wanted })
   if (others === 'restart') await next.stopServer()
-  if (action === 'SIGKILL' || victim !== 'launcher') return next.ensureServerRunning()
+  if (action === 'SIGKILL' || !launches(victim)) return next.ensureServerRunning()
   return next.ensureServerRunning().catch((error: { code?: string }) => {
     if (error.code !== 'START_TIMEOUT') throw error
     return next.ensureServerRunning()
@@ -202,7 +220,8 @@ const isHealthy = async (t: Test, { url }: ServerInfo, what: string): Promise<vo
 const afterThaw = async (t: Test, ended: Ended, call: number, calls: readonly string[], server: ServerInfo, { victim, others }: Series): Promise<boolean> => {
   const { result, error, stderr, lines } = ended
   const own = callsOf(ended)
-  const allowed = others === 'restart' ? [...AFTER_FREEZING[victim], 'STOPPED'] : AFTER_FREEZING[victim]
+  const later = others === 'restart' ? ['STOPPED'] : others === 'replace' && victim === 'replacer' ? ['CONFIG_MISMATCH'] : []
+  const allowed = [...AFTER_FREEZING[victim], ...later]
   if (result === undefined) t.ok(allowed.includes(error?.code ?? ''), `the thawed one failed: ${error?.message ?? stderr}`)
   if (victim === 'stop') {
     const stopped = lines.some(({ event, launchId }) => event === 'stopped' && launchId === server.launchId)
@@ -214,7 +233,7 @@ const afterThaw = async (t: Test, ended: Ended, call: number, calls: readonly st
   }
   if (result !== undefined && result.info.url !== server.url) {
     // What was so when it looked may be told. That a launcher goes on to watch its child is not for the answer.
-    const looks = own.slice(call - 1).filter((one) => LOOK.test(one) && !(victim === 'launcher' && one.includes('/proc/')))
+    const looks = own.slice(call - 1).filter((one) => LOOK.test(one) && !(launches(victim) && one.includes('/proc/')))
     t.same(looks, [], `the thawed one returned a server that was stopped, ${result.info.url}, and has looked since`)
   }
   return false
@@ -238,6 +257,8 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
 
   const server = await nextServer(here, series)
   await isHealthy(t, server, 'the next client has a healthy server')
+  const version = series.others === 'replace' ? NEWER.version : series.victim === 'replacer' ? REPLACER.version : undefined
+  t.equal((await here.manager('healthy').status()).version, version, 'of the version that it wants')
   let stopped = false
   if (frozen) {
     if (series.thawed === 'late') await until(() => now() > frozenAt + LATE, 'its timeouts to pass')

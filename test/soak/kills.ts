@@ -42,6 +42,7 @@ const series = (name: string, plan: Omit<Kills, 'every' | 'only'>): Series => ({
 const WHO: Readonly<Record<Victim, string>> = {
   launcher: 'launcher',
   stop: 'stop',
+  replacer: 'replacer of an older version',
   follower: 'follower',
   heir: 'follower of a dead launcher',
   mourner: 'follower of a dead launch',
@@ -52,4 +53,5 @@ export const kills: readonly Series[] = (Object.keys(WHO) as Victim[]).flatMap((
   series(`${WHO[victim]} killed before each call`, { victim, action: 'SIGKILL', others: 'use', thawed: 'soon', jobs: 3 }),
   series(`${WHO[victim]} frozen before each call, and thawed late`, { victim, action: 'SIGSTOP', others: 'use', thawed: 'late', jobs: 8 }),
   series(`${WHO[victim]} frozen before each call, and thawed beside a later server`, { victim, action: 'SIGSTOP', others: 'restart', thawed: 'soon', jobs: 3 }),
+  series(`${WHO[victim]} frozen before each call, and thawed beside a newer version`, { victim, action: 'SIGSTOP', others: 'replace', thawed: 'soon', jobs: 3 }),
 ])
