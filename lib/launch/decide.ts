@@ -9,13 +9,14 @@ import { attempt, type OwnLaunch } from './launch.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import type { Launch } from './claims.js'
 import type { Context } from './context.js'
+import { mustBeLaunchable } from './foresee.js'
 import { choosePort, findAdoptable, type Adopted } from './ports.js'
 import { differences, isNewer } from './identity.js'
 import { endedMark, tell } from './outcome.js'
 import { restoreClaim } from './restore.js'
 import { alignPidFile, markEnded, reasonFor, removeBarePidFile, settle, sweep } from './settle.js'
 import { readPidFile } from '../state/pid-file.js'
-import type { Stake } from './stake.js'
+import { pinned, type Stake } from './stake.js'
 import { recordOf, survey, type Survey } from './survey.js'
 
 export type Decision =
@@ -46,8 +47,10 @@ const isToBeReplaced = async (context: Context, living: Launch, { pidFile }: Sur
  */
 const makeRoom = async (context: Context, launch: Launch): Promise<void> => {
   if (launch.id === context.inside) throw insideServer(context.paths.pidFile)
+  const record = await recordOf(context, launch)
+  await mustBeLaunchable(context, { launchId: launch.id, port: record?.port })
   await markEnded(context, launch.id, tell(undefined, context.system.now()))
-  await settle(context, launch, (await recordOf(context, launch)) ?? context.settings)
+  await settle(context, launch, record ?? context.settings)
   context.report({ type: 'stopped', pid: launch.leader.pid, launchId: launch.id })
 }
 
@@ -112,7 +115,8 @@ export const decide = async (context: Context, began: number, lost: ReadonlySet<
   }
   const port = await choosePort(context, lost)
   if (typeof port !== 'number') return { kind: 'adopted', server: port }
-  const made = await attempt(context, port, stake)
+  // Whoever started the older one explicitly meant it to stay, in whatever version.
+  const made = await attempt(context, port, isReplaced && first.living?.pinned ? pinned(stake) : stake)
   if (made === 'withdrawn') return { kind: 'withdrawn' }
   return made === 'port-lost' ? { kind: 'port-lost', port } : { kind: 'launched', own: made }
 }

@@ -35,7 +35,7 @@ export interface Adopted {
 type Occupant = { readonly kind: 'none' } | { readonly kind: 'adopted'; readonly server: Adopted } | { readonly kind: 'stranger'; readonly what: string; readonly pid: number | undefined }
 
 /** The sockets that a server on our host and port would meet. */
-const listenersThere = async ({ system, settings }: Context, port: number): Promise<Listener[]> => {
+export const listenersThere = async ({ system, settings }: Context, port: number): Promise<Listener[]> => {
   const there = await Promise.all(addressesOf(settings.host).map((address) => system.listenersAt(bareHost(address), port)))
   return there.flat()
 }

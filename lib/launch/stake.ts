@@ -23,3 +23,9 @@ export const pin: Stake = {
   },
   async withdraw() {},
 }
+
+/** A stake on a launch that is pinned for somebody else as well. */
+export const pinned = (stake: Stake): Stake => ({
+  put: async (context, launch) => (await pin.put(context, launch)) && stake.put(context, { ...launch, pinned: true }),
+  withdraw: (context) => stake.withdraw(context),
+})

@@ -1,7 +1,10 @@
 /** Which server runs and which is meant: a difference is told in words, and only an older version is ever replaced. */
+import { createServer } from 'node:net'
 import t from 'tap'
 import type { ClientProcessManagerOptions } from '../../lib/index.js'
-import { allEnded, client, failureOf, fixture, place, resultOf } from '../clients.js'
+import { allEnded, client, failureOf, fixture, isAlive, place, quietPort, resultOf } from '../clients.js'
+import { holder } from '../holders.js'
+import { until } from '../until.js'
 
 const strict = (more: ClientProcessManagerOptions = {}): ClientProcessManagerOptions => ({ onMismatch: 'error', ...more })
 
@@ -89,6 +92,88 @@ t.test('a server without a version is older than any, and twenty newer clients a
   t.equal(new Set(infos.map(({ pid }) => pid)).size, 1)
   t.equal(here.starts().length, 2)
   here.oneAtATime(t)
+  t.equal(await here.manager('healthy').stopServer(), true)
+  here.nothingLeft(t)
+})
+
+t.test('a newer one that cannot be started leaves the older one running', async (t) => {
+  const here = place(t)
+  const taken = await quietPort()
+  const stranger = createServer((socket) => socket.destroy()).listen(taken, '127.0.0.1')
+  t.teardown(() => { stranger.close() })
+  const { pid } = await here.manager('healthy', { version: '1.0.0' }).ensureServerRunning()
+  const wanting: ClientProcessManagerOptions = { version: '2.0.0', onMismatch: 'restart' }
+  t.match(await failureOf(here.manager('', { ...wanting, command: ['no-such-program'] }).ensureServerRunning()), { code: 'COMMAND_NOT_FOUND' })
+  t.match(await failureOf(here.manager('/no/such/script.js', wanting).ensureServerRunning()), { code: 'COMMAND_NOT_FOUND' })
+  t.match(await failureOf(here.manager('healthy', { ...wanting, cwd: '/no/such/folder' }).ensureServerRunning()), { code: 'COMMAND_NOT_FOUND' })
+  t.match(await failureOf(here.manager('healthy', { ...wanting, port: taken }).ensureServerRunning()), { code: 'PORT_IN_USE', port: taken, pid: process.pid })
+  t.match(await failureOf(here.manager('healthy', { ...wanting, port: [taken] }).ensureServerRunning()), { code: 'PORT_IN_USE' })
+  t.match(await here.manager('healthy').ensureServerRunning(), { pid, started: false }, 'it has gone on')
+  t.match(await here.manager('healthy', { ...wanting, port: [taken, await quietPort()] }).ensureServerRunning(), { started: true }, 'one port that is free is enough')
+  here.oneAtATime(t)
+  t.equal(await here.manager('healthy').stopServer(), true)
+  here.nothingLeft(t)
+})
+
+t.test('a newer one may have the port of the older one', async (t) => {
+  const here = place(t)
+  const port = await quietPort()
+  await here.manager('healthy', { version: '1.0.0', port }).ensureServerRunning()
+  t.match(await here.manager('healthy', { version: '2.0.0', onMismatch: 'restart', port }).ensureServerRunning(), { started: true, port })
+  here.oneAtATime(t)
+  t.equal(await here.manager('healthy').stopServer(), true)
+  here.nothingLeft(t)
+})
+
+t.test('a newer one that dies while starting: who waited is told, and an older client may start its own again', async (t) => {
+  const here = place(t)
+  const older = here.manager('healthy', { version: '1.0.0' })
+  await older.ensureServerRunning()
+  const options = here.options('dies-at-once', { version: '2.0.0', onMismatch: 'restart' })
+  const ended = await allEnded([client(t, here, options), client(t, here, options)])
+  for (const { error } of ended) t.match(error, { code: 'SERVER_EXITED', exitCode: 7 })
+  t.match(await older.ensureServerRunning(), { started: true })
+  here.oneAtATime(t)
+  t.equal(await older.stopServer(), true)
+})
+
+t.test('what was started explicitly stays so in its newer version, even if that is started for a lease', async (t) => {
+  const here = place(t)
+  const wanting = (version: string) => here.manager('healthy', { version, onMismatch: 'restart', idleTimeout: 0 })
+  await wanting('1.0.0').ensureServerRunning()
+  const lease = await wanting('2.0.0').acquire()
+  t.match(await here.manager('healthy').status(), { version: '2.0.0', pinned: true })
+  await lease.release()
+  t.match(await here.manager('healthy').status(), { state: 'ready', pinned: true }, 'the last lease does not end it')
+  t.equal(await here.manager('healthy').stopServer(), true)
+  here.nothingLeft(t)
+})
+
+t.test('an older one that is leased and ignores its signal is replaced, and ends for its holder alone', async (t) => {
+  const here = place(t)
+  const old = holder(t, here, here.options('ignores-sigterm', { version: '1.0.0', stopTimeout: 300, idleTimeout: 0 }))
+  const { pid } = await old.held
+  const next = await here.manager('healthy', { version: '2.0.0', onMismatch: 'restart', idleTimeout: 0 }).acquire()
+  t.equal(isAlive(pid!), false)
+  await old.release()
+  t.match(await here.manager('healthy').status(), { state: 'ready', pid: next.server.pid, leases: [{}] }, 'a lease that ends on the older one does not end the newer')
+  await next.release()
+  await until(() => here.left().length === 0, 'the newer one to be ended, with its state')
+  here.nothingLeft(t)
+})
+
+t.test('twenty clients of four versions at once: one server at a time, the newest in the end, and nobody fights', async (t) => {
+  const here = place(t)
+  const versions = ['1.0.0-rc.1', '1.0.0', '1.1.0', '1.10.0'] as const
+  const clients = Array.from({ length: 20 }, (_, index) => client(t, here, here.options('replaced-while-booting', { version: versions[index % 4]!, onMismatch: 'restart', env: { BOOT_MS: '50' } }), { barrier: true }))
+  await Promise.all(clients.map((one) => one.said('loaded')))
+  for (const one of clients) one.release()
+  const ended = await allEnded(clients)
+  t.same(ended.flatMap(({ error }, index) => (error === undefined || (error.code === 'CONFIG_MISMATCH' && index % 4 !== 3) ? [] : [error.message])), [], 'the newest have theirs, the others one that was not newer, or are told')
+  t.equal(new Set(ended.filter((_, index) => index % 4 === 3).map((one) => resultOf(one).info.pid)).size, 1)
+  t.ok(here.starts().length <= versions.length, `${here.starts().length} starts`)
+  here.oneAtATime(t)
+  t.match(await here.manager('healthy').status(), { state: 'ready', version: '1.10.0' })
   t.equal(await here.manager('healthy').stopServer(), true)
   here.nothingLeft(t)
 })
