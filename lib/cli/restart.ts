@@ -1,12 +1,16 @@
 /**
  * `restart`: stop, then ensure, as two calls: between them another client may start the server again,
- * and then its server is as fresh as ours would have been. Whatever would make the second call fail is
- * found before the first, since a server that was stopped and cannot be started again is a loss.
+ * and then its server is as fresh as ours would have been. So only the server that was there at the beginning
+ * is stopped, or two restarts at once would take the fresh one from each other. Whatever would make the second
+ * call fail is found before the first, since a server that was stopped and cannot be started again is a loss.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
 import { invalidCombination, portInUse } from '../errors.js'
+import { contextOf } from '../launch/context.js'
+import { mustBeLaunchable } from '../launch/foresee.js'
 import type { ServerStatus } from '../launch/server-info.js'
-import type { ClientProcessManagerOptions } from '../options.js'
+import { nodeSystem } from '../node-system.js'
+import { settle, type ClientProcessManagerOptions } from '../options.js'
 import type { Request } from './arguments.js'
 import { tellClients } from './clients.js'
 import type { Output } from './output.js'
@@ -22,12 +26,16 @@ export const run = async ({ options, typed }: Request, output: Output, signal: A
   try {
     const before = await manager.status({ signal })
     refuse(before, options)
-    tellClients(before, output)
-    if (before.state !== 'stopped') progress.say(`stopping the server${withPid(before.pid)}`)
-    if (await manager.stopServer({ signal })) progress.say(`stopped${withPid(before.pid)}`)
     // Who has its URL should find it there again, unless another port was asked for.
     const kept = typed.port === undefined && before.port !== undefined && allows(options.port, before.port) ? { port: before.port } : {}
-    const again = new ClientProcessManager({ ...options, ...kept, onEvent: progress.onEvent })
+    const wanted = { ...options, ...kept }
+    if (before.launchId !== undefined) {
+      await mustBeLaunchable(contextOf(settle(wanted), nodeSystem), before)
+      tellClients(before, output)
+      progress.say(`stopping the server${withPid(before.pid)}`)
+      if (await manager.stopServer({ signal, launchId: before.launchId })) progress.say(`stopped${withPid(before.pid)}`)
+    }
+    const again = new ClientProcessManager({ ...wanted, onEvent: progress.onEvent })
     const server = await again.ensureServerRunning({ signal })
     progress.end()
     output.note(`restarted${withPid(server.pid)}, log: ${server.logFile}`)

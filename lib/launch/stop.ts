@@ -39,8 +39,11 @@ const end = async (context: Context, launch: Launch, ifIdle: boolean): Promise<b
   return ran
 }
 
-/** True when a server was running and has exited. `ifIdle`: one that somebody holds a lease on goes on. */
-export const stop = async (context: Context, deadline: Deadline, ifIdle = false): Promise<boolean> => {
+/**
+ * True when a server was running and has exited. `ifIdle`: one that somebody holds a lease on goes on. `only`: so does one of any
+ * other launch.
+ */
+export const stop = async (context: Context, deadline: Deadline, ifIdle = false, only?: string): Promise<boolean> => {
   deadline.check()
   const { system, paths } = context
   const first = await survey(context, Number.POSITIVE_INFINITY)
@@ -52,6 +55,7 @@ export const stop = async (context: Context, deadline: Deadline, ifIdle = false)
     const seen = await survey(context, Number.POSITIVE_INFINITY)
     let ran = false
     for (const { id } of seen.listing.launches) {
+      if (only !== undefined && id !== only) continue
       // Looked at anew: ending the one before may have taken seconds.
       const { listing } = await survey(context, Number.POSITIVE_INFINITY)
       const launch = listing.launches.find((one) => one.id === id)

@@ -38,3 +38,29 @@ t.test('a server whose command is not given again is left running', async (t) =>
   t.match(await run(['restart', 'web']), { code: 2, stdout: '', stderr: /cannot know how the server \(PID \d+\) was started/ })
   t.match(await run(['status', 'web', '--json']), { code: 0, stdout: new RegExp(`"pid":${pid}`) })
 })
+
+t.test('a server that could not be started again is left running', async (t) => {
+  const { start, run } = home(t)
+  const args = ['--port', 'auto', '--script', fixture('healthy')]
+  const { pid } = JSON.parse((await start(['start', 'web', ...args, '--json'])).stdout) as ServerInfo
+  t.match(await run(['restart', 'web', '--', 'no-such-program']), { code: 1, stdout: '', stderr: /program was not found: no-such-program/ })
+  t.match(await run(['restart', 'web', ...args, '--cwd', '/no/such/folder']), { code: 1, stdout: '', stderr: /working directory of the server does not exist/ })
+  const other = JSON.parse((await start(['start', 'other', ...args, '--json'])).stdout) as ServerInfo
+  t.match(await run(['restart', 'web', '--port', String(other.port), '--script', fixture('healthy')]), { code: 6, stdout: '', stderr: new RegExp(`by PID ${other.pid}`) })
+  t.match(await run(['status', 'web', '--json']), { code: 0, stdout: new RegExp(`"pid":${pid}`) })
+})
+
+t.test('two at once: one of them restarts the server, and the other takes that fresh one', async (t) => {
+  const { start, begin } = home(t)
+  // It takes its time to end, so that both have seen it before it has.
+  const args = ['web', '--port', 'auto', '--script', fixture('ignores-sigterm'), '--stop-timeout', '1500ms']
+  const old = JSON.parse((await start(['start', ...args, '--json'])).stdout) as ServerInfo
+  const both = [begin(['restart', ...args, '--json']), begin(['restart', ...args, '--json'])]
+  await Promise.all(both.map(({ prints }) => prints(`stopping the server (PID ${old.pid})`, 'stderr')))
+  const ended = await Promise.all(both.map((one) => one.ended))
+  t.same(ended.map(({ code }) => code), [0, 0], ended.map(({ stderr }) => stderr).join())
+  const fresh = ended.map(({ stdout }) => JSON.parse(stdout) as ServerInfo)
+  t.equal(fresh[0]!.pid, fresh[1]!.pid)
+  t.not(fresh[0]!.pid, old.pid)
+  t.same(fresh.map(({ started }) => started).sort(), [false, true])
+})
