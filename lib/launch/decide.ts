@@ -100,8 +100,14 @@ export const cleanUp = async (context: Context, { over, pidFile }: Survey, began
 /** One turn at the lock. `lost` are the ports that launches of this call have lost, `stake` keeps what is launched from being idle. */
 export const decide = async (context: Context, began: number, lost: ReadonlySet<number>, stake: Stake): Promise<Decision> => {
   let seen = await survey(context, began)
+  let isKept = false
   // More than once where two hold the lock, because one of them was frozen in it.
-  for (; seen.living !== undefined && (await isToBeReplaced(context, seen.living, seen)); seen = await survey(context, began)) await makeRoom(context, seen.living)
+  while (seen.living !== undefined && (await isToBeReplaced(context, seen.living, seen))) {
+    // Whoever started the older one explicitly meant it to stay, in whatever version.
+    isKept ||= seen.living.pinned
+    await makeRoom(context, seen.living)
+    seen = await survey(context, began)
+  }
   if (seen.failed !== undefined && seen.living === undefined) return { kind: 'failed', error: seen.failed }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
   if (seen.pidFile.kind === 'record' && (await restoreClaim(context, seen.pidFile.record)) !== 'over') return { kind: 'withdrawn' }
@@ -115,8 +121,7 @@ export const decide = async (context: Context, began: number, lost: ReadonlySet<
   }
   const port = await choosePort(context, lost)
   if (typeof port !== 'number') return { kind: 'adopted', server: port }
-  // Whoever started the older one explicitly meant it to stay, in whatever version.
-  const made = await attempt(context, port, isReplaced && first.living?.pinned ? pinned(stake) : stake)
+  const made = await attempt(context, port, isKept ? pinned(stake) : stake)
   if (made === 'withdrawn') return { kind: 'withdrawn' }
   return made === 'port-lost' ? { kind: 'port-lost', port } : { kind: 'launched', own: made }
 }
