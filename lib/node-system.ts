@@ -78,6 +78,7 @@ export const nodeSystem: System = {
   remove: async (path) => files.remove(path),
   makeFolder: async (folder) => files.makeFolder(folder),
   removeFolder: async (folder) => files.removeFolder(folder),
+  inodeOf: async (path) => files.inodeOf(path),
   tail: async (path, lines) => files.tail(path, lines),
   watch: files.watch,
 

@@ -6,11 +6,13 @@ import { mismatch } from './match.js'
 /** So much of a log is looked at, in bytes, at its beginning and at its end: it is looked at several times a second, and may be long. */
 const LOG = 1024 * 1024
 
-const endsOf = (path: string): string => {
+/** Undefined where it is not the log that is meant. */
+const endsOf = (path: string, inode: string | undefined): string | undefined => {
   const { closeSync, constants, fstatSync, openSync, readSync } = process.getBuiltinModule('node:fs')
   // A FIFO in its place would hold the client for good.
   const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
+    if (inode !== undefined && inode !== fstatSync(file, { bigint: true }).ino.toString()) return undefined
     const { size } = fstatSync(file)
     const part = (from: number): string => {
       const bytes = Buffer.alloc(Math.min(LOG, size - from))
@@ -24,12 +26,14 @@ const endsOf = (path: string): string => {
 
 /** Ready by a line of the log. Where it is reached is the address that accepts connections, if one does. */
 export const probeLog = async ({ urls, log }: Required<Pick<HealthPlan, 'urls' | 'log'>>, timeout: number): Promise<Probe> => {
-  let text: string
+  let text: string | undefined
   try {
-    text = endsOf(log.file)
+    // The next launch that is told the same log moves this one aside.
+    text = endsOf(log.file, log.inode) ?? endsOf(`${log.file}.prev`, log.inode)
   } catch (error) {
     return { healthy: false, reason: `its log ${log.file} cannot be read: ${(error as Error).message}` }
   }
+  if (text === undefined) return { healthy: false, reason: `${log.file} is the log of another server by now` }
   const reason = mismatch(text, log.match, timeout, 'its log does not say so yet')
   if (reason !== undefined) return { healthy: false, reason }
   for (const url of urls) if ((await connects(new URL(url), timeout)).healthy) return { healthy: true, url }

@@ -12,7 +12,7 @@
 import { basename, dirname, join } from 'node:path'
 import { formatPidFile } from '../state/pid-file.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
-import { judge, type GatedChild } from '../system/system.js'
+import { judge, type GatedChild, type HealthPlan } from '../system/system.js'
 import { claimPath, createFile, listClaims, markPath, replaceFile, type Launch } from './claims.js'
 import { resolveCommand } from './command.js'
 import type { Context } from './context.js'
@@ -33,14 +33,21 @@ export interface OwnLaunch {
 /** `withdrawn`: another claim was there. `port-lost`: something listens on the port by now. */
 export type Attempt = OwnLaunch | 'withdrawn' | 'port-lost'
 
-const recordFor = (context: Context, id: string, child: GatedChild, port: number, logFile: string): LaunchRecord => {
+/** Another server may be told the same log, and takes its name then: ready is only who says so in its own. */
+const plan = async ({ system, settings }: Context, port: number, ownLog: string): Promise<HealthPlan> => {
+  const health = healthPlan(settings, port)
+  const inode = health.log === undefined ? undefined : await system.inodeOf(ownLog)
+  return health.log === undefined || inode === undefined ? health : { ...health, log: { ...health.log, inode } }
+}
+
+const recordFor = (context: Context, id: string, child: GatedChild, port: number, health: HealthPlan): LaunchRecord => {
   const { system, settings } = context
   return {
     format: FORMAT, launch: id, host: system.host(), pid: child.id.pid, start: child.id.start, group: child.group,
     ...(child.keeper === undefined ? {} : { keeper: child.keeper }), port,
-    health: healthPlan(settings, port), healthTimeout: settings.healthTimeout, healthCheckInterval: settings.healthCheckInterval,
+    health, healthTimeout: settings.healthTimeout, healthCheckInterval: settings.healthCheckInterval,
     launcher: system.self, deadline: system.now() + settings.startupTimeout, startupTimeout: settings.startupTimeout,
-    stopSignal: settings.stopSignal, stopTimeout: settings.stopTimeout, idleTimeout: settings.idleTimeout, logFile,
+    stopSignal: settings.stopSignal, stopTimeout: settings.stopTimeout, idleTimeout: settings.idleTimeout, logFile: settings.logFile,
     since: system.today().toISOString(),
     bundled: settings.command === undefined && settings.serverScript === undefined, identity: identityOf(settings),
     ...(settings.configured === undefined ? {} : { configured: settings.configured }),
@@ -103,7 +110,7 @@ export const attempt = async (context: Context, port: number, stake: Stake): Pro
     await system.remove(ownLog)
   }
   try {
-    const record = recordFor(context, id, child, port, logFile)
+    const record = recordFor(context, id, child, port, await plan(context, port, ownLog))
     const isClaimed = (await createFile(context, claimPath(paths, id, leader), JSON.stringify(record))) && (await createFile(context, gateFile, ''))
     if (!isClaimed || (await hasRival(context, id))) {
       await withdraw()

@@ -82,7 +82,7 @@ const match: Check = (value) => {
 const health: Check = (value) =>
   isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0 && value['urls'].every(url) &&
   isObject(value['headers']) && Object.entries(value['headers']).every(([name, header]) => isHeader(name, header)) &&
-  (value['match'] === undefined || match(value['match'])) && (value['log'] === undefined || (isObject(value['log']) && text(value['log']['file']) && match(value['log']['match'])))
+  (value['match'] === undefined || match(value['match'])) && (value['log'] === undefined || (isObject(value['log']) && text(value['log']['file']) && match(value['log']['match']) && (value['log']['inode'] === undefined || digits(value['log']['inode']))))
 
 const identity: Check = (value) =>
   isObject(value) && Array.isArray(value['command']) && value['command'].every(text) && text(value['cwd']) &&

@@ -204,6 +204,9 @@ export const removeFolder = (folder: string): void => {
   }
 }
 
+/** What tells a file from another one that gets its name. */
+export const inodeOf = (path: string): string | undefined => lstatSync(path, { throwIfNoEntry: false, bigint: true })?.ino.toString()
+
 /** The last lines of a file, read from its end: a log may be large. */
 export const tail = (path: string, lines: number): string => {
   const BLOCK = 64 * 1024

@@ -60,8 +60,8 @@ export interface HealthPlan {
   readonly urls: readonly string[]
   readonly headers: Readonly<Record<string, string>>
   readonly match?: Match
-  /** Ready by a line of the log, and not by asking; the URLs then only say where it is. */
-  readonly log?: { readonly file: string; readonly match: Match }
+  /** Ready by a line of the log, and not by asking; the URLs then only say where it is. `inode` is that of this launch's own log. */
+  readonly log?: { readonly file: string; readonly match: Match; readonly inode?: string }
 }
 
 /** How a child of ours ended. */
@@ -165,6 +165,8 @@ export interface System extends Clock {
   removeFolder(folder: string): Promise<void>
   /** The last lines of a log. */
   tail(path: string, lines: number): Promise<string>
+  /** Tells a file from another one that gets its name. Undefined where there is none. */
+  inodeOf(path: string): Promise<string | undefined>
   /** Calls back whenever something changed in the folder, with its name where that is known; undefined when that cannot be watched. */
   watch(folder: string, onChange: (name: string | undefined) => void): (() => void) | undefined
 

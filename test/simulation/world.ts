@@ -455,6 +455,7 @@ export class World {
         const inside = [...world.files.keys(), ...world.folders].some((path) => path !== folder && dirname(path) === folder)
         if (!inside) world.folders.delete(folder)
       }),
+      inodeOf: () => atOnce(() => undefined),
       tail: () => atOnce(() => ''),
       watch: (folder, onChange) => {
         const watcher = { actor, folder, onChange }

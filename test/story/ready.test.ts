@@ -1,11 +1,13 @@
 /** Readiness other than HTTP: a port, a Unix socket, a line of the log; with servers that speak no HTTP, and with a real Redis where there is one. */
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import type { ClientProcessManagerOptions } from '../../lib/index.js'
 import { allEnded, failureOf, place, quietPort, resultOf, together, type Place } from '../clients.js'
+import { until } from '../until.js'
 
 /** Five clients at once, one start, one address, and found by the next. */
 const shared = async (t: import('tap').Test, here: Place, options: ClientProcessManagerOptions): Promise<string> => {
@@ -49,6 +51,25 @@ t.test('log: a line of the output, as text and as a regular expression', async (
   const error = await failureOf(there.manager('no-http', { ready: { log: 'never said' }, startupTimeout: 700 }).ensureServerRunning())
   t.match(error, { code: 'START_TIMEOUT', message: /its log does not say so yet/ })
   t.same(there.alive(), [])
+})
+
+t.test('log: what another server says in a log of the same name makes none ready, and what was moved aside by it does', async (t) => {
+  const here = place(t)
+  const says = (text: string): string[] => [process.execPath, '-e', `const { existsSync } = require('node:fs'); const wait = setInterval(() => existsSync(process.env.GO) && (console.log('${text}'), clearInterval(wait)), 5); setInterval(() => {}, 1000)`]
+  const manager = (name: string, text: string, startupTimeout: number) => here.manager('no-http', {
+    pidFile: join(here.folder, `${name}.pid`), logFile: join(here.folder, 'both.log'), command: says(text), env: { GO: join(here.folder, `go-${name}`) }, ready: { log: 'worker up' }, startupTimeout,
+  })
+  const [one, other] = [manager('one', 'worker up', 30_000), manager('other', 'something else', 1500)]
+  const waiting = one.ensureServerRunning()
+  await until(async () => (await one.status()).state === 'starting' && existsSync(join(here.folder, 'both.log')), 'the first to begin')
+  const failing = failureOf(other.ensureServerRunning())
+  await until(() => existsSync(join(here.folder, 'both.log.prev')), "the second's log to take the name")
+  writeFileSync(join(here.folder, 'go-one'), '')
+  t.match(await waiting, { started: true }, 'its own line is in the log that was moved')
+  // Now the name is given to the first one's log again, and the second must not be ready by it.
+  renameSync(join(here.folder, 'both.log.prev'), join(here.folder, 'both.log'))
+  t.match(await failing, { code: 'START_TIMEOUT' })
+  t.equal(await one.stopServer(), true)
 })
 
 t.test('log: the ends of a line are meant, whatever stands before and after it', async (t) => {
