@@ -8,6 +8,7 @@ import { basename, join } from 'node:path'
 import { ClientProcessManager } from '../client-process-manager.js'
 import { OneServerError, stateUnusable } from '../errors.js'
 import type { LeaseStatus } from '../launch/server-info.js'
+import { nodeSystem } from '../node-system.js'
 import { defaultPidFile, resolvePidFile, stateDir } from '../paths.js'
 import { parseRecord } from '../state/launch-record.js'
 import { realpath } from '../system/files.js'
@@ -36,9 +37,12 @@ interface Entry {
   readonly reason: string | undefined
 }
 
+/** PID files, and those that were deleted while the claims that they are copies of go on. */
 const namesIn = (folder: string): string[] => {
   try {
-    return readdirSync(folder).filter((file) => file.endsWith('.pid')).sort()
+    const files = new Set(readdirSync(folder))
+    const lost = [...files].filter((file) => file.endsWith('.pid.d') && !files.has(file.slice(0, -2)) && existsSync(join(folder, file, nodeSystem.host())))
+    return [...[...files].filter((file) => file.endsWith('.pid')), ...lost.map((file) => file.slice(0, -2))].sort()
   } catch (error) {
     // The first named server makes the folder.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []

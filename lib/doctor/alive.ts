@@ -14,7 +14,7 @@ import type { LaunchRecord } from '../state/launch-record.js'
 import { judge, type Listener } from '../system/system.js'
 import { examined, finding, type Finding } from './finding.js'
 import { isLiving, type Recorded, type Seen } from './recorded.js'
-import { redacted } from './redacted.js'
+import { redacted } from '../health/redacted.js'
 
 const listed = (pids: readonly number[]): string => pids.join(', ')
 

@@ -5,7 +5,6 @@
  * All of it may end up in a public bug report, so neither `text` nor `data` has a value that could be secret:
  * of headers and variables the names, of a URL no user, password or query, of an output not a line.
  */
-import { redactedIn } from './redacted.js'
 
 export type Level = 'ok' | 'note' | 'problem'
 
@@ -20,7 +19,7 @@ export interface Finding {
 }
 
 export const finding = (topic: string, level: Level, text: string, { advice, data }: Pick<Finding, 'advice' | 'data'> = {}): Finding =>
-  ({ topic, level, text: redactedIn(text), ...(advice === undefined ? {} : { advice }), ...(data === undefined ? {} : { data }) })
+  ({ topic, level, text, ...(advice === undefined ? {} : { advice }), ...(data === undefined ? {} : { data }) })
 
 /** What went wrong while it was looked at. An error of ours has a hint. */
 export const failed = (topic: string, error: unknown): Finding => {

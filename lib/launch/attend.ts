@@ -7,6 +7,7 @@
  */
 import { basename } from 'node:path'
 import { aborted, OneServerError, startTimeout } from '../errors.js'
+import { redacted } from '../health/redacted.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import type { Exit } from '../system/system.js'
 import { claimPath, createFile, markPath } from './claims.js'
@@ -54,7 +55,7 @@ const afterDeadline = async (context: Context, own: OwnLaunch, last: string): Pr
   const { launch, record } = own
   const { logFile, pid, port, startupTimeout: ms } = record
   const logTail = await context.system.tail(logFile, LOG_LINES)
-  const error = startTimeout(ms, `waiting for the health check of ${record.health.urls[0]}: ${last}`, { pid, port, logFile, logTail })
+  const error = startTimeout(ms, `waiting for the health check of ${redacted(record.health.urls[0]!)}: ${last}`, { pid, port, logFile, logTail })
   if (!(await endPastDeadline(context, launch, record, error))) return { kind: 'again' }
   const told = await settleUnlocked(context, launch, record, error)
   if (told === undefined) return { kind: 'again' }

@@ -6,6 +6,7 @@
 import type { Deadline } from '../deadline.js'
 import { baseUrl } from '../health/address.js'
 import { configMismatch, insideServer, portInUse, serverUnhealthy, startTimeout } from '../errors.js'
+import { redacted } from '../health/redacted.js'
 import { withLock } from '../state/lock.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { readPidFile } from '../state/pid-file.js'
@@ -115,7 +116,7 @@ const useAdopted = ({ report, paths, settings }: Context, { url, port, pid }: Ad
 const attendLaunch = async (context: Context, own: OwnLaunch, deadline: Deadline, lost: Set<number>): Promise<ServerInfo | undefined> => {
   const { record } = own
   const mayChooseAgain = context.settings.port.kind !== 'fixed' && lost.size + 1 < PORTS_TRIED
-  context.report({ type: 'waiting', for: 'health', url: record.health.urls[0]!, pid: record.pid })
+  context.report({ type: 'waiting', for: 'health', url: redacted(record.health.urls[0]!), pid: record.pid })
   const attended = await attend(context, own, deadline.signal, mayChooseAgain)
   switch (attended.kind) {
     case 'failed':

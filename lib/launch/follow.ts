@@ -8,6 +8,7 @@
  */
 import type { Deadline } from '../deadline.js'
 import { startTimeout, type OneServerError } from '../errors.js'
+import { redacted } from '../health/redacted.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge } from '../system/system.js'
 import { isAttended, LAUNCHER_SILENCE } from './attendance.js'
@@ -112,4 +113,4 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
 }
 
 const timedOut = async ({ system }: Context, { pid, port, logFile, health }: LaunchRecord, ms: number, last: string): Promise<OneServerError> =>
-  startTimeout(ms, `waiting for the health check of ${health.urls[0]}: ${last}`, { pid, port, logFile, logTail: await system.tail(logFile, LOG_LINES) })
+  startTimeout(ms, `waiting for the health check of ${redacted(health.urls[0]!)}: ${last}`, { pid, port, logFile, logTail: await system.tail(logFile, LOG_LINES) })

@@ -6,6 +6,7 @@
 import type { Deadline } from '../deadline.js'
 import { baseUrl } from '../health/address.js'
 import { serverUnhealthy, type OneServerError } from '../errors.js'
+import { redacted } from '../health/redacted.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge, type Probe } from '../system/system.js'
 import { answeredByAnother, isAnothers } from './answer.js'
@@ -43,7 +44,7 @@ export const use = async (context: Context, launch: Launch, record: LaunchRecord
       const data = { pid: record.pid, port: record.port, logFile: record.logFile, logTail }
       return { kind: 'failed', error: serverUnhealthy(baseUrl(url ?? record.health.urls[0]!), deadline.total, answer.reason, data) }
     }
-    if (!waiting) report({ type: 'waiting', for: 'health', url: url ?? record.health.urls[0]!, pid: record.pid })
+    if (!waiting) report({ type: 'waiting', for: 'health', url: redacted(url ?? record.health.urls[0]!), pid: record.pid })
     await system.sleep(Math.min(record.healthCheckInterval, deadline.left), { signal: deadline.signal })
   }
 }

@@ -136,7 +136,9 @@ t.test('what would be secret', async (t) => {
 
 t.test('the address of a health check that was never answered', async (t) => {
   const here = home(t)
-  await here.run(['start', 'web', '--port', 'auto', '--health', 'http://me:SECRET1@127.0.0.1:{port}/h?token=SECRET2', '--timeout', '300ms', '--script', fixture('never-listens')])
+  const start = await here.run(['start', 'web', '--port', 'auto', '--health', 'http://me:SECRET1@127.0.0.1:{port}/h?token=SECRET2', '--timeout', '300ms', '--script', fixture('never-listens')])
+  t.match(start.stderr, /check\s+of\s+http:\/\/127\.0\.0\.1:\d+\/h\?…: the\s+connection\s+was\s+refused/)
+  t.notMatch(start.stderr, /SECRET/)
   const failed = await examine(t, here)
   t.match(about(failed, 'outcome'), [{ text: /START_TIMEOUT: .* of http:\/\/127\.0\.0\.1:\d+\/h\?…: the connection was refused\.$/ }])
   t.notMatch(failed.stdout, /SECRET/)

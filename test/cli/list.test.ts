@@ -1,5 +1,5 @@
 /** `list` shows each server that has a name, the default one, and a file that cannot be judged as just that. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { isAlive } from '../clients.js'
@@ -57,6 +57,13 @@ t.test('who uses it, and when it stops; where all who used it were killed, it is
   t.match(await here.run(['list', '--named']), { code: 0, stdout: /^web {2}ready {2}\d+ +stops in [01] s {2}http/ })
   await allGone(here)
   t.notOk(isAlive(held.pid))
+})
+
+t.test('a server whose PID file was deleted', async (t) => {
+  const here = home(t)
+  const { pid } = JSON.parse((await here.start(['start', 'web', '--port', 'auto', '--json'])).stdout) as { pid: number }
+  unlinkSync(join(here.env['ONE_SERVER_STATE_DIR'] as string, 'web.pid'))
+  t.match(await here.run(['list', '--named']), { code: 0, stdout: new RegExp(`^web {2}ready {2}${pid} `) })
 })
 
 t.test('a folder that cannot be read', async (t) => {

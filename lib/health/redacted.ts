@@ -10,6 +10,3 @@ export const redacted = (url: string): string => {
     return 'a URL that cannot be read'
   }
 }
-
-/** The same of each URL that a text quotes, such as the message of an error, whose writer had its caller in mind. */
-export const redactedIn = (text: string): string => text.replaceAll(/\bhttps?:\/\/\S+?(?=[.,:;)]?(?:\s|$))/g, redacted)
