@@ -9,7 +9,7 @@ import type { Lease, ServerInfo, ServerStatus } from './launch/server-info.js'
 import { pin, type Stake } from './launch/stake.js'
 import { useReady } from './launch/use.js'
 import { nodeSystem } from './node-system.js'
-import { settle, type ClientProcessManagerOptions, type Configured, type Settings } from './options.js'
+import { settingsFrom, type ClientProcessManagerOptions, type Configured, type Settings } from './options.js'
 import type { System } from './system/system.js'
 
 /** Options of one call. */
@@ -46,7 +46,7 @@ export class ClientProcessManager {
    */
   constructor(options?: ClientProcessManagerOptions & Configured, system?: System)
   constructor(options: ClientProcessManagerOptions & Configured = {}, system: System = nodeSystem) {
-    this.#settings = settle(options)
+    this.#settings = settingsFrom(options)
     this.#system = system
   }
 

@@ -335,7 +335,7 @@ const absolute = (option: string, value: unknown): string => {
 }
 
 /** Validates, fills in the defaults and freezes. */
-export const settle = (all: ClientProcessManagerOptions & Configured = {}, env: NodeJS.ProcessEnv = process.env): Settings => {
+export const settingsFrom = (all: ClientProcessManagerOptions & Configured = {}, env: NodeJS.ProcessEnv = process.env): Settings => {
   if (typeof all !== 'object' || all === null) throw invalidOption('options', 'an object', all)
   const { configured, ...options } = all
   for (const key of Object.keys(options)) {

@@ -7,9 +7,9 @@
 import { contextOf } from './launch/context.js'
 import { reap } from './launch/reap.js'
 import { nodeSystem } from './node-system.js'
-import { settle } from './options.js'
+import { settingsFrom } from './options.js'
 
 const [, pidFile = '', launch = ''] = process.argv
 
 // Nobody is there to be told; what it leaves undone the next client does.
-reap(contextOf(settle({ pidFile }), nodeSystem), launch).catch(() => { process.exitCode = 1 })
+reap(contextOf(settingsFrom({ pidFile }), nodeSystem), launch).catch(() => { process.exitCode = 1 })

@@ -6,13 +6,13 @@
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import { OneServerError } from '../lib/errors.js'
-import { parseDuration, parsePort, settle, type ClientProcessManagerOptions } from '../lib/options.js'
+import { parseDuration, parsePort, settingsFrom, type ClientProcessManagerOptions } from '../lib/options.js'
 
 const HOME = { HOME: '/home/a' }
 
 const refusal = (options: unknown): string => {
   try {
-    settle(options as ClientProcessManagerOptions, HOME)
+    settingsFrom(options as ClientProcessManagerOptions, HOME)
   } catch (error) {
     if (error instanceof OneServerError && error.code === 'INVALID_OPTION') return error.message
     throw error
@@ -21,7 +21,7 @@ const refusal = (options: unknown): string => {
 }
 
 t.test('with no options, everything has its default', async (t) => {
-  const { given, ...settings } = settle({}, HOME)
+  const { given, ...settings } = settingsFrom({}, HOME)
   t.same([...given], [])
   t.same(settings, {
     pidFile: '/home/a/.omega-session-server.pid', logFile: '/home/a/.omega-session-server.log',
@@ -31,11 +31,11 @@ t.test('with no options, everything has its default', async (t) => {
     startupTimeout: 10_000, healthCheckInterval: 200, healthTimeout: 500, stopSignal: 'SIGTERM', stopTimeout: 5000,
     idleTimeout: 30_000, onEvent: undefined,
   })
-  t.same(settle(undefined, HOME), settle({}, HOME))
+  t.same(settingsFrom(undefined, HOME), settingsFrom({}, HOME))
 })
 
 t.test('an option that is undefined is one that was not given', async (t) => {
-  const { given, port } = settle({ port: undefined, stopTimeout: 1 } as unknown as ClientProcessManagerOptions, HOME)
+  const { given, port } = settingsFrom({ port: undefined, stopTimeout: 1 } as unknown as ClientProcessManagerOptions, HOME)
   t.same([...given], ['stopTimeout'])
   t.same(port, { kind: 'fixed', port: 3000 })
 })
@@ -43,7 +43,7 @@ t.test('an option that is undefined is one that was not given', async (t) => {
 t.test('what comes out cannot be changed, neither through it nor through what went in', async (t) => {
   const command = ['node', 'a.js']
   const env: Record<string, string> = { A: '1' }
-  const settings = settle({ name: 'x', command, env, port: [1, 2], healthHeaders: { a: 'b' }, inheritEnv: ['PATH'] }, HOME)
+  const settings = settingsFrom({ name: 'x', command, env, port: [1, 2], healthHeaders: { a: 'b' }, inheritEnv: ['PATH'] }, HOME)
   for (const value of [settings, settings.command, settings.env, settings.port, settings.healthHeaders, settings.inheritEnv]) t.ok(Object.isFrozen(value))
   command.push('more')
   env['B'] = '2'
@@ -52,24 +52,24 @@ t.test('what comes out cannot be changed, neither through it nor through what we
 })
 
 t.test('paths are made absolute once', async (t) => {
-  const settings = settle({ pidFile: 'a/s.pid', serverScript: 's.js', cwd: 'c', logFile: 'l.log' }, HOME)
+  const settings = settingsFrom({ pidFile: 'a/s.pid', serverScript: 's.js', cwd: 'c', logFile: 'l.log' }, HOME)
   t.match(settings, { pidFile: resolve('a/s.pid'), serverScript: resolve('s.js'), cwd: resolve('c'), logFile: resolve('l.log') })
 })
 
 t.test('the log lies beside the PID file', async (t) => {
-  t.equal(settle({ pidFile: '/a/s.pid' }, HOME).logFile, '/a/s.log')
-  t.equal(settle({ pidFile: '/a/s.lock' }, HOME).logFile, '/a/s.lock.log')
-  t.equal(settle({ pidFile: '/a.pid/s' }, HOME).logFile, '/a.pid/s.log')
+  t.equal(settingsFrom({ pidFile: '/a/s.pid' }, HOME).logFile, '/a/s.log')
+  t.equal(settingsFrom({ pidFile: '/a/s.lock' }, HOME).logFile, '/a/s.lock.log')
+  t.equal(settingsFrom({ pidFile: '/a.pid/s' }, HOME).logFile, '/a.pid/s.log')
 })
 
 t.test('a name is a PID file in the state folder', async (t) => {
-  t.equal(settle({ name: 'web-1.dev_x' }, { ...HOME, ONE_SERVER_STATE_DIR: '/state' }).pidFile, '/state/web-1.dev_x.pid')
-  t.equal(settle({ name: 'web' }, HOME).pidFile, '/home/a/.local/state/one-server/web.pid')
-  t.equal(settle({ name: 'web' }, { ONE_SERVER_STATE_DIR: 'rel' }).pidFile, join(process.cwd(), 'rel', 'web.pid'))
+  t.equal(settingsFrom({ name: 'web-1.dev_x' }, { ...HOME, ONE_SERVER_STATE_DIR: '/state' }).pidFile, '/state/web-1.dev_x.pid')
+  t.equal(settingsFrom({ name: 'web' }, HOME).pidFile, '/home/a/.local/state/one-server/web.pid')
+  t.equal(settingsFrom({ name: 'web' }, { ONE_SERVER_STATE_DIR: 'rel' }).pidFile, join(process.cwd(), 'rel', 'web.pid'))
   for (const name of ['', '.', '..', 'a/b', '-x', '.hidden', 'a b', 'ä', 'x'.repeat(101), 5, null]) {
     t.match(refusal({ name }), /^name must be letters, digits, .* got /, String(name))
   }
-  t.equal(settle({ name: 'x'.repeat(100) }, { ONE_SERVER_STATE_DIR: '/s' }).pidFile, `/s/${'x'.repeat(100)}.pid`)
+  t.equal(settingsFrom({ name: 'x'.repeat(100) }, { ONE_SERVER_STATE_DIR: '/s' }).pidFile, `/s/${'x'.repeat(100)}.pid`)
 })
 
 t.test('options that contradict each other are refused together', async (t) => {
@@ -95,11 +95,11 @@ t.test('durations are ms or a number with a unit', async (t) => {
 
 t.test('each duration goes through the same door', async (t) => {
   for (const option of ['startupTimeout', 'healthCheckInterval', 'healthTimeout', 'stopTimeout', 'idleTimeout'] as const) {
-    t.match(settle({ [option]: '2s' }, HOME), { [option]: 2000 })
+    t.match(settingsFrom({ [option]: '2s' }, HOME), { [option]: 2000 })
     t.match(refusal({ [option]: 'soon' }), new RegExp(`^${option} must be .* got "soon"$`))
   }
   for (const option of ['startupTimeout', 'healthCheckInterval', 'healthTimeout']) t.match(refusal({ [option]: 0 }), new RegExp(`^${option} must be .*at least 1`))
-  t.equal(settle({ stopTimeout: 0 }, HOME).stopTimeout, 0, 'SIGKILL at once may be wanted')
+  t.equal(settingsFrom({ stopTimeout: 0 }, HOME).stopTimeout, 0, 'SIGKILL at once may be wanted')
 })
 
 t.test('a port is a number, a list or left to us', async (t) => {
@@ -115,30 +115,30 @@ t.test('a port is a number, a list or left to us', async (t) => {
 })
 
 t.test('a host is one that a URL can hold', async (t) => {
-  t.equal(settle({ host: '::1' }, HOME).host, '::1')
-  t.equal(settle({ host: '[::1]' }, HOME).host, '::1', 'as it stands in a URL')
-  t.equal(settle({ host: '0.0.0.0' }, HOME).host, '0.0.0.0')
+  t.equal(settingsFrom({ host: '::1' }, HOME).host, '::1')
+  t.equal(settingsFrom({ host: '[::1]' }, HOME).host, '::1', 'as it stands in a URL')
+  t.equal(settingsFrom({ host: '0.0.0.0' }, HOME).host, '0.0.0.0')
   for (const host of ['', 'a b', 'http://x', 'a/b', 'x\0', 5]) t.match(refusal({ host }), /^host must be /, String(host))
   // Whoever builds the URL of the health check does not look again.
   for (const host of ['256.0.0.1', '1:2', 'localhost:3000', 'fe80::1%eth0', '%zz']) t.match(refusal({ host }), /^host must be /, host)
 })
 
 t.test('the health check is a path or a whole URL', async (t) => {
-  t.equal(settle({ healthPath: '/h?x=1' }, HOME).healthPath, '/h?x=1')
+  t.equal(settingsFrom({ healthPath: '/h?x=1' }, HOME).healthPath, '/h?x=1')
   for (const healthPath of ['', 'health', '/a b', '/a\r\nb', 5]) t.match(refusal({ healthPath }), /^healthPath must be /, String(healthPath))
-  t.equal(settle({ healthUrl: 'https://localhost:{port}/h' }, HOME).healthUrl, 'https://localhost:{port}/h')
+  t.equal(settingsFrom({ healthUrl: 'https://localhost:{port}/h' }, HOME).healthUrl, 'https://localhost:{port}/h')
   for (const healthUrl of ['', 'nonsense', 'ftp://x/', 'localhost:3000/h', '/h', 5]) t.match(refusal({ healthUrl }), /^healthUrl must be /, String(healthUrl))
 })
 
 t.test('health headers are such as can be sent', async (t) => {
-  t.same(settle({ healthHeaders: { 'X-Token': 'a b', authorization: 'Bearer x' } }, HOME).healthHeaders, { 'X-Token': 'a b', authorization: 'Bearer x' })
+  t.same(settingsFrom({ healthHeaders: { 'X-Token': 'a b', authorization: 'Bearer x' } }, HOME).healthHeaders, { 'X-Token': 'a b', authorization: 'Bearer x' })
   for (const healthHeaders of [[], 'x', { 'a b': 'c' }, { 'a:': 'c' }, { a: 5 }, { a: 'x\0' }]) t.match(refusal({ healthHeaders }), /^healthHeaders/, JSON.stringify(healthHeaders))
   // Node would throw a TypeError at each health check, in the launcher and in everybody who follows.
   for (const value of ['two\r\nlines', 'a\nb', '\u20ac', undefined]) t.match(refusal({ healthHeaders: { a: value } }), /^healthHeaders\.a must be /, JSON.stringify(value))
 })
 
 t.test('names in the environment are such as a shell passes on', async (t) => {
-  t.same(settle({ env: { A_1: 'x', B: undefined } }, HOME).env, { A_1: 'x', B: undefined }, 'undefined removes one')
+  t.same(settingsFrom({ env: { A_1: 'x', B: undefined } }, HOME).env, { A_1: 'x', B: undefined }, 'undefined removes one')
   t.match(refusal({ env: { 'a.b': 'x' } }), /^env: the name "a\.b" must be a letter or _/)
   t.match(refusal({ env: { '1a': 'x' } }), /^env: the name "1a"/)
   t.match(refusal({ env: { A: 5 } }), /^env\.A must be a string, got 5$/)
@@ -147,13 +147,13 @@ t.test('names in the environment are such as a shell passes on', async (t) => {
 })
 
 t.test('what is inherited is all, nothing or a list of names', async (t) => {
-  t.equal(settle({ inheritEnv: false }, HOME).inheritEnv, false)
-  t.same(settle({ inheritEnv: ['PATH'] }, HOME).inheritEnv, ['PATH'])
+  t.equal(settingsFrom({ inheritEnv: false }, HOME).inheritEnv, false)
+  t.same(settingsFrom({ inheritEnv: ['PATH'] }, HOME).inheritEnv, ['PATH'])
   for (const inheritEnv of ['PATH', [5], 1]) t.match(refusal({ inheritEnv }), /^inheritEnv must be true, false or a list of names, got /)
 })
 
 t.test('a command is a list of words, because no shell splits it', async (t) => {
-  t.same(settle({ name: 'x', command: ['node', ''] }, HOME).command, ['node', ''], 'an empty argument is an argument')
+  t.same(settingsFrom({ name: 'x', command: ['node', ''] }, HOME).command, ['node', ''], 'an empty argument is an argument')
   for (const command of ['node a.js', [], [''], ['node', 5], ['node', 'a\0b']]) t.match(refusal({ name: 'x', command }), /^command must be a list such as /, JSON.stringify(command))
 })
 

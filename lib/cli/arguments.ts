@@ -8,7 +8,7 @@ import type { ParseArgsConfig } from 'node:util'
 import { locate } from '../config/locate.js'
 import { override } from '../config/override.js'
 import { invalidCombination, type OneServerError } from '../errors.js'
-import { settle, type ClientProcessManagerOptions, type Configured, type Settings } from '../options.js'
+import { settingsFrom, type ClientProcessManagerOptions, type Configured, type Settings } from '../options.js'
 import { FLAGS, flag, type Choices, type FlagName } from './flags.js'
 
 /** What a command takes. */
@@ -95,7 +95,7 @@ const complete = async (typed: ClientProcessManagerOptions, flags: readonly Flag
   const server = servers.get(name)
   if (server !== undefined) return { options: override(optionsOf(found, name, server), rest), doubt: undefined }
   // Whoever says how to start it, or has it already, means this very name.
-  if (options.command !== undefined || options.serverScript !== undefined || existsSync(settle({ name }).pidFile)) return { options, doubt: undefined }
+  if (options.command !== undefined || options.serverScript !== undefined || existsSync(settingsFrom({ name }).pidFile)) return { options, doubt: undefined }
   const { nearest } = await import('../nearest.js')
   const near = nearest(name, [...servers.keys()])
   return { options, doubt: near === undefined ? undefined : `${found.file} has no ${JSON.stringify(name)}; did you mean ${near}?` }
@@ -137,7 +137,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   if (typed.command !== undefined) agree(typed, given.has('server'), accepts)
   const { options, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, flags, env)
   return Object.freeze({
-    options, typed, doubt, settings: settle(options), help, follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'), onlyNamed: given.has('named'), lines,
+    options, typed, doubt, settings: settingsFrom(options), help, follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'), onlyNamed: given.has('named'), lines,
     client: accepts.rest === 'client' ? command ?? [] : [],
   })
 }

@@ -10,7 +10,7 @@ import { contextOf } from '../launch/context.js'
 import { mustBeLaunchable } from '../launch/foresee.js'
 import type { ServerStatus } from '../launch/server-info.js'
 import { nodeSystem } from '../node-system.js'
-import { settle, type ClientProcessManagerOptions } from '../options.js'
+import { settingsFrom, type ClientProcessManagerOptions } from '../options.js'
 import type { Request } from './arguments.js'
 import { tellClients } from './clients.js'
 import type { Output } from './output.js'
@@ -30,7 +30,7 @@ export const run = async ({ options, typed }: Request, output: Output, signal: A
     const kept = typed.port === undefined && before.port !== undefined && allows(options.port, before.port) ? { port: before.port } : {}
     const wanted = { ...options, ...kept }
     if (before.launchId !== undefined) {
-      await mustBeLaunchable(contextOf(settle(wanted), nodeSystem), before)
+      await mustBeLaunchable(contextOf(settingsFrom(wanted), nodeSystem), before)
       tellClients(before, output)
       progress.say(`stopping the server${withPid(before.pid)}`)
       if (await manager.stopServer({ signal, launchId: before.launchId })) progress.say(`stopped${withPid(before.pid)}`)

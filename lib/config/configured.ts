@@ -7,7 +7,7 @@ import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { OneServerError } from '../errors.js'
 import { nearest } from '../nearest.js'
-import { here, NAME, settle, type ClientProcessManagerOptions, type Configured } from '../options.js'
+import { here, NAME, settingsFrom, type ClientProcessManagerOptions, type Configured } from '../options.js'
 import { stateDir } from '../paths.js'
 import { parse, type Part } from './document.js'
 import { key, KEYS } from './keys.js'
@@ -54,7 +54,7 @@ const valueOf = (name: string, part: Part, folder: string): object => {
   try {
     const meant = known.to?.(part.value, folder) ?? { [name]: part.value }
     options = Object.keys(meant)
-    settle({ pidFile: '/any', ...meant })
+    settingsFrom({ pidFile: '/any', ...meant })
     return meant
   } catch (error) {
     throw told(part, options, error)
@@ -74,7 +74,7 @@ export const optionsOf = (found: Found, name: string, part: Part): ConfiguredOpt
   const meant = Object.assign({}, ...[...part.entries()].map(([option, value]) => valueOf(option, value, folder))) as ClientProcessManagerOptions
   const options = { pidFile: pidFileFor(name, folder), cwd: folder, ...meant, configured: { name, folder } }
   try {
-    settle(options)
+    settingsFrom(options)
   } catch (error) {
     throw told(part, [], error)
   }

@@ -17,7 +17,8 @@ import type { OwnLaunch } from './launch.js'
 import { endedBecause, LOG_LINES, outcomeOf } from './outcome.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { rescue } from './rescue.js'
-import { settle, settleUnlocked, whyItExited } from './settle.js'
+import { settle, settleUnlocked } from './settle.js'
+import { whyItExited } from './why-it-ended.js'
 
 /** `again`: nothing came of it and nobody needs to be told; look again from the start. */
 export type Attended = { readonly kind: 'ready'; readonly url: string } | { readonly kind: 'failed'; readonly error: OneServerError } | { readonly kind: 'port-lost' } | { readonly kind: 'again' }

@@ -4,6 +4,7 @@
  * looked: the wait for the lock lies between, and whoever held it may have started the server.
  */
 import { insideServer, type OneServerError } from '../errors.js'
+import { alignPidFile, removeBarePidFile } from './align-pid-file.js'
 import { hearLauncher } from './attendance.js'
 import { attempt, type OwnLaunch } from './launch.js'
 import type { LaunchRecord } from '../state/launch-record.js'
@@ -14,10 +15,12 @@ import { choosePort, findAdoptable, type Adopted } from './ports.js'
 import { differences, isNewer } from './identity.js'
 import { endedMark, tell } from './outcome.js'
 import { restoreClaim } from './restore.js'
-import { alignPidFile, markEnded, reasonFor, removeBarePidFile, settle, sweep } from './settle.js'
+import { markEnded, settle } from './settle.js'
 import { readPidFile } from '../state/pid-file.js'
 import { pinned, type Stake } from './stake.js'
 import { recordOf, survey, type Survey } from './survey.js'
+import { sweep } from './sweep.js'
+import { reasonFor } from './why-it-ended.js'
 
 export type Decision =
   /** A launch lives: follow it. */

@@ -18,8 +18,9 @@ import { endPastDeadline, markReady } from './ending.js'
 import { LOG_LINES, outcomeOf } from './outcome.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { rescue } from './rescue.js'
-import { reasonFor, settleUnlocked } from './settle.js'
+import { settleUnlocked } from './settle.js'
 import { use, type Followed } from './use.js'
+import { reasonFor } from './why-it-ended.js'
 
 /** ms between two looks while the folder is watched, and while it cannot be (inotify is exhausted). */
 const WATCHED = 200

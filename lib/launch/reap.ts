@@ -10,7 +10,8 @@ import { withLock } from '../state/lock.js'
 import { cleanUp } from './decide.js'
 import type { Context } from './context.js'
 import { endWhenIdle } from './ending.js'
-import { reasonFor, settle } from './settle.js'
+import { settle } from './settle.js'
+import { reasonFor } from './why-it-ended.js'
 import { recordOf, survey } from './survey.js'
 
 /** ms that the reaper waits for its turn to set the PID file right. Whoever has the lock does it otherwise. */

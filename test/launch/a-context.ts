@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import type { OneServerEvent } from '../../lib/events.js'
 import type { Context } from '../../lib/launch/context.js'
 import { nodeSystem } from '../../lib/node-system.js'
-import { settle, type ClientProcessManagerOptions } from '../../lib/options.js'
+import { settingsFrom, type ClientProcessManagerOptions } from '../../lib/options.js'
 import { pathsOf } from '../../lib/paths.js'
 import type { System } from '../../lib/system/system.js'
 import { tempFolder } from '../temp-folder.js'
@@ -14,7 +14,7 @@ export const aContext = async (t: Test, options: ClientProcessManagerOptions = {
   await system.makeFolder(paths.host)
   const events: OneServerEvent[] = []
   return {
-    system, paths, settings: settle({ ...options, pidFile: paths.pidFile }), inside: undefined, events,
+    system, paths, settings: settingsFrom({ ...options, pidFile: paths.pidFile }), inside: undefined, events,
     report: (event) => { events.push({ at: 0, ...event } as OneServerEvent) },
   }
 }

@@ -5,10 +5,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { resolveCommand } from '../../lib/launch/command.js'
 import { nodeSystem as system } from '../../lib/node-system.js'
-import { settle, type ClientProcessManagerOptions } from '../../lib/options.js'
+import { settingsFrom, type ClientProcessManagerOptions } from '../../lib/options.js'
 import { tempFolder } from '../temp-folder.js'
 
-const commandFor = (options: ClientProcessManagerOptions, env: Record<string, string> = {}) => resolveCommand(system, settle({ pidFile: '/s.pid', ...options }), 4000, env)
+const commandFor = (options: ClientProcessManagerOptions, env: Record<string, string> = {}) => resolveCommand(system, settingsFrom({ pidFile: '/s.pid', ...options }), 4000, env)
 
 const program = (path: string, mode = 0o755): string => {
   mkdirSync(dirname(path), { recursive: true })

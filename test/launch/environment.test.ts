@@ -1,9 +1,9 @@
 /** The environment of a server that serves everybody: what belongs to the one client that launched it does not reach it. */
 import t from 'tap'
 import { environmentFor, withLaunchId } from '../../lib/launch/environment.js'
-import { settle, type ClientProcessManagerOptions } from '../../lib/options.js'
+import { settingsFrom, type ClientProcessManagerOptions } from '../../lib/options.js'
 
-const of = (from: NodeJS.ProcessEnv, options: ClientProcessManagerOptions = {}, isScript = false) => environmentFor(settle({ pidFile: '/s.pid', ...options }), 4000, isScript, from)
+const of = (from: NodeJS.ProcessEnv, options: ClientProcessManagerOptions = {}, isScript = false) => environmentFor(settingsFrom({ pidFile: '/s.pid', ...options }), 4000, isScript, from)
 const ADDED = { PORT: '4000', HOST: 'localhost', SESSION_SERVER_PORT: '4000' }
 
 t.test('it inherits, and is told where to listen', async (t) => {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { choosePort, findAdoptable, healthPlan, isFree, occupantOf, portTaken } from '../../lib/launch/ports.js'
-import { settle, type ClientProcessManagerOptions } from '../../lib/options.js'
+import { settingsFrom, type ClientProcessManagerOptions } from '../../lib/options.js'
 import { bareEnv, fixture, start } from '../child.js'
 import { aContext } from './a-context.js'
 
@@ -27,7 +27,7 @@ const freePort = async (t: Test): Promise<number> => {
   return port
 }
 
-const plan = (options: ClientProcessManagerOptions) => healthPlan(settle({ pidFile: '/s.pid', ...options }), 4000)
+const plan = (options: ClientProcessManagerOptions) => healthPlan(settingsFrom({ pidFile: '/s.pid', ...options }), 4000)
 
 t.test('the health check is asked at literal addresses', async (t) => {
   t.same(plan({}), { urls: ['http://127.0.0.1:4000/api/health', 'http://[::1]:4000/api/health'], headers: {} })

@@ -7,8 +7,8 @@ import { startTimeout } from '../../lib/errors.js'
 import { listClaims, markPath, tempPath, type Launch } from '../../lib/launch/claims.js'
 import { contextOf, type Context } from '../../lib/launch/context.js'
 import { endPastDeadline, markReady } from '../../lib/launch/ending.js'
-import { settle as settleLaunch } from '../../lib/launch/settle.js'
-import { settle } from '../../lib/options.js'
+import { settle } from '../../lib/launch/settle.js'
+import { settingsFrom } from '../../lib/options.js'
 import { FORMAT, type LaunchRecord } from '../../lib/state/launch-record.js'
 import type { Leader, System } from '../../lib/system/system.js'
 import type { Act, RunPlan } from './schedule.js'
@@ -18,7 +18,7 @@ const ID = '00000000000000aa'
 const PORT = 3000
 const URL_READY = `http://127.0.0.1:${PORT}/api/health`
 
-const contextOn = (system: System): Context => contextOf(settle({ pidFile: PID_FILE, stopTimeout: 500 }), system)
+const contextOn = (system: System): Context => contextOf(settingsFrom({ pidFile: PID_FILE, stopTimeout: 500 }), system)
 
 const recordFor = ({ pid, start, group }: Leader): LaunchRecord => ({
   format: FORMAT, launch: ID, host: 'host', pid, start, group, port: PORT, health: { urls: [URL_READY], headers: {} }, healthTimeout: 500,
@@ -49,7 +49,7 @@ export const reaper: Act = async (_, system) => {
   const record = recordFor(launch.leader)
   const because = startTimeout(1000, 'simulated', {})
   if (!(await endPastDeadline(context, launch, record, because))) return 'given up'
-  await settleLaunch(context, launch, record, because)
+  await settle(context, launch, record, because)
   return 'ended it'
 }
 

@@ -6,7 +6,7 @@
 import type { ServerInfo } from '../../lib/launch/server-info.js'
 import { contextOf } from '../../lib/launch/context.js'
 import { reap } from '../../lib/launch/reap.js'
-import { settle } from '../../lib/options.js'
+import { settingsFrom } from '../../lib/options.js'
 import type { Act, RunPlan } from './schedule.js'
 import { HOST_FOLDER, PID_FILE } from './world.js'
 
@@ -54,7 +54,7 @@ export const idleStopper: Act = async (manager) => manager.stopServer({ ifIdle: 
 export const leasePlan = (acts: readonly Act[]): RunPlan => ({
   acts,
   options: { pidFile: PID_FILE, port: 'auto', startupTimeout: 2000, healthCheckInterval: 200, stopTimeout: 500, idleTimeout: IDLE },
-  world: { reaper: (system, launch) => reap(contextOf(settle({ pidFile: PID_FILE }), system), launch) },
+  world: { reaper: (system, launch) => reap(contextOf(settingsFrom({ pidFile: PID_FILE }), system), launch) },
   // Any client puts right what was left where the watches were killed, too.
   after: (manager) => manager.isServerRunning(),
   check: (world) => {
