@@ -230,24 +230,22 @@ const strike = (signal: NodeJS.Signals) => {
       // It has ended between the listing and the look.
     }
   })
-  return () => {
-    clearInterval(timer)
-    return struck.size
-  }
+  return { struck, stop: () => { clearInterval(timer) } }
 }
 
 for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
   t.test(`a gate whose shell gets ${signal} as it begins is given up in time, and leaves nothing`, { timeout: 60_000 }, async (t) => {
     const folder = tempFolder(t)
-    const stop = strike(signal)
-    const began = performance.now()
-    for (let round = 0; round < 3; round++) {
+    const { struck, stop } = strike(signal)
+    t.teardown(stop)
+    // A gate may be open and shut again before it is struck.
+    for (let round = 0; round < 3 || struck.size === 0; round++) {
+      const began = performance.now()
       const child = await spawnGated(planIn(folder, RUNS))
       await child?.close()
+      t.ok(performance.now() - began < 5000, 'it was not waited for for ever')
       if (child !== undefined) t.equal(judge(child.id, lookAt(child.id.pid)), 'dead')
     }
-    t.ok(stop() > 0, 'some were struck')
-    t.ok(performance.now() - began < 3 * 5000, 'none was waited for for ever')
     t.notOk(existsSync(join(folder, 'ran')), 'and nothing has run')
   })
 }
