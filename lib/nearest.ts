@@ -32,3 +32,9 @@ export const nearest = (word: string, known: readonly string[]): string | undefi
   const [best] = known.map((item) => ({ item, edits: distance(asked, letters(item)) })).sort((a, b) => a.edits - b.edits)
   return best !== undefined && best.edits <= Math.max(1, Math.floor(asked.length / 3)) ? best.item : undefined
 }
+
+/** What is told of a word that is none of those that are known. */
+export const didYouMean = (word: string, known: readonly string[]): string => {
+  const near = nearest(word, known)
+  return near === undefined ? `expected ${known.slice(0, -1).join(', ')} or ${known.at(-1)}` : `did you mean ${near}?`
+}

@@ -235,7 +235,7 @@ export const parseHost = (option: string, value: unknown): string => {
   return text
 }
 
-export const parseHealthUrl = (option: string, value: unknown): string => {
+const parseHealthUrl = (option: string, value: unknown): string => {
   const text = string(option, value)
   const expected = "a URL with http or https, such as 'https://localhost:{port}/health'"
   let url: URL
@@ -248,7 +248,7 @@ export const parseHealthUrl = (option: string, value: unknown): string => {
   return text
 }
 
-export const parseHealthPath = (option: string, value: unknown): string => {
+const parseHealthPath = (option: string, value: unknown): string => {
   const text = string(option, value)
   if (!text.startsWith('/') || /\s/.test(text)) throw invalidOption(option, "a path that begins with '/'", value)
   return text

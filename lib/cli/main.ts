@@ -15,11 +15,8 @@ type Plan = { command: Command } | { text: string; to: 'stdout' | 'stderr' }
 
 const unknownWord = async (word: string): Promise<Error> => {
   if (word.startsWith('-')) return invalidCombination(`the command comes first: one-server start [options], got ${word}`, 'See one-server --help.')
-  const { nearest } = await import('../nearest.js')
-  const words = Object.keys(COMMANDS)
-  const near = nearest(word, words)
-  const advice = near === undefined ? `expected ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` : `did you mean ${near}?`
-  return invalidCombination(`unknown command ${JSON.stringify(word)}; ${advice}`, 'See one-server --help.')
+  const { didYouMean } = await import('../nearest.js')
+  return invalidCombination(`unknown command ${JSON.stringify(word)}; ${didYouMean(word, Object.keys(COMMANDS))}`, 'See one-server --help.')
 }
 
 const plan = async ([word, about]: readonly string[]): Promise<Plan> => {

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { OneServerError } from '../errors.js'
-import { nearest } from '../nearest.js'
+import { didYouMean, nearest } from '../nearest.js'
 import { here, NAME, settingsFrom, type ClientProcessManagerOptions, type Configured } from '../options.js'
 import { stateDir } from '../paths.js'
 import { parse, type Part } from './document.js'
@@ -15,11 +15,6 @@ import { CONFIG_FILE, locate, PACKAGE_KEY, type Found } from './locate.js'
 import { override } from './override.js'
 
 export type ConfiguredOptions = ClientProcessManagerOptions & Configured
-
-const didYouMean = (word: string, known: readonly string[]): string => {
-  const near = nearest(word, known)
-  return near === undefined ? `expected ${known.slice(0, -1).join(', ')} or ${known.at(-1)}` : `did you mean ${near}?`
-}
 
 /** The servers of a file, by name. */
 export const serversOf = ({ file, text, inPackage }: Found): ReadonlyMap<string, Part> => {
