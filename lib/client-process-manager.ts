@@ -22,6 +22,8 @@ export interface CallOptions {
 export interface StopOptions extends CallOptions {
   /** Does nothing while somebody holds a lease. @default false */
   ifIdle?: boolean
+  /** The only launch that is meant: one that has taken its place meanwhile goes on, so that two who restart a server at once restart it once. */
+  launchId?: string | undefined
 }
 
 const ensure = async (context: Context, deadline: Deadline, stake: Stake): Promise<ServerInfo> =>
@@ -118,12 +120,11 @@ export class ClientProcessManager {
    * Stops the server and returns when it has exited: the leader, its process group, and on Linux the
    * descendants that left it. An adopted server is left alone.
    *
-   * @param call `launchId` is the only launch that is meant: what has taken its place meanwhile goes on. Not part of the public interface.
    * @returns true when a server was running and has exited; false when there was none to stop, or with `ifIdle` somebody uses it.
    * @throws OneServerError `SERVER_UNHEALTHY` (it does not end, even by SIGKILL), `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`,
    * `INVALID_OPTION` (from within the server itself), `ABORTED` (while it waits for its turn)
    */
-  async stopServer({ signal, ifIdle = false, launchId }: StopOptions & { launchId?: string | undefined } = {}): Promise<boolean> {
+  async stopServer({ signal, ifIdle = false, launchId }: StopOptions = {}): Promise<boolean> {
     const context = this.#context()
     const { stop } = await import('./launch/stop.js')
     return stop(context, new Deadline(this.#system, this.#settings.startupTimeout + this.#settings.stopTimeout, signal), ifIdle, launchId)

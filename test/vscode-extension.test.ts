@@ -112,6 +112,21 @@ t.test('a restart in one window: the others follow, and hold the new server', { 
   await gone(here, IDLE + 1000)
 })
 
+t.test('a restart in both windows at once is one', { timeout: 60_000 }, async (t) => {
+  const here = place(t)
+  const windows = [openWindow(t, here), openWindow(t, here)]
+  for (const window of windows) {
+    window.tell('activate')
+    await window.shows(READY)
+  }
+  for (const window of windows) window.tell('run', 'oneServer.restart')
+  await Promise.all(windows.map((window) => window.said(({ done }) => done === 'run')))
+  t.equal(here.starts().length, 2)
+  t.equal((await here.manager('healthy').status()).leases.length, 2)
+  for (const window of windows) await window.close()
+  await gone(here, IDLE + 1000)
+})
+
 t.test('a server that was stopped is not started again until it is asked for', { timeout: 60_000 }, async (t) => {
   const here = place(t)
   const window = openWindow(t, here)
