@@ -23,6 +23,8 @@ export const withLock = async <Result>(
   const lock = system.fileLock(paths)
   for (let waiting = false; ; waiting = true) {
     deadline.check()
+    // Before the try: whoever is frozen in it and finds its time over when it goes on has not seen the lock since.
+    const isLast = deadline.passed
     const seen = await look?.()
     if (seen !== undefined) return seen
     // Anew at each try: the folder goes with its last claim.
@@ -41,7 +43,7 @@ export const withLock = async <Result>(
       await system.removeFolder(paths.host)
       await system.removeFolder(paths.folder)
     }
-    if (deadline.passed) throw lockTimeout(deadline.total, paths.lock)
+    if (isLast) throw lockTimeout(deadline.total, paths.lock)
     if (!waiting) onWait?.()
     const pause = SHORTEST + system.random() * (LONGEST - SHORTEST)
     await system.sleep(Math.min(pause, deadline.left), { signal: deadline.signal })

@@ -128,6 +128,18 @@ t.test('with no time left a lock that is free is still taken', async (t) => {
   t.equal(await withLock(system, pathsIn(t), within(0), async () => 'taken'), 'taken')
 })
 
+t.test('whoever was frozen in its try until its time was over has another one', async (t) => {
+  const deadline = within(20)
+  let tries = 0
+  const frozen = { ...system, fileLock: () => ({ try: async () => {
+    tries++
+    if (tries > 1) return { release: async () => {} }
+    await until(() => deadline.passed, 'the time to be over')
+    return undefined
+  } }) }
+  t.equal(await withLock(frozen, pathsIn(t), deadline, async () => 'turn'), 'turn')
+})
+
 t.test('a signal ends the wait at once', async (t) => {
   const paths = pathsIn(t)
   const letGo = await hold(paths)
