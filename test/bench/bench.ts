@@ -9,7 +9,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { alternatives, cases, type Verdict } from './cases.js'
 import { median } from '../recovery.js'
@@ -18,7 +18,7 @@ import { drawPlots } from './plots.js'
 const { values } = parseArgs({
   options: { only: { type: 'string', default: '' }, rounds: { type: 'string' }, node: { type: 'string', default: process.execPath }, plots: { type: 'string' } },
 })
-const bench = { node: values.node }
+const bench = { node: resolve(values.node) }
 
 if (!existsSync(join(alternatives, 'node_modules'))) {
   execFileSync('npm', ['install', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel', 'error'], { cwd: alternatives, stdio: 'inherit' })
