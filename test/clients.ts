@@ -95,7 +95,7 @@ const processesWith = (variable: string): number[] =>
   readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => isAlive(pid) && environmentOf(pid).includes(variable))
 
 /** Sends a signal to a process that this test has started, or whose server's client it has started. */
-const send = (pid: number, signal: NodeJS.Signals): void => {
+export const send = (pid: number, signal: NodeJS.Signals): void => {
   try {
     process.kill(pid, signal)
   } catch (error) {

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { ServerInfo } from '../../lib/index.js'
 import { bareEnv, library } from '../child.js'
-import { allEnded, fixture, isAlive, place, resultOf, together, type Place } from '../clients.js'
+import { allEnded, fixture, isAlive, place, resultOf, send, together, type Place } from '../clients.js'
 import { until } from '../until.js'
 
 const parentOf = (pid: number): number | undefined => {
@@ -97,7 +97,7 @@ t.test('a job runner that ends what carries its mark ends the server too, unless
     const here = place(t)
     const more = { inheritEnv: survives ? ['PATH'] : true }
     const { pid, info } = await staying(here, 'healthy', mark, more)
-    for (const one of carriers()) process.kill(one, 'SIGKILL')
+    for (const one of carriers()) send(one, 'SIGKILL')
     await gone(pid)
     if (!survives) await gone(info.pid)
     t.equal(isAlive(info.pid), survives)
