@@ -23,7 +23,7 @@ export interface StopOptions extends CallOptions {
   /** Does nothing while somebody holds a lease. @default false */
   ifIdle?: boolean
   /** The only launch that is meant: one that has taken its place meanwhile goes on, so that two who restart a server at once restart it once. */
-  launchId?: string | undefined
+  launchId?: string
 }
 
 const ensure = async (context: Context, deadline: Deadline, stake: Stake): Promise<ServerInfo> =>
@@ -124,7 +124,10 @@ export class ClientProcessManager {
    * @throws OneServerError `SERVER_UNHEALTHY` (it does not end, even by SIGKILL), `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`,
    * `INVALID_OPTION` (from within the server itself), `ABORTED` (while it waits for its turn)
    */
-  async stopServer({ signal, ifIdle = false, launchId }: StopOptions = {}): Promise<boolean> {
+  async stopServer(call: StopOptions = {}): Promise<boolean> {
+    const { signal, ifIdle = false, launchId } = call
+    // Of a server that has none it is undefined, and does not mean any other.
+    if ('launchId' in call && launchId === undefined) return false
     const context = this.#context()
     const { stop } = await import('./launch/stop.js')
     return stop(context, new Deadline(this.#system, this.#settings.startupTimeout + this.#settings.stopTimeout, signal), ifIdle, launchId)

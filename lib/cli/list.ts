@@ -4,7 +4,7 @@
  * giving up would both hide a server.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { ClientProcessManager } from '../client-process-manager.js'
 import { OneServerError, stateUnusable } from '../errors.js'
 import type { LeaseStatus } from '../launch/server-info.js'
@@ -37,12 +37,20 @@ interface Entry {
   readonly reason: string | undefined
 }
 
+const isClaimed = (pidFile: string): boolean => {
+  try {
+    return readdirSync(join(`${pidFile}.d`, nodeSystem.host())).some((name) => name.endsWith('.claim'))
+  } catch {
+    return false
+  }
+}
+
 /** PID files, and those that were deleted while the claims that they are copies of go on. */
 const namesIn = (folder: string): string[] => {
   try {
     const files = new Set(readdirSync(folder))
-    const lost = [...files].filter((file) => file.endsWith('.pid.d') && !files.has(file.slice(0, -2)) && existsSync(join(folder, file, nodeSystem.host())))
-    return [...[...files].filter((file) => file.endsWith('.pid')), ...lost.map((file) => file.slice(0, -2))].sort()
+    const lost = [...files].filter((file) => file.endsWith('.pid.d')).map((file) => file.slice(0, -2)).filter((file) => !files.has(file) && isClaimed(join(folder, file)))
+    return [...[...files].filter((file) => file.endsWith('.pid')), ...lost].sort()
   } catch (error) {
     // The first named server makes the folder.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
@@ -107,7 +115,7 @@ export const run = async ({ onlyNamed }: Request, output: Output, signal: AbortS
   const folder = stateDir(process.env, process.platform)
   const files = namesIn(folder).map((file) => join(folder, file)).map((pidFile) => ({ which: called(pidFile), pidFile, isElsewhere: false }))
   const unnamed = defaultPidFile(process.env)
-  if (existsSync(unnamed)) files.unshift({ which: { name: '(default)', folder: undefined }, pidFile: unnamed, isElsewhere: false })
+  if (existsSync(unnamed) || isClaimed(unnamed)) files.unshift({ which: { name: '(default)', folder: undefined }, pidFile: resolve(unnamed), isElsewhere: false })
   const known = files.map(({ pidFile }) => resolvePidFile(pidFile, realpath))
   for (const pidFile of onlyNamed ? [] : elsewhere(known)) files.push({ which: { name: pidFile, folder: undefined }, pidFile, isElsewhere: true })
   const servers = await Promise.all(files.map(({ which, pidFile, isElsewhere }) => look(which, pidFile, isElsewhere, signal)))

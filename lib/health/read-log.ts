@@ -24,16 +24,26 @@ const endsOf = (path: string, inode: string | undefined): string | undefined => 
   }
 }
 
+/** Between two renames there is none of that name. */
+const ownOf = (path: string, inode: string | undefined): string | undefined => {
+  try {
+    return endsOf(path, inode)
+  } catch (error) {
+    if (inode !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 /** Ready by a line of the log. Where it is reached is the address that accepts connections, if one does. */
 export const probeLog = async ({ urls, log }: Required<Pick<HealthPlan, 'urls' | 'log'>>, timeout: number): Promise<Probe> => {
   let text: string | undefined
   try {
     // The next launch that is told the same log moves this one aside.
-    text = endsOf(log.file, log.inode) ?? endsOf(`${log.file}.prev`, log.inode)
+    text = ownOf(log.file, log.inode) ?? endsOf(`${log.file}.prev`, log.inode)
   } catch (error) {
     return { healthy: false, reason: `its log ${log.file} cannot be read: ${(error as Error).message}` }
   }
-  if (text === undefined) return { healthy: false, reason: `${log.file} is the log of another server by now` }
+  if (text === undefined) return { healthy: false, reason: `${log.file} was replaced or moved aside` }
   const reason = mismatch(text, log.match, timeout, 'its log does not say so yet')
   if (reason !== undefined) return { healthy: false, reason }
   for (const url of urls) if ((await connects(new URL(url), timeout)).healthy) return { healthy: true, url }

@@ -13,7 +13,7 @@ import { readPidFile } from '../state/pid-file.js'
 import { attend, leave } from './attend.js'
 import type { Launch } from './claims.js'
 import type { Context } from './context.js'
-import { cleanUp, decide, lookAround, type Decision } from './decide.js'
+import { cleanUp, decide, lookAround, type Call, type Decision } from './decide.js'
 import { follow } from './follow.js'
 import { differences } from './identity.js'
 import type { OwnLaunch } from './launch.js'
@@ -27,10 +27,10 @@ import { reused } from './use.js'
 const PORTS_TRIED = 3
 
 /** Looks, and when there is nothing to follow takes a turn at the lock. */
-const nextDecision = async (context: Context, deadline: Deadline, lost: ReadonlySet<number>, stake: Stake): Promise<Decision> => {
+const nextDecision = async (context: Context, deadline: Deadline, call: Call): Promise<Decision> => {
   const { system, paths, report } = context
   const look = () => lookAround(context, deadline.began)
-  const decision = await withLock(system, paths, deadline, () => decide(context, deadline.began, lost, stake), {
+  const decision = await withLock(system, paths, deadline, () => decide(context, deadline.began, call), {
     look, onWait: () => report({ type: 'waiting', for: 'lock' }),
   })
   if (decision.kind === 'failed') throw decision.error
@@ -51,24 +51,24 @@ const moveOn = async ({ system, settings, paths }: Context, decision: Decision, 
 
 /** The server, whatever has to be waited for, cleaned up or launched for it. */
 export const bringUp = async (context: Context, deadline: Deadline, stake: Stake): Promise<ServerInfo> => {
-  const lost = new Set<number>()
+  const call: Call = { lost: new Set(), stake }
   for (;;) {
-    const decision = await nextDecision(context, deadline, lost, stake)
+    const decision = await nextDecision(context, deadline, call)
     switch (decision.kind) {
       case 'follow': {
-        const server = await useLaunch(context, decision.launch, decision.survey, deadline, stake)
+        const server = await useLaunch(context, decision.launch, decision.survey, deadline, call.stake)
         if (server !== undefined) return server
         break
       }
       case 'adopted':
         return useAdopted(context, decision.server)
       case 'launched': {
-        const server = await attendLaunch(context, decision.own, deadline, lost)
+        const server = await attendLaunch(context, decision.own, deadline, call.lost)
         if (server !== undefined) return server
         break
       }
       case 'port-lost':
-        lost.add(decision.port)
+        call.lost.add(decision.port)
         break
       default:
     }
@@ -139,8 +139,9 @@ const attendLaunch = async (context: Context, own: OwnLaunch, deadline: Deadline
 
 /** Starts the server when there is none, and leaves the waiting to others. Its PID, if it can be seen. */
 export const startOnly = async (context: Context, deadline: Deadline): Promise<number | undefined> => {
+  const call: Call = { lost: new Set(), stake: pin }
   for (;;) {
-    const decision = await nextDecision(context, deadline, new Set(), pin)
+    const decision = await nextDecision(context, deadline, call)
     switch (decision.kind) {
       case 'follow': {
         const { launch, survey: { pidFile } } = decision

@@ -100,14 +100,21 @@ export const cleanUp = async (context: Context, { over, pidFile }: Survey, began
   if (lied) context.report({ type: 'stale-removed', path: context.paths.pidFile })
 }
 
-/** One turn at the lock. `lost` are the ports that launches of this call have lost, `stake` keeps what is launched from being idle. */
-export const decide = async (context: Context, began: number, lost: ReadonlySet<number>, stake: Stake): Promise<Decision> => {
+/** What a call keeps from one turn to the next. */
+export interface Call {
+  /** The ports that its launches have lost. */
+  readonly lost: Set<number>
+  /** Keeps what is launched from being idle. */
+  stake: Stake
+}
+
+/** One turn at the lock. */
+export const decide = async (context: Context, began: number, call: Call): Promise<Decision> => {
   let seen = await survey(context, began)
-  let isKept = false
   // More than once where two hold the lock, because one of them was frozen in it.
   while (seen.living !== undefined && (await isToBeReplaced(context, seen.living, seen))) {
-    // Whoever started the older one explicitly meant it to stay, in whatever version.
-    isKept ||= seen.living.pinned
+    // Whoever started the older one explicitly meant it to stay, in whatever version, and however many launches that takes.
+    if (seen.living.pinned) call.stake = pinned(call.stake)
     await makeRoom(context, seen.living)
     seen = await survey(context, began)
   }
@@ -122,9 +129,9 @@ export const decide = async (context: Context, began: number, lost: ReadonlySet<
     const server = await findAdoptable(context)
     return server === undefined ? { kind: 'named', pid: seen.pidFile.pid } : { kind: 'adopted', server }
   }
-  const port = await choosePort(context, lost)
+  const port = await choosePort(context, call.lost)
   if (typeof port !== 'number') return { kind: 'adopted', server: port }
-  const made = await attempt(context, port, isKept ? pinned(stake) : stake)
+  const made = await attempt(context, port, call.stake)
   if (made === 'withdrawn') return { kind: 'withdrawn' }
   return made === 'port-lost' ? { kind: 'port-lost', port } : { kind: 'launched', own: made }
 }

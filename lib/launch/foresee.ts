@@ -3,6 +3,7 @@
  * ended and cannot be replaced is a loss to everybody who uses it, and none of them has asked for that.
  * A launch looks again for itself, since all of this may change in between.
  */
+import { dirname } from 'node:path'
 import { noPortFree } from '../errors.js'
 import type { ServerStatus } from './server-info.js'
 import { resolveCommand } from './command.js'
@@ -18,6 +19,7 @@ export const mustBeLaunchable = async (context: Context, replaced: Replaced): Pr
   const { system, settings } = context
   const port = replaced.port ?? 0
   await resolveCommand(system, settings, port, environmentFor(settings, port, settings.command === undefined))
+  await system.makeFolder(dirname(settings.logFile))
   await system.inspectLog(settings.logFile)
   await mustHavePort(context, replaced)
 }
@@ -32,8 +34,10 @@ const mustHavePort = async (context: Context, { launchId, port: held }: Replaced
     const owner = await system.ownerOf(await listenersThere(context, candidate))
     if (owner === undefined || owner.launch === launchId) return
     const occupant = await occupantOf(context, candidate)
-    if (occupant.kind !== 'stranger') return
-    if (port.kind === 'fixed') throw portTaken(candidate, occupant)
+    if (occupant.kind === 'none') return
+    // What somebody ran by hand would be used in its place, of whatever version.
+    const { pid, what } = occupant.kind === 'stranger' ? occupant : { pid: occupant.server.pid, what: 'by a server that one-server did not start' }
+    if (port.kind === 'fixed') throw portTaken(candidate, { pid, what })
   }
   throw noPortFree(ports)
 }

@@ -5,6 +5,7 @@
  * the server gives it, else, where the kernel tells, by the socket.
  */
 import { bareHost, portOf } from '../health/address.js'
+import { redacted } from '../health/redacted.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge, type Healthy, type Probe } from '../system/system.js'
 import { answeredByAnother, isAnothers } from './answer.js'
@@ -27,7 +28,7 @@ export const confirm = async (context: Context, launch: Launch, answer: Healthy)
   const { url } = answer
   if (isAnothers(answer, launch.id)) return answeredByAnother(url)
   const stranger = answer.launch === undefined ? await strangerAt(context, launch, url) : undefined
-  if (stranger !== undefined) return { healthy: false, reason: `${url} is answered by PID ${stranger}, which does not belong to the server` }
+  if (stranger !== undefined) return { healthy: false, reason: `${redacted(url)} is answered by PID ${stranger}, which does not belong to the server` }
   const alive = judge(launch.leader, await context.system.look(launch.leader.pid)) === 'alive'
   return alive ? answer : { healthy: false, reason: 'the server has exited' }
 }

@@ -68,7 +68,7 @@ export const useReady = async (context: Context, deadline: Deadline, stake: Stak
   const url = await readyUrl(context, living.id)
   const answer = await check(context, record, url)
   if (!answer.healthy) return undefined
-  // An answer with its launch id was its own; any other may be a stranger's that took the port of a server that has died since.
-  if (answer.launch !== living.id && judge(living.leader, await system.look(living.leader.pid)) !== 'alive') return undefined
+  // Also where the answer has its launch id, which a child of a leader that has died since knows as well.
+  if (judge(living.leader, await system.look(living.leader.pid)) !== 'alive') return undefined
   return reused(context, record, answer.url)
 }

@@ -64,6 +64,8 @@ t.test('a server whose PID file was deleted', async (t) => {
   const { pid } = JSON.parse((await here.start(['start', 'web', '--port', 'auto', '--json'])).stdout) as { pid: number }
   unlinkSync(join(here.env['ONE_SERVER_STATE_DIR'] as string, 'web.pid'))
   t.match(await here.run(['list', '--named']), { code: 0, stdout: new RegExp(`^web {2}ready {2}${pid} `) })
+  await here.run(['start', 'dead', '--port', 'auto', '--', process.execPath, '-e', 'process.exit(3)'])
+  t.notMatch((await here.run(['list', '--named'])).stdout, /dead/, 'what a failed start leaves is no server')
 })
 
 t.test('a folder that cannot be read', async (t) => {

@@ -1,6 +1,9 @@
 /** A 200 from a stranger never passes for ours: by the launch id that a server gives, by what its body must hold, and by a client's wish to meet no stranger at all. */
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
-import { failureOf, place, quietPort, stranger } from '../clients.js'
+import { failureOf, fixture, isAlive, place, quietPort, stranger } from '../clients.js'
+import { until } from '../until.js'
 
 t.test('a server that gives its launch id in a header is known by it', async (t) => {
   const here = place(t)
@@ -20,8 +23,38 @@ t.test('an empty launch id, as a server gives that was not started by us, says n
 
 t.test('an answer with another launch id is not ours, although the socket is', async (t) => {
   const here = place(t)
-  const error = await failureOf(here.manager('says', { env: { LAUNCH: 'f'.repeat(16) }, startupTimeout: 800 }).ensureServerRunning())
+  const healthUrl = 'http://me:SECRET@127.0.0.1:{port}/?token=SECRET'
+  const error = await failureOf(here.manager('says', { env: { LAUNCH: 'f'.repeat(16) }, healthUrl, startupTimeout: 800 }).ensureServerRunning())
   t.match(error, { code: 'START_TIMEOUT', message: /is answered by another server, by the launch id that it gives/ })
+  t.notMatch(error.message, /SECRET/)
+  t.same(here.alive(), [])
+})
+
+t.test('the launch id is no proof of its leader: a child that has outlived it knows it, too', async (t) => {
+  const here = place(t)
+  const [script, die] = [join(here.folder, 'leader.mjs'), join(here.folder, 'die')]
+  // Asked for its health, the child first ends its parent, and answers when that is gone.
+  writeFileSync(script, `
+    import ${JSON.stringify(fixture('ledger'))}
+    import { spawn } from 'node:child_process'
+    import { existsSync } from 'node:fs'
+    import { healthy, serve } from ${JSON.stringify(fixture('serve'))}
+    const parent = process.ppid
+    if (process.env.LEDGER_ROLE !== 'child') spawn(process.execPath, [${JSON.stringify(script)}], { stdio: 'inherit', env: { ...process.env, LEDGER_ROLE: 'child' } })
+    else serve({ answer: (request, response) => {
+      if (!existsSync(${JSON.stringify(die)})) return healthy(request, response)
+      try { process.kill(parent, 'SIGKILL') } catch {}
+      const gone = setInterval(() => { if (process.ppid !== parent) { clearInterval(gone); healthy(request, response) } }, 1)
+    } })`)
+  const { pid } = await here.manager(script).ensureServerRunning()
+  writeFileSync(die, '')
+  const waiting = here.manager(script).ensureServerRunning()
+  await until(() => !isAlive(pid!), 'the leader to be ended by its child')
+  rmSync(die)
+  const next = await waiting
+  t.equal(next.started, true)
+  t.ok(isAlive(next.pid!))
+  t.equal(await here.manager(script).stopServer(), true)
   t.same(here.alive(), [])
 })
 

@@ -1,8 +1,10 @@
 /** Which server runs and which is meant: a difference is told in words, and only an older version is ever replaced. */
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import t from 'tap'
 import type { ClientProcessManagerOptions } from '../../lib/index.js'
-import { allEnded, client, failureOf, fixture, isAlive, place, quietPort, resultOf } from '../clients.js'
+import { allEnded, client, failureOf, fixture, isAlive, place, quietPort, resultOf, stranger } from '../clients.js'
 import { holder } from '../holders.js'
 import { until } from '../until.js'
 
@@ -147,6 +149,29 @@ t.test('what was started explicitly stays so in its newer version, even if that 
   t.match(await here.manager('healthy').status(), { state: 'ready', pinned: true }, 'the last lease does not end it')
   t.equal(await here.manager('healthy').stopServer(), true)
   here.nothingLeft(t)
+})
+
+t.test('and however many launches that takes', async (t) => {
+  const here = place(t)
+  await here.manager('healthy', { version: '1.0.0' }).ensureServerRunning()
+  const steal = join(here.folder, 'steal')
+  writeFileSync(steal, '')
+  const lease = await here.manager('loses-port', { version: '2.0.0', onMismatch: 'restart', idleTimeout: 0, env: { STEAL_ONCE: steal } }).acquire()
+  t.equal(here.starts().length, 3, 'one lost its port')
+  t.match(await here.manager('healthy').status(), { version: '2.0.0', pinned: true })
+  await lease.release()
+  t.equal(await here.manager('healthy').stopServer(), true)
+})
+
+t.test('an older one goes on where the newer one would meet a server that was run by hand', async (t) => {
+  const here = place(t)
+  const { pid } = await here.manager('healthy', { version: '1.0.0' }).ensureServerRunning()
+  const port = await quietPort()
+  await stranger(t, 'healthy', port)
+  t.match(await failureOf(here.manager('healthy', { version: '2.0.0', onMismatch: 'restart', port }).ensureServerRunning()), { code: 'PORT_IN_USE', port })
+  t.ok(isAlive(pid!))
+  t.equal(await here.manager('healthy').stopServer({ launchId: undefined } as object), false, 'a launch that nobody knows is none')
+  t.equal(await here.manager('healthy').stopServer(), true)
 })
 
 t.test('an older one that is leased and ignores its signal is replaced, and ends for its holder alone', async (t) => {
