@@ -49,7 +49,17 @@ t.before(() => {
   symlinkSync('../one-server/dist/package/lib/cli.js', join(modules, '.bin/one-server'))
 })
 
-t.teardown(() => { for (const name of ['docs', 'e2e', 'my-extension', 'cache']) sh(`one-server stop ${name}`) })
+t.teardown(() => {
+  for (const name of ['docs', 'e2e', 'my-extension', 'cache']) sh(`one-server stop ${name}`)
+  // Watches sleep out the 30 s of the examples before they see that there is nothing to watch.
+  for (const name of readdirSync('/proc')) {
+    try {
+      if (/^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'latin1').includes(`\0${folder}/`)) process.kill(Number(name), 'SIGKILL')
+    } catch {
+      // It has ended just now, or is somebody else's.
+    }
+  }
+})
 
 /** A module, as an extension or a script has it; what this Node does not know yet is translated. */
 const module_ = async (name: string, text: string): Promise<string> => {

@@ -8,6 +8,7 @@ for (const clockSetBack of [false, true]) {
     for (let round = 0; round < 3; round++) pairs.push(await recovery(t, round, clockSetBack))
     const more = median(pairs.map(({ cold, recovered }) => recovered - cold))
     t.comment(`${Math.round(more)} ms more than a cold start of ${Math.round(median(pairs.map(({ cold }) => cold)))} ms`)
-    t.ok(more < 300, `${Math.round(more)} ms more than a cold start`)
+    // A lock that had to become stale would cost 3 s; the bench and the soak, with the machine to themselves, ask for 300 ms.
+    t.ok(more < 1000, `${Math.round(more)} ms more than a cold start`)
   })
 }
