@@ -22,7 +22,7 @@ export interface CallOptions {
 export interface StopOptions extends CallOptions {
   /** Does nothing while somebody holds a lease. @default false */
   ifIdle?: boolean
-  /** The only launch that is meant: one that has taken its place meanwhile goes on, so that two who restart a server at once restart it once. */
+  /** The only launch that is meant: one that has taken its place meanwhile goes on, so that two who restart a server at once restart it once. Given as undefined, as of an adopted server, it means none. */
   launchId?: string
 }
 
@@ -120,7 +120,7 @@ export class ClientProcessManager {
    * Stops the server and returns when it has exited: the leader, its process group, and on Linux the
    * descendants that left it. An adopted server is left alone.
    *
-   * @returns true when a server was running and has exited; false when there was none to stop, or with `ifIdle` somebody uses it.
+   * @returns true when a server was running and has exited; false when there was none to stop, with `ifIdle` somebody uses it, or with `launchId` it is another.
    * @throws OneServerError `SERVER_UNHEALTHY` (it does not end, even by SIGKILL), `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`,
    * `INVALID_OPTION` (from within the server itself), `ABORTED` (while it waits for its turn)
    */

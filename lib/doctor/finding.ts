@@ -5,7 +5,6 @@
  * All of it may end up in a public bug report, so neither `text` nor `data` has a value that could be secret:
  * of headers and variables the names, of a URL no user, password or query, of an output not a line.
  */
-
 export type Level = 'ok' | 'note' | 'problem'
 
 export interface Finding {

@@ -1,4 +1,4 @@
-/** Whose answer a health check got: a server may say which launch it is, and nobody else knows that id. */
+/** Whose answer a health check got: a server may say which launch it is, and only the processes of a launch know its id. They may outlive their leader, so an answer with it does not show that the leader lives. */
 import { redacted } from '../health/redacted.js'
 import type { Healthy, Probe } from '../system/system.js'
 

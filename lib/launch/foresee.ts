@@ -19,6 +19,7 @@ export const mustBeLaunchable = async (context: Context, replaced: Replaced): Pr
   const { system, settings } = context
   const port = replaced.port ?? 0
   await resolveCommand(system, settings, port, environmentFor(settings, port, settings.command === undefined))
+  // As a launch does: where no folder can be made, no log can be opened.
   await system.makeFolder(dirname(settings.logFile))
   await system.inspectLog(settings.logFile)
   await mustHavePort(context, replaced)
