@@ -99,8 +99,8 @@ const jsonc = {
 const index = join(lib, 'index.js')
 const lazy = new Map()
 /** What a crowd loads that finds no server, in one file; the rest is for the one who launches, or rare. */
-const CROWD = ['bring-up', 'lease', 'status', 'stop', 'file-lock']
-const here = (name) => (CROWD.includes(name) ? 'bring-up' : name)
+const CROWD = ['ensure', 'lease', 'status', 'stop', 'file-lock']
+const here = (name) => (CROWD.includes(name) ? 'ensure' : name)
 
 /** Entry points of several sources each. */
 const joined = (lazy) => ({

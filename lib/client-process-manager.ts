@@ -3,11 +3,11 @@
  * ready, so only what that needs is loaded with this file, and the rest by the call that needs it.
  */
 import { Deadline } from './deadline.js'
-import { contextOf, type Context } from './launch/context.js'
-import { shareFlight } from './launch/flight.js'
-import type { Lease, ServerInfo, ServerStatus } from './launch/server-info.js'
-import { pin, type Stake } from './launch/stake.js'
-import { useReady } from './launch/use.js'
+import { contextOf, type Context } from './context.js'
+import { singleFlight } from './protocol/single-flight.js'
+import type { Lease, ServerInfo, ServerStatus } from './server-info.js'
+import { pin, type Hold } from './protocol/pin.js'
+import { reuseReady } from './protocol/reuse.js'
 import { nodeSystem } from './node-system.js'
 import { settingsFrom, type ClientProcessManagerOptions, type Configured, type Settings } from './options.js'
 import type { System } from './system/system.js'
@@ -26,8 +26,8 @@ export interface StopOptions extends CallOptions {
   launchId?: string
 }
 
-const ensure = async (context: Context, deadline: Deadline, stake: Stake): Promise<ServerInfo> =>
-  (await useReady(context, deadline, stake)) ?? (await import('./launch/bring-up.js')).bringUp(context, deadline, stake)
+const ensure = async (context: Context, deadline: Deadline, hold: Hold): Promise<ServerInfo> =>
+  (await reuseReady(context, deadline, hold)) ?? (await import('./protocol/ensure.js')).ensureRunning(context, deadline, hold)
 
 /**
  * A client's view of the one server that its PID file names: finds it, starts it when there is none,
@@ -65,7 +65,7 @@ export class ClientProcessManager {
     const context = this.#context()
     const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
     deadline.check()
-    return shareFlight(context, deadline, (own) => ensure(context, own, pin))
+    return singleFlight(context, deadline, (own) => ensure(context, own, pin))
   }
 
   /**
@@ -89,7 +89,7 @@ export class ClientProcessManager {
     const context = this.#context()
     const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
     deadline.check()
-    return (await import('./launch/lease.js')).take(context, command, (stake) => ensure(context, deadline, stake))
+    return (await import('./protocol/lease.js')).acquireLease(context, command, (hold) => ensure(context, deadline, hold))
   }
 
   /**
@@ -99,7 +99,7 @@ export class ClientProcessManager {
    * @throws OneServerError `STATE_UNUSABLE`, `STATE_NEWER`, `LOCK_TIMEOUT`, `ABORTED`
    */
   async isServerRunning({ signal }: CallOptions = {}): Promise<boolean> {
-    const { isRunning } = await import('./launch/status.js')
+    const { isRunning } = await import('./protocol/status.js')
     return isRunning(this.#context(), new Deadline(this.#system, this.#settings.startupTimeout, signal))
   }
 
@@ -113,7 +113,7 @@ export class ClientProcessManager {
   async startServer({ signal }: CallOptions = {}): Promise<number | undefined> {
     const context = this.#context()
     const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
-    return (await import('./launch/bring-up.js')).startOnly(context, deadline)
+    return (await import('./protocol/ensure.js')).startOnly(context, deadline)
   }
 
   /**
@@ -129,7 +129,7 @@ export class ClientProcessManager {
     // Of a server that has none it is undefined, and does not mean any other.
     if ('launchId' in call && launchId === undefined) return false
     const context = this.#context()
-    const { stop } = await import('./launch/stop.js')
+    const { stop } = await import('./protocol/stop.js')
     return stop(context, new Deadline(this.#system, this.#settings.startupTimeout + this.#settings.stopTimeout, signal), ifIdle, launchId)
   }
 
@@ -140,7 +140,7 @@ export class ClientProcessManager {
    */
   async status({ signal }: CallOptions = {}): Promise<ServerStatus> {
     new Deadline(this.#system, 0, signal).check()
-    return (await import('./launch/status.js')).statusOf(this.#context())
+    return (await import('./protocol/status.js')).statusOf(this.#context())
   }
 
   #context(): Context {

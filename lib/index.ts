@@ -5,4 +5,4 @@ export { OneServerError, type OneServerErrorCode, type OneServerErrorData } from
 export type { OneServerEvent } from './events.js'
 export { fromConfig, type FromConfigOptions } from './from-config.js'
 export type { ClientProcessManagerOptions, Duration } from './options.js'
-export type { Lease, LeaseStatus, ServerInfo, ServerStatus } from './launch/server-info.js'
+export type { Lease, LeaseStatus, ServerInfo, ServerStatus } from './server-info.js'

@@ -93,7 +93,7 @@ export const nodeSystem: System = {
   },
   spawn: async (plan) => (await import('./system/spawn-gated.js')).spawnGated(plan),
 
-  watchOver: async (plan) => (await import('./system/watch-over.js')).watchOver(plan),
+  watchOver: async (plan) => (await import('./system/watchdog.js')).watchOver(plan),
 
   probe,
   prepareProbe: prepare,

@@ -4,8 +4,8 @@
  *
  *     node -e <this> <PID file> <launch id>
  */
-import { contextOf } from './launch/context.js'
-import { reap } from './launch/reap.js'
+import { contextOf } from './context.js'
+import { reap } from './protocol/stop.js'
 import { nodeSystem } from './node-system.js'
 import { settingsFrom } from './options.js'
 

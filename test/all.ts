@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
 const FOLDER = fileURLToPath(new URL('.', import.meta.url))
-const FIRST = ['story', 'simulation', 'cli']
+const FIRST = ['integration', 'simulation', 'cli']
 
 const rank = (name: string): number => (FIRST.indexOf(name.split('/')[0]!) + FIRST.length + 1) % (FIRST.length + 1)
 

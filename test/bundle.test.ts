@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import t from 'tap'
-import { bareEnv, fixture, run } from './child.js'
-import { tempFolder } from './temp-folder.js'
+import { bareEnv, fixture, run } from './support/child.js'
+import { tempFolder } from './support/temp-folder.js'
 
 /** A file as it is installed. */
 const inPackage = (name: string): string => fileURLToPath(new URL(`../package/${name}`, import.meta.url))

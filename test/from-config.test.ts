@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { bareEnv, fixture, library, runModule } from './child.js'
-import { tempFolder } from './temp-folder.js'
+import { bareEnv, fixture, library, runModule } from './support/child.js'
+import { tempFolder } from './support/temp-folder.js'
 
 const CONFIG = (more: object = {}): string =>
   JSON.stringify({ servers: { api: { command: [process.execPath, fixture('healthy.mjs')], port: 'auto', host: '127.0.0.1', ...more } } })

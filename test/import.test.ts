@@ -4,8 +4,8 @@
  */
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { bareEnv, fixture, library, run, runModule } from './child.js'
-import { tempFolder } from './temp-folder.js'
+import { bareEnv, fixture, library, run, runModule } from './support/child.js'
+import { tempFolder } from './support/temp-folder.js'
 
 const INDEX = library('index.js')
 

@@ -10,8 +10,8 @@ import t from 'tap'
 
 /** From the top to the bottom. */
 const LAYERS = [
-  'index.ts', 'cli/', 'doctor/', 'from-config.ts', 'client-process-manager.ts', 'reaper.ts', 'launch/', 'node-system.ts', 'state/', 'health/', 'system/',
-  'config/', 'options.ts', 'events.ts', 'deadline.ts', 'paths.ts', 'nearest.ts', 'lasting.ts', 'errors.ts',
+  'index.ts', 'cli/', 'doctor/', 'from-config.ts', 'client-process-manager.ts', 'reaper.ts', 'protocol/', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts', 'state/', 'health/', 'system/',
+  'config/', 'options.ts', 'events.ts', 'deadline.ts', 'paths.ts', 'text/', 'errors.ts',
 ]
 
 /** Processes of their own, which neither import nor are imported. */
@@ -84,18 +84,18 @@ t.test('there is no cycle, not even one of types', async (t) => {
 t.test('the rules see every kind of import, and each breach of them', async (t) => {
   const edges = [...sources].flatMap(([file, text]) => importsOf(file, text).map((target) => `${file} → ${target}`))
   for (const edge of [
-    'index.ts → client-process-manager.ts', 'launch/attend.ts → errors.ts', 'events.ts → errors.ts',
+    'index.ts → client-process-manager.ts', 'protocol/supervise.ts → errors.ts', 'events.ts → errors.ts',
     'node-system.ts → system/file-lock.ts', 'node-system.ts → health/wait-until-ready.ts', 'system/files.ts → system/system.ts',
   ]) t.ok(edges.includes(edge), edge)
   for (const text of [
-    "import { x } from '../launch/x.js'", "import type { X } from '../launch/x.js'", "import {\n  x,\n  type Y,\n} from '../launch/x.js'", "export * from '../launch/x.js'",
-    "export type { X } from '../launch/x.js'", "import '../launch/x.js'", "const x = await import('../launch/x.js')", "type X = import('../launch/x.js').X",
+    "import { x } from '../protocol/x.js'", "import type { X } from '../protocol/x.js'", "import {\n  x,\n  type Y,\n} from '../protocol/x.js'", "export * from '../protocol/x.js'",
+    "export type { X } from '../protocol/x.js'", "import '../protocol/x.js'", "const x = await import('../protocol/x.js')", "type X = import('../protocol/x.js').X",
   ]) {
-    t.same(against(new Map([['system/a.ts', text], ['launch/x.ts', '']])), ['system/a.ts imports launch/x.ts, which is above it'], text)
-    t.same(cycles(new Map([['system/a.ts', text], ['launch/x.ts', "import type { A } from '../system/a.js'"]])), ['system/a.ts → launch/x.ts → system/a.ts'], text)
+    t.same(against(new Map([['system/a.ts', text], ['protocol/x.ts', '']])), ['system/a.ts imports protocol/x.ts, which is above it'], text)
+    t.same(cycles(new Map([['system/a.ts', text], ['protocol/x.ts', "import type { A } from '../system/a.js'"]])), ['system/a.ts → protocol/x.ts → system/a.ts'], text)
   }
   t.same(against(new Map([['new.ts', '']])), ['new.ts is in no layer'])
   t.same(against(new Map([['cli/bin.ts', "import '../session-server.js'"], ['session-server.ts', '']])), ['cli/bin.ts imports session-server.ts'])
   t.same(against(new Map([['cli/a.ts', "import './b.js'"]])), ['cli/a.ts imports cli/b.ts, which is not there'])
-  t.same(against(new Map([['launch/a.ts', "import './b.js'\nimport '../errors.js'"], ['launch/b.ts', ''], ['errors.ts', '']])), [])
+  t.same(against(new Map([['protocol/a.ts', "import './b.js'\nimport '../errors.js'"], ['protocol/b.ts', ''], ['errors.ts', '']])), [])
 })

@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { nodeSystem as system } from '../lib/node-system.js'
-import { library, runModule, start } from './child.js'
-import { tempFolder } from './temp-folder.js'
+import { library, runModule, start } from './support/child.js'
+import { tempFolder } from './support/temp-folder.js'
 
 const waiter = async (t: Test) => {
   const child = start(t, '/bin/sh', ['-c', 'read line'], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { bareEnv } from './child.js'
-import { tempFolder } from './temp-folder.js'
+import { bareEnv } from './support/child.js'
+import { tempFolder } from './support/temp-folder.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 

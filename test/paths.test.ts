@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { defaultPidFile, pathsOf, resolvePidFile, stateDir } from '../lib/paths.js'
 import { realpath } from '../lib/system/files.js'
-import { tempFolder } from './temp-folder.js'
+import { tempFolder } from './support/temp-folder.js'
 
 t.test('all names derive from the PID file', async (t) => {
   t.same(pathsOf('/a/s.pid', 'host'), { pidFile: '/a/s.pid', lock: '/a/s.pid.lock', folder: '/a/s.pid.d', host: '/a/s.pid.d/host' })

@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildSync, transformSync } from 'esbuild'
 import t from 'tap'
-import { bareEnv, run } from './child.js'
-import { tempFolder } from './temp-folder.js'
+import { bareEnv, run } from './support/child.js'
+import { tempFolder } from './support/temp-folder.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
@@ -206,7 +206,7 @@ const FATES: Readonly<Record<string, Fate>> = {
   'Servers by name jsonc 1': { why: 'cli/configured.test runs this section as printed' },
   'Servers by name console 1': { why: 'cli/configured.test runs this section as printed' },
   'Servers by name js 1': { why: 'from-config.test does the same' },
-  'The right server text 1': { why: 'a message; story/versions has one of each kind' },
+  'The right server text 1': { why: 'a message; integration/versions has one of each kind' },
   'The right server sh 1': {
     run: async (t, text) => {
       const [cache] = text.split('\n')

@@ -7,10 +7,10 @@ import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import t, { type Test } from 'tap'
-import { fixture, run, startSpeaking } from './child.js'
-import { now, place, type Place } from './clients.js'
-import { gone } from './holders.js'
-import { tempFolder } from './temp-folder.js'
+import { fixture, run, startSpeaking } from './support/child.js'
+import { now, place, type Place } from './support/clients.js'
+import { gone } from './support/holders.js'
+import { tempFolder } from './support/temp-folder.js'
 
 const IDLE = 300
 

@@ -46,8 +46,8 @@ const usage = (message: string): OneServerError => invalidCombination(message, '
 
 const unknownFlag = async (word: string, name: string, rawName: string, flags: readonly FlagName[]): Promise<OneServerError> => {
   if (Object.hasOwn(FLAGS, name)) return usage(`${rawName} does not apply to ${word}; see one-server ${word} --help`)
-  const { nearest } = await import('../nearest.js')
-  const near = nearest(rawName, flags.map((known) => `--${known}`))
+  const { closestMatch } = await import('../text/did-you-mean.js')
+  const near = closestMatch(rawName, flags.map((known) => `--${known}`))
   const advice = near === undefined ? `see one-server ${word} --help` : `did you mean ${near}?`
   return usage(`unknown option ${rawName} for ${word}; ${advice}`)
 }
@@ -96,8 +96,8 @@ const complete = async (typed: ClientProcessManagerOptions, flags: readonly Flag
   if (server !== undefined) return { options: override(optionsOf(found, name, server), rest), doubt: undefined }
   // Whoever says how to start it, or has it already, means this very name.
   if (options.command !== undefined || options.serverScript !== undefined || existsSync(settingsFrom({ name }).pidFile)) return { options, doubt: undefined }
-  const { nearest } = await import('../nearest.js')
-  const near = nearest(name, [...servers.keys()])
+  const { closestMatch } = await import('../text/did-you-mean.js')
+  const near = closestMatch(name, [...servers.keys()])
   return { options, doubt: near === undefined ? undefined : `${found.file} has no ${JSON.stringify(name)}; did you mean ${near}?` }
 }
 

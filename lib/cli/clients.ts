@@ -3,8 +3,8 @@
  * say the same of the same. What a client is called was written by that client, so it is shown as one
  * line whatever is in it, and cut to the room there is; JSON has all of it.
  */
-import type { LeaseStatus, ServerStatus } from '../launch/server-info.js'
-import { lasting } from '../lasting.js'
+import type { LeaseStatus, ServerStatus } from '../server-info.js'
+import { formatDuration } from '../text/duration.js'
 import type { Output } from './output.js'
 
 type Use = Pick<ServerStatus, 'leases' | 'pinned' | 'stopsAt' | 'isEnding'>
@@ -19,13 +19,13 @@ const cut = (text: string, room: number): string => {
 
 /** `PID 4712 for 3 min 2 s: npm test` */
 const named = ({ pid, command, since }: LeaseStatus, room: number): string => {
-  const who = `PID ${pid}${since === undefined ? '' : ` for ${lasting(Date.now() - since.getTime())}`}`
+  const who = `PID ${pid}${since === undefined ? '' : ` for ${formatDuration(Date.now() - since.getTime())}`}`
   return command === undefined ? who : cut(`${who}: ${command.replace(CONTROLS, ' ')}`, room)
 }
 
 const counted = (count: number): string => `${count} client${count === 1 ? '' : 's'}`
 
-const left = (stopsAt: Date): string => lasting(stopsAt.getTime() - Date.now())
+const left = (stopsAt: Date): string => formatDuration(stopsAt.getTime() - Date.now())
 
 /** In a word or two, for a column. Undefined: nothing is known of it. */
 export const use = ({ leases, pinned, stopsAt, isEnding }: Use): string | undefined => {

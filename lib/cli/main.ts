@@ -15,7 +15,7 @@ type Plan = { command: Command } | { text: string; to: 'stdout' | 'stderr' }
 
 const unknownWord = async (word: string): Promise<Error> => {
   if (word.startsWith('-')) return invalidCombination(`the command comes first: one-server start [options], got ${word}`, 'See one-server --help.')
-  const { didYouMean } = await import('../nearest.js')
+  const { didYouMean } = await import('../text/did-you-mean.js')
   return invalidCombination(`unknown command ${JSON.stringify(word)}; ${didYouMean(word, Object.keys(COMMANDS))}`, 'See one-server --help.')
 }
 

@@ -6,9 +6,9 @@
  */
 import { ClientProcessManager } from '../client-process-manager.js'
 import { invalidCombination, portInUse } from '../errors.js'
-import { contextOf } from '../launch/context.js'
-import { mustBeLaunchable } from '../launch/foresee.js'
-import type { ServerStatus } from '../launch/server-info.js'
+import { contextOf } from '../context.js'
+import { assertLaunchable } from '../plan/preflight.js'
+import type { ServerStatus } from '../server-info.js'
 import { nodeSystem } from '../node-system.js'
 import { settingsFrom, type ClientProcessManagerOptions } from '../options.js'
 import type { Request } from './arguments.js'
@@ -30,7 +30,7 @@ export const run = async ({ options, typed }: Request, output: Output, signal: A
     const kept = typed.port === undefined && before.port !== undefined && allows(options.port, before.port) ? { port: before.port } : {}
     const wanted = { ...options, ...kept }
     if (before.launchId !== undefined) {
-      await mustBeLaunchable(contextOf(settingsFrom(wanted), nodeSystem), before)
+      await assertLaunchable(contextOf(settingsFrom(wanted), nodeSystem), before)
       tellClients(before, output)
       progress.say(`stopping the server${withPid(before.pid)}`)
       if (await manager.stopServer({ signal, launchId: before.launchId })) progress.say(`stopped${withPid(before.pid)}`)

@@ -3,7 +3,7 @@
  * already is the expected case: it costs one health check and is no error.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
-import type { ServerInfo } from '../launch/server-info.js'
+import type { ServerInfo } from '../server-info.js'
 import type { Request } from './arguments.js'
 import type { Output } from './output.js'
 import { Progress, withPid } from './progress.js'

@@ -3,10 +3,10 @@
  * alone answers "is there a server?": 0 for one that runs in whatever state, 3 for none.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
-import type { ServerStatus } from '../launch/server-info.js'
+import type { ServerStatus } from '../server-info.js'
 import type { Request } from './arguments.js'
 import { ending, rows as clients } from './clients.js'
-import { lasting } from '../lasting.js'
+import { formatDuration } from '../text/duration.js'
 import type { Output } from './output.js'
 
 const NOT_RUNNING = 3
@@ -23,7 +23,7 @@ const rows = (status: ServerStatus, output: Output): [string, string | undefined
     ['url', url],
     ['pid', pid?.toString()],
     // The one ISO-like local format that every ICU has.
-    ['since', since && `${since.toLocaleString('sv-SE')} (${lasting(Date.now() - since.getTime())})`],
+    ['since', since && `${since.toLocaleString('sv-SE')} (${formatDuration(Date.now() - since.getTime())})`],
     ['launch', adopted ? 'none: not started by one-server' : launch],
     ...clients(status, output.width - LABEL).map((client): [string, string] => ['client', client]),
     ['stops', launchId === undefined ? undefined : ending(status)],

@@ -3,7 +3,7 @@
  * fails: the lease is in the name of this process and ends with it in any case.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
-import type { Lease, ServerInfo } from '../launch/server-info.js'
+import type { Lease, ServerInfo } from '../server-info.js'
 import type { ClientProcessManagerOptions } from '../options.js'
 import type { Output } from './output.js'
 import { Progress } from './progress.js'

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { OneServerError } from '../errors.js'
-import { didYouMean, nearest } from '../nearest.js'
+import { didYouMean, closestMatch } from '../text/did-you-mean.js'
 import { here, NAME, settingsFrom, type ClientProcessManagerOptions, type Configured } from '../options.js'
 import { stateDir } from '../paths.js'
 import { parse, type Part } from './document.js'
@@ -85,7 +85,7 @@ export const configured = (name: string, options: ClientProcessManagerOptions, f
   const servers = serversOf(found)
   const part = servers.get(name)
   if (part !== undefined) return override(optionsOf(found, name, part), options)
-  const near = nearest(String(name), [...servers.keys()])
+  const near = closestMatch(String(name), [...servers.keys()])
   throw new OneServerError(
     'INVALID_OPTION', `${found.file}: there is no server ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}`,
     servers.size === 0 ? 'It has none.' : `It has ${[...servers.keys()].join(', ')}.`,

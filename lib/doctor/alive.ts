@@ -5,16 +5,16 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 import { bareHost, portOf } from '../health/address.js'
-import type { Hold } from '../launch/claims.js'
-import type { Context } from '../launch/context.js'
-import { readyUrl } from '../launch/ready-url.js'
-import { check } from '../launch/use.js'
-import { lasting } from '../lasting.js'
+import type { LeaseEntry } from '../state/directory.js'
+import type { Context } from '../context.js'
+import { readyUrl } from '../protocol/readiness.js'
+import { checkHealth } from '../protocol/reuse.js'
+import { formatDuration } from '../text/duration.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge, type Listener } from '../system/system.js'
 import { examined, finding, type Finding } from './finding.js'
 import { isLiving, type Recorded, type Seen } from './recorded.js'
-import { redacted } from '../health/redacted.js'
+import { redactUrl } from '../text/redact-url.js'
 
 const listed = (pids: readonly number[]): string => pids.join(', ')
 
@@ -53,16 +53,16 @@ const ofBooting = async ({ system }: Context, { launch, record }: Seen): Promise
   }
   const launcher = judge(record.launcher, await system.look(record.launcher.pid))
   const left = record.deadline - system.now()
-  const when = left > 0 ? `${lasting(left)} of its ${lasting(record.startupTimeout)} are left` : `its ${lasting(record.startupTimeout)} were over ${lasting(-left)} ago`
+  const when = left > 0 ? `${formatDuration(left)} of its ${formatDuration(record.startupTimeout)} are left` : `its ${formatDuration(record.startupTimeout)} were over ${formatDuration(-left)} ago`
   return [finding('processes', left > 0 ? 'ok' : 'note', `it boots: ${when}; its launcher, PID ${record.launcher.pid}, is ${launcher}${keeper === undefined ? '' : `, its keeper, PID ${record.keeper!.pid}, is ${keeper}`}`, {
     ...(left > 0 ? {} : { advice: 'The next start asks it once more, and ends it if it does not answer.' }), data: { launcher: { pid: record.launcher.pid, state: launcher }, keeper, msLeft: Math.round(left) },
   })]
 }
 
-const ofHolds = async ({ system }: Context, { launch }: Seen, all: readonly Hold[]): Promise<Finding[]> => {
+const ofHolds = async ({ system }: Context, { launch }: Seen, all: readonly LeaseEntry[]): Promise<Finding[]> => {
   const of = { lease: { alive: [] as number[], dead: [] as number[] }, watch: { alive: [] as number[], dead: [] as number[] } }
   const stopped: number[] = []
-  for (const { kind, process } of all.filter((hold) => hold.launch === launch.id)) {
+  for (const { kind, process } of all.filter((hold) => hold.launchId === launch.id)) {
     const look = await system.look(process.pid)
     const isDead = judge(process, look) === 'dead'
     of[kind][isDead ? 'dead' : 'alive'].push(process.pid)
@@ -85,12 +85,12 @@ const ofHealth = async (context: Context, { launch, record }: Seen): Promise<Fin
   if (record === undefined) return []
   const first = launch.ready ? (await readyUrl(context, launch.id)) ?? record.health.urls[0]! : undefined
   const urls = first === undefined ? record.health.urls : [first]
-  const shown = urls.map(redacted).join(' or ')
+  const shown = urls.map(redactUrl).join(' or ')
   const headers = Object.keys(record.health.headers)
-  const data = { urls: urls.map(redacted), headers }
+  const data = { urls: urls.map(redactUrl), headers }
   // Before it is ready nothing is decided by the answer; afterwards it is judged as every call does.
-  const answer = first === undefined ? await context.system.probe(record.health, record.healthTimeout) : await check(context, record, first)
-  if (answer.healthy) return [finding('health', 'ok', `${redacted(answer.url)} answers${headers.length === 0 ? '' : ` (asked with ${headers.join(', ')})`}`, { data })]
+  const answer = first === undefined ? await context.system.probe(record.health, record.healthTimeout) : await checkHealth(context, record, first)
+  if (answer.healthy) return [finding('health', 'ok', `${redactUrl(answer.url)} answers${headers.length === 0 ? '' : ` (asked with ${headers.join(', ')})`}`, { data })]
   if (!launch.ready) return [finding('health', 'note', `${shown} does not answer yet: ${answer.reason}`, { advice: 'one-server logs shows what it printed; check --port, --host and --health if it never does.', data })]
   return [finding('health', 'problem', `${shown} answered once and does not now: ${answer.reason}`, { advice: 'It may be busy, so no call ends it. one-server restart if it hangs.', data })]
 }
@@ -113,7 +113,7 @@ const ofPort = async (context: Context, { launch, record }: Seen): Promise<Findi
   if (record === undefined) return []
   const { system } = context
   const port = addressesIn(record)[0]?.port
-  if (port === undefined) return [finding('port', 'ok', `it listens at ${record.health.urls.map(redacted).join(', ')}, and at no port that is checked`)]
+  if (port === undefined) return [finding('port', 'ok', `it listens at ${record.health.urls.map(redactUrl).join(', ')}, and at no port that is checked`)]
   const there = await listenersOf(context, record)
   const addresses = there.map(({ address }) => address)
   const isWrong = launch.ready && record.health.log === undefined
@@ -143,7 +143,7 @@ export const alive = async (context: Context, { launches, pidFile, listing }: Re
   for (const seen of launches.filter(({ verdict }) => verdict === 'alive' || verdict === 'headless')) {
     found.push(...(await examined('processes', async () => [...(await ofLeader(context, seen)), ...(await ofBooting(context, seen))])))
     if (!isLiving(seen)) continue
-    found.push(...(await examined('leases', () => ofHolds(context, seen, listing?.holds ?? []))))
+    found.push(...(await examined('leases', () => ofHolds(context, seen, listing?.leases ?? []))))
     found.push(...(await examined('health', () => ofHealth(context, seen))))
     found.push(...(await examined('port', () => ofPort(context, seen))))
   }

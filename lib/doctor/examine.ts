@@ -2,7 +2,7 @@
  * Everything that `doctor` looks at, in the order in which it is told. It only looks: what it finds it leaves as
  * it is, since whoever asks may want to report it; and nothing that it finds ends it.
  */
-import { contextOf, type Context } from '../launch/context.js'
+import { contextOf, type Context } from '../context.js'
 import { nodeSystem } from '../node-system.js'
 import type { Settings } from '../options.js'
 import { alive } from './alive.js'

@@ -3,9 +3,9 @@
  * a note in the host's folder; a lock without the note of a live process is taken over by the next call.
  */
 import { lstatSync, readdirSync, type Stats } from 'node:fs'
-import type { Listing } from '../launch/claims.js'
-import type { Context } from '../launch/context.js'
-import { lasting } from '../lasting.js'
+import type { Listing } from '../state/directory.js'
+import type { Context } from '../context.js'
+import { formatDuration } from '../text/duration.js'
 import { judge } from '../system/system.js'
 import { finding, type Finding } from './finding.js'
 
@@ -30,7 +30,7 @@ export const lock = async ({ system, paths }: Context, listing: Listing | undefi
   const data = { path: paths.lock, held: true, ageMs: Math.round(age), uid: stats.uid, at }
   if (!stats.isDirectory()) return [finding('lock', 'problem', `${paths.lock} is there and is no folder, so no call can take the lock`, { advice: 'Move it away. one-server has not made it.', data })]
   if (process.getuid !== undefined && stats.uid !== process.getuid()) return [finding('lock', 'problem', `${paths.lock} belongs to another user (uid ${stats.uid})`, { advice: 'Every call that has to decide something is refused. Remove it if it is a leftover, or choose another place (ONE_SERVER_STATE_DIR, --pid-file).', data })]
-  const refreshed = age < 0 ? 'refreshed in the future (the clock was set back)' : `refreshed ${lasting(age)} ago`
+  const refreshed = age < 0 ? 'refreshed in the future (the clock was set back)' : `refreshed ${formatDuration(age)} ago`
   if (at.length === 0) {
     const isFull = readdirSync(paths.lock).length > 0
     return [finding('lock', isFull ? 'problem' : 'note', `left by a client that has ended, ${refreshed}${isFull ? ', with something in it' : ''}`, { advice: isFull ? `Nothing of ours lies in there, so it is not removed: see what it is, and remove ${paths.lock}` : 'The next call takes it over at once.', data })]

@@ -3,8 +3,8 @@
  */
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import type { Context } from '../launch/context.js'
-import { lasting } from '../lasting.js'
+import type { Context } from '../context.js'
+import { formatDuration } from '../text/duration.js'
 import { finding, type Finding } from './finding.js'
 import { isLiving, type Recorded } from './recorded.js'
 
@@ -52,7 +52,7 @@ const ofFile = (path: string, stats: Stats | undefined, pid: number | undefined)
   if (!stats.isFile()) return finding('log', 'problem', `${path} is no plain file`, { advice: 'No launch moves that aside, so none begins. Choose another --log-file.', data })
   if (process.getuid !== undefined && stats.uid !== process.getuid()) return finding('log', 'note', `${path} belongs to uid ${stats.uid}`, { advice: 'The next launch moves it aside where the folder lets it.', data })
   if (stats.size > LARGE) return finding('log', 'note', `${path} has ${sized(stats.size)}`, { advice: 'It grows until the next launch. It may be emptied at any time, also while the server runs: truncate -s 0', data })
-  return finding('log', 'ok', `${path}, ${sized(stats.size)}, written ${lasting(Date.now() - stats.mtimeMs)} ago`, { data })
+  return finding('log', 'ok', `${path}, ${sized(stats.size)}, written ${formatDuration(Date.now() - stats.mtimeMs)} ago`, { data })
 }
 
 export const log = async ({ settings }: Context, { launches, pidFile }: Recorded): Promise<Finding[]> => {

@@ -4,17 +4,16 @@
  */
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { claimPath, listClaims, markPath, type Launch, type Listing } from '../launch/claims.js'
-import type { Context } from '../launch/context.js'
-import { outcomeOf } from '../launch/outcome.js'
-import { carriesItsId } from '../launch/restore.js'
-import { recordOf } from '../launch/survey.js'
-import { judgeLaunch, type LaunchVerdict } from '../launch/verdict.js'
+import { claimPath, listClaims, markPath, type Launch, type Listing } from '../state/directory.js'
+import type { Context } from '../context.js'
+import { outcomeOf } from '../state/outcome.js'
+import { carriesLaunchId } from '../protocol/reconcile.js'
+import { recordOf, judgeLaunch, type LaunchVerdict } from '../protocol/survey.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { readPidFile, type PidFile } from '../state/pid-file.js'
 import { judge } from '../system/system.js'
 import { examined, finding, type Finding } from './finding.js'
-import { lasting } from '../lasting.js'
+import { formatDuration } from '../text/duration.js'
 
 /** A launch with all that can be learnt of it. */
 export interface Seen {
@@ -56,7 +55,7 @@ const ofPidFile = async (context: Context, pidFile: PidFile, launches: readonly 
   const named = launches.find((seen) => seen.launch.id === launch)
   if (named !== undefined && isLiving(named)) return finding('PID file', 'ok', `${path} names PID ${pid}, launch ${launch}, as its claim does`, { data })
   if (launches.some(isLiving)) return finding('PID file', 'note', `${path} names launch ${launch}, and another one lives`, { advice: 'The claim is the truth: the next start writes the file again.', data })
-  if (named === undefined && (await carriesItsId(context, pidFile.record))) return finding('PID file', 'note', `PID ${pid} lives and its claim was deleted from outside`, { advice: 'The next start brings it back. See that nothing cleans that folder up.', data })
+  if (named === undefined && (await carriesLaunchId(context, pidFile.record))) return finding('PID file', 'note', `PID ${pid} lives and its claim was deleted from outside`, { advice: 'The next start brings it back. See that nothing cleans that folder up.', data })
   return finding('PID file', 'note', `${path} names PID ${pid}, which has ended`, { advice: HEALS, data })
 }
 
@@ -96,7 +95,7 @@ const outcomes = async (context: Context, { outcomes: ids }: Listing, launches: 
     const error = await outcomeOf(context, id)
     if (error === undefined) continue
     const { code, exitCode, signal, port } = error
-    const ago = lasting(Date.now() - lstatSync(markPath(context.paths, id, 'outcome')).mtimeMs)
+    const ago = formatDuration(Date.now() - lstatSync(markPath(context.paths, id, 'outcome')).mtimeMs)
     // Its first line alone: what follows quotes the log.
     found.push(finding('outcome', launches.some(isLiving) || code === 'STOPPED' ? 'note' : 'problem', `launch ${id} failed ${ago} ago, ${code}: ${error.message.split('\n', 1)[0]}`, {
       advice: code === 'STOPPED' ? 'It was stopped on purpose.' : 'one-server logs shows what it printed.', data: { launch: id, code, exitCode, signal, port },
@@ -115,7 +114,7 @@ const ofAnotherHost = ({ paths, system }: Context, host: string): Finding => {
   }
   const claims = names.filter((name) => name.endsWith('.claim')).length
   const isThisBoot = process.platform === 'linux' && host.split('-')[0] === system.host().split('-')[0]
-  const what = `${claims} claim${claims === 1 ? '' : 's'}, last changed ${lasting(Date.now() - lstatSync(path).mtimeMs)} ago`
+  const what = `${claims} claim${claims === 1 ? '' : 's'}, last changed ${formatDuration(Date.now() - lstatSync(path).mtimeMs)} ago`
   const data = { host, claims, files: names.length, isThisBoot }
   return isThisBoot
     ? finding('other hosts', 'note', `${host}: other namespaces of this kernel (a container or sandbox that shares this folder), ${what}`, { advice: 'It has its own server. If it is gone for good, the folder may be removed.', data })

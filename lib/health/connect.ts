@@ -1,7 +1,6 @@
 /** A check of a server that does not speak HTTP: whether it accepts connections. */
 import type { Probe } from '../system/system.js'
 import { bareHost, portOf } from './address.js'
-import { reasonOf } from './reason.js'
 
 /** Whether a connection is accepted, by a port or by a Unix socket. Nothing more can be learnt of a server that does not speak HTTP. */
 export const connects = (url: URL, timeout: number): Promise<Probe> =>
@@ -16,3 +15,7 @@ export const connects = (url: URL, timeout: number): Promise<Probe> =>
     socket.once('connect', () => done({ healthy: true, url: url.href }))
     socket.once('error', (error) => done({ healthy: false, reason: reasonOf(error) }))
   })
+
+/** Why there was no answer, in words. */
+export const reasonOf = (error: NodeJS.ErrnoException): string =>
+  error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? 'the connection was refused' : error.code === 'ECONNRESET' ? 'the connection was closed without an answer' : error.message

@@ -7,7 +7,7 @@ import type { Match } from '../options.js'
 import type { HealthPlan, Probe } from '../system/system.js'
 import { bareHost, isLoopback } from './address.js'
 import { mismatch } from './match.js'
-import { reasonOf } from './reason.js'
+import { reasonOf } from './connect.js'
 
 /** Not with this file: whoever only imports the package need not pay for it. */
 export const clientFor = (protocol: string) => process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
@@ -41,7 +41,7 @@ const launchIn = (body: string): string | undefined => {
 const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined, timeout: number): Promise<Probe> | Probe => {
   // Empty from a server that was run by hand.
   const told = response.headers[LAUNCH_HEADER] || undefined
-  const byHeader = typeof told === 'string' ? { launch: told } : {}
+  const byHeader = typeof told === 'string' ? { launchId: told } : {}
   if (match === undefined && (typeof told === 'string' || !/\bjson\b/i.test(response.headers['content-type'] ?? ''))) {
     return { healthy: true, url: url.href, ...byHeader }
   }
@@ -55,8 +55,8 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
       isJudged = true
       const reason = match === undefined ? undefined : mismatch(body, match, timeout, 'its body does not match healthMatch')
       if (reason !== undefined) return resolve({ healthy: false, reason })
-      const launch = told ?? launchIn(body)
-      resolve({ healthy: true, url: url.href, ...(typeof launch === 'string' ? { launch } : {}) })
+      const launchId = told ?? launchIn(body)
+      resolve({ healthy: true, url: url.href, ...(typeof launchId === 'string' ? { launchId } : {}) })
     }
     // Without something to match the status is the answer, also of a body that does not end.
     const timer = setTimeout(done, match === undefined ? Math.min(timeout, BODY_TAKES) : timeout)

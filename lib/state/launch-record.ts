@@ -12,7 +12,7 @@ import type { HealthPlan, ProcessId } from '../system/system.js'
 export const FORMAT = 1
 
 /** How a server was started, as far as its client said so. */
-export interface Identity {
+export interface Fingerprint {
   /** As it was asked for, before `{port}` is filled in; empty for the bundled server. */
   readonly command: readonly string[]
   readonly cwd: string
@@ -52,7 +52,7 @@ export interface LaunchRecord {
   /** Whether it is the bundled session server. */
   readonly bundled: boolean
   /** What was launched, as far as its client said so. */
-  readonly identity: Identity
+  readonly identity: Fingerprint
   /** Its name in the config file of a folder, where it has one. */
   readonly configured?: { readonly name: string; readonly folder: string }
 }

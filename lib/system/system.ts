@@ -50,7 +50,7 @@ export interface Healthy {
   readonly healthy: true
   readonly url: string
   /** The launch id that the server gave, if it gave one: nobody else has it. */
-  readonly launch?: string
+  readonly launchId?: string
 }
 
 export type Probe = Healthy | { readonly healthy: false; readonly reason: string }
@@ -97,11 +97,11 @@ export interface GatedChild {
 }
 
 /** What a watch is told; all of it is known before the watch exists. */
-export interface WatchPlan {
+export interface WatchdogPlan {
   readonly pidFile: string
   /** The host's folder, in which its own files and those of others are. */
   readonly folder: string
-  readonly launch: string
+  readonly launchId: string
   readonly lease: string
   /** ms that it waits once it was let go. */
   readonly idleTimeout: number
@@ -110,7 +110,7 @@ export interface WatchPlan {
 }
 
 /** A process that ends a launch which nobody uses, once this client lets go or dies. */
-export interface Watcher {
+export interface Watchdog {
   readonly id: ProcessId
   letGo(): void
   /** It need not look any more. */
@@ -183,7 +183,7 @@ export interface System extends Clock {
   spawn(plan: SpawnPlan): Promise<GatedChild | undefined>
 
   /** Starts a watch. It holds neither this process nor anything of it. */
-  watchOver(plan: WatchPlan): Promise<Watcher>
+  watchOver(plan: WatchdogPlan): Promise<Watchdog>
 
   probe(plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe>
   /** Loads what `probe` needs. Whoever has to wait anyway does so before. */

@@ -12,7 +12,7 @@ import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { alternatives, cases, type Verdict } from './cases.js'
-import { median } from '../recovery.js'
+import { median } from '../support/recovery.js'
 import { drawPlots } from './plots.js'
 
 const { values } = parseArgs({

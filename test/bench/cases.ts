@@ -4,10 +4,10 @@
  */
 import { fileURLToPath } from 'node:url'
 import { dirname } from 'node:path'
-import { entriesOf } from '../ledger.js'
-import { median, recovery } from '../recovery.js'
+import { entriesOf } from '../support/ledger.js'
+import { median, recovery } from '../support/recovery.js'
 import { round } from '../soak/series.js'
-import { until } from '../until.js'
+import { until } from '../support/until.js'
 import { crowd, live, program, type Environment } from './processes.js'
 import { onGround, ours, plain, polling, sockDaemon, spawning, startServerAndTest, withOurs, withServer, type Bench, type Boot, type ColdSide } from './sides.js'
 

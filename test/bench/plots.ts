@@ -5,7 +5,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { median } from '../recovery.js'
+import { median } from '../support/recovery.js'
 import { crowd, type Lived } from './processes.js'
 import { onGround, ours, plain, polling, sockDaemon, type Bench, type ColdSide } from './sides.js'
 

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { bareEnv } from '../child.js'
+import { bareEnv } from '../support/child.js'
 
 /** ms on the monotonic clock of the boot. */
 const now = (): number => Number(process.hrtime.bigint()) / 1e6

@@ -10,9 +10,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import getPort from 'get-port'
 import { ClientProcessManager, type ClientProcessManagerOptions } from '../../lib/index.js'
-import { bareEnv, fixture } from '../child.js'
-import { entriesOf } from '../ledger.js'
-import { until } from '../until.js'
+import { bareEnv, fixture } from '../support/child.js'
+import { entriesOf } from '../support/ledger.js'
+import { until } from '../support/until.js'
 import { program, type Environment } from './processes.js'
 
 /** The Node that runs what is measured. */

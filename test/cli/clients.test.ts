@@ -2,7 +2,7 @@
 import { Writable } from 'node:stream'
 import t from 'tap'
 import { ending, rows, tellClients, use } from '../../lib/cli/clients.js'
-import { lasting } from '../../lib/lasting.js'
+import { formatDuration } from '../../lib/text/duration.js'
 import { Output } from '../../lib/cli/output.js'
 
 const ago = (seconds: number): Date => new Date(Date.now() - seconds * 1000)
@@ -55,5 +55,5 @@ t.test('a duration, in its two largest units', async (t) => {
   for (const [ms, text] of [
     [-5, '0 s'], [0, '0 s'], [499, '0 s'], [500, '1 s'], [59_499, '59 s'], [59_500, '1 min'], [61_000, '1 min 1 s'],
     [3_600_000, '1 h'], [3_601_000, '1 h'], [3_661_000, '1 h 1 min'], [86_400_000, '1 d'], [97_200_000, '1 d 3 h'], [86_460_000, '1 d'],
-  ] as const) t.equal(lasting(ms), text, String(ms))
+  ] as const) t.equal(formatDuration(ms), text, String(ms))
 })

@@ -10,7 +10,7 @@ import { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { main } from '../../lib/cli/main.js'
-import { until } from '../until.js'
+import { until } from '../support/until.js'
 
 const BIN = fileURLToPath(new URL('../../lib/cli/bin.js', import.meta.url))
 

@@ -9,8 +9,8 @@ import { read } from '../../lib/cli/arguments.js'
 import { COMMANDS } from '../../lib/cli/commands.js'
 import { FLAGS, type Flag } from '../../lib/cli/flags.js'
 import { splitWords } from '../../lib/cli/words.js'
-import { run } from '../child.js'
-import { tempFolder } from '../temp-folder.js'
+import { run } from '../support/child.js'
+import { tempFolder } from '../support/temp-folder.js'
 import { fixture, home, PROGRAM, type Home } from './command-line.js'
 
 const SERVER = { command: [process.execPath, fixture('healthy')], port: 'auto', host: '127.0.0.1' }

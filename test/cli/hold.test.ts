@@ -1,6 +1,6 @@
 /** `hold` prints one line, and uses the server until its stdin ends or a signal comes. */
 import t from 'tap'
-import { isAlive } from '../clients.js'
+import { isAlive } from '../support/clients.js'
 import { allGone, fixture, home, leaseFiles } from './command-line.js'
 
 t.test('until its stdin ends', async (t) => {

@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { isAlive } from '../clients.js'
-import { until } from '../until.js'
+import { isAlive } from '../support/clients.js'
+import { until } from '../support/until.js'
 import { allGone, fixture, home, leaseFiles } from './command-line.js'
 
 /** For a pattern: an address of IPv6 has brackets. */

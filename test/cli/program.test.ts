@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { refuse, refused } from '../../lib/cli/program.js'
-import { tempFolder } from '../temp-folder.js'
+import { tempFolder } from '../support/temp-folder.js'
 
 /** Its lookup is execvp's. */
 const exitCodeOfEnv = (program: string, path: string): number => {

@@ -1,6 +1,6 @@
 /** `restart` ends with another process that is healthy; a server that did not run is simply started. */
 import t from 'tap'
-import type { ServerInfo } from '../../lib/launch/server-info.js'
+import type { ServerInfo } from '../../lib/server-info.js'
 import { fixture, home } from './command-line.js'
 
 t.test('a running server is replaced', async (t) => {

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { isAlive } from '../clients.js'
+import { isAlive } from '../support/clients.js'
 import { allGone, fixture, home, leaseFiles, type Running } from './command-line.js'
 import { inTerminal, noTerminal, oneServer } from './terminal.js'
 

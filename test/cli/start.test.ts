@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import type { ServerInfo } from '../../lib/launch/server-info.js'
+import type { ServerInfo } from '../../lib/server-info.js'
 import { fixture, home } from './command-line.js'
 
 const URL_ALONE = /^http:\/\/(127\.0\.0\.1|\[::1\]):\d+\n$/
@@ -34,7 +34,7 @@ t.test('the bundled server, cold and then warm', async (t) => {
   const { result } = JSON.parse(readFileSync(join(coverage, report as string), 'utf8')) as { result: { url: string }[] }
   const loaded = result.map(({ url }) => url).filter((url) => url.startsWith('file:'))
   t.ok(loaded.some((url) => url.endsWith('/cli/start.js')), 'the report lists what was loaded')
-  t.same(loaded.filter((url) => /node_modules|cli\/(status|stop|restart|logs|list|help|failure|configured)\.js$|\/nearest\.js$/.test(url)), [], 'a warm start loads what it needs')
+  t.same(loaded.filter((url) => /node_modules|cli\/(status|stop|restart|logs|list|help|failure|configured)\.js$|\/did-you-mean\.js$/.test(url)), [], 'a warm start loads what it needs')
 })
 
 t.test('a script, by its PID file', async (t) => {

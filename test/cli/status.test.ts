@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import t from 'tap'
-import { run as runChild } from '../child.js'
-import { until } from '../until.js'
+import { run as runChild } from '../support/child.js'
+import { until } from '../support/until.js'
 import { fixture, home, PROGRAM, watched } from './command-line.js'
 
 t.test('stopped', async (t) => {

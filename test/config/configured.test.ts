@@ -6,7 +6,7 @@ import { configured } from '../../lib/config/configured.js'
 import { KEYS } from '../../lib/config/keys.js'
 import { OneServerError } from '../../lib/errors.js'
 import type { ClientProcessManagerOptions } from '../../lib/options.js'
-import { tempFolder } from '../temp-folder.js'
+import { tempFolder } from '../support/temp-folder.js'
 
 const STATE = '/state'
 process.env['ONE_SERVER_STATE_DIR'] = STATE

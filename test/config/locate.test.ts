@@ -4,7 +4,7 @@ import { chownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:f
 import { join } from 'node:path'
 import t from 'tap'
 import { locate } from '../../lib/config/locate.js'
-import { tempFolder } from '../temp-folder.js'
+import { tempFolder } from '../support/temp-folder.js'
 
 const OWN = 'one-server.config.json'
 const PACKAGE = 'package.json'

@@ -8,7 +8,7 @@ import t from 'tap'
 import { configured } from '../../lib/config/configured.js'
 import { KEYS } from '../../lib/config/keys.js'
 import { schema } from '../../lib/config/schema.js'
-import { tempFolder } from '../temp-folder.js'
+import { tempFolder } from '../support/temp-folder.js'
 
 type Value = unknown
 type Rule = Record<string, Value>

@@ -9,9 +9,9 @@
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { fixture, run, start } from '../child.js'
-import { isAlive, now, place, type Place } from '../clients.js'
-import { until } from '../until.js'
+import { fixture, run, start } from '../support/child.js'
+import { isAlive, now, place, type Place } from '../support/clients.js'
+import { until } from '../support/until.js'
 import { install, missing, type Editor, type Page } from './install.js'
 
 const IDLE = 3000

@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { addressesOf, bareHost, isLoopback } from '../../lib/health/address.js'
 import { probe } from '../../lib/health/probe.js'
-import { fixture, library, runModule } from '../child.js'
-import { tempFolder } from '../temp-folder.js'
+import { fixture, library, runModule } from '../support/child.js'
+import { tempFolder } from '../support/temp-folder.js'
 
 const serve = async (t: Test, answer: RequestListener, server: Server = createServer(answer), host = '127.0.0.1') => {
   server.listen(0, host)

@@ -10,8 +10,8 @@ import { networkInterfaces } from 'node:os'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { waitUntilReady as wait } from '../../lib/health/wait-until-ready.js'
-import { bareEnv, fixture, library, runModule, startModule } from '../child.js'
-import { until } from '../until.js'
+import { bareEnv, fixture, library, runModule, startModule } from '../support/child.js'
+import { until } from '../support/until.js'
 
 const hasIPv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
 

@@ -4,10 +4,10 @@
  * to end it. Whoever was told that it is ready must have a server that nobody ends.
  */
 import { startTimeout } from '../../lib/errors.js'
-import { listClaims, markPath, tempPath, type Launch } from '../../lib/launch/claims.js'
-import { contextOf, type Context } from '../../lib/launch/context.js'
-import { endPastDeadline, markReady } from '../../lib/launch/ending.js'
-import { settle } from '../../lib/launch/settle.js'
+import { listClaims, markPath, tempPath, type Launch } from '../../lib/state/directory.js'
+import { contextOf, type Context } from '../../lib/context.js'
+import { endPastDeadline, markReady } from '../../lib/protocol/ending-rule.js'
+import { tearDown } from '../../lib/protocol/tear-down.js'
 import { settingsFrom } from '../../lib/options.js'
 import { FORMAT, type LaunchRecord } from '../../lib/state/launch-record.js'
 import type { Leader, System } from '../../lib/system/system.js'
@@ -49,7 +49,7 @@ export const reaper: Act = async (_, system) => {
   const record = recordFor(launch.leader)
   const because = startTimeout(1000, 'simulated', {})
   if (!(await endPastDeadline(context, launch, record, because))) return 'given up'
-  await settle(context, launch, record, because)
+  await tearDown(context, launch, record, because)
   return 'ended it'
 }
 

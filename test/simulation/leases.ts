@@ -3,9 +3,9 @@
  * start it explicitly or mean to stop it if it is idle. Nobody who holds it may lose it, and when nobody
  * does any more, nothing of it may be left.
  */
-import type { ServerInfo } from '../../lib/launch/server-info.js'
-import { contextOf } from '../../lib/launch/context.js'
-import { reap } from '../../lib/launch/reap.js'
+import type { ServerInfo } from '../../lib/server-info.js'
+import { contextOf } from '../../lib/context.js'
+import { reap } from '../../lib/protocol/stop.js'
 import { settingsFrom } from '../../lib/options.js'
 import type { Act, RunPlan } from './schedule.js'
 import { HOST_FOLDER, PID_FILE } from './world.js'

@@ -45,7 +45,7 @@ export interface RunResult {
 }
 
 /** What a call loads when it first needs it, loaded: later it is there in the same tick. */
-await Promise.all([import('../../lib/launch/bring-up.js'), import('../../lib/launch/lease.js'), import('../../lib/launch/status.js'), import('../../lib/launch/stop.js')])
+await Promise.all([import('../../lib/protocol/ensure.js'), import('../../lib/protocol/lease.js'), import('../../lib/protocol/status.js'), import('../../lib/protocol/stop.js')])
 
 /** Steps after which a run is taken to hang. */
 const LONGEST = 20_000

@@ -9,7 +9,7 @@
 import { hash } from 'node:crypto'
 import { basename, dirname } from 'node:path'
 import { stateUnusable } from '../../lib/errors.js'
-import type { Exit, FileLock, GatedChild, HealthPlan, HeldLock, Kin, Leader, Listener, Probe, ProcessId, ProcessLook, SpawnPlan, System, WatchPlan } from '../../lib/system/system.js'
+import type { Exit, FileLock, GatedChild, HealthPlan, HeldLock, Kin, Leader, Listener, Probe, ProcessId, ProcessLook, SpawnPlan, System, WatchdogPlan } from '../../lib/system/system.js'
 
 export const PID_FILE = '/home/user/server.pid'
 const HOST = 'host'
@@ -293,7 +293,7 @@ export class World {
   }
 
   /** The shell of a watch, as the real one goes; the reaper that it runs is the real one. */
-  #addWatch(holder: Actor, { folder, launch, lease, idleTimeout }: WatchPlan, random: () => number): Watch {
+  #addWatch(holder: Actor, { folder, launchId, lease, idleTimeout }: WatchdogPlan, random: () => number): Watch {
     const actor = new Actor(`w${this.watches.length + 1}`, holder.pid * 100 + 50 + this.watches.filter((one) => one.holder === holder).length)
     this.actors.push(actor)
     let wake!: (line: boolean) => void
@@ -306,15 +306,15 @@ export class World {
     } }
     this.watches.push(watch)
     const system = this.systemOf(actor, random)
-    const others = (names: readonly string[]) => names.flatMap((name) => new RegExp(`^\\w+\\.${launch}\\.(\\d+)\\.\\d+\\.(?:lease|watch)$`).exec(name)?.[1] ?? [])
+    const others = (names: readonly string[]) => names.flatMap((name) => new RegExp(`^\\w+\\.${launchId}\\.(\\d+)\\.\\d+\\.(?:lease|watch)$`).exec(name)?.[1] ?? [])
     const go = async (): Promise<void> => {
       if (await woken) return
       await system.sleep(idleTimeout)
-      for (const name of await system.list(folder)) if (name.startsWith(`${lease}.${launch}.`)) await system.remove(`${folder}/${name}`)
+      for (const name of await system.list(folder)) if (name.startsWith(`${lease}.${launchId}.`)) await system.remove(`${folder}/${name}`)
       const names = await system.list(folder)
-      if (names.includes(`${launch}.pin`) || !names.some((name) => name.startsWith(`${launch}.`) && name.endsWith('.claim'))) return
+      if (names.includes(`${launchId}.pin`) || !names.some((name) => name.startsWith(`${launchId}.`) && name.endsWith('.claim'))) return
       for (const pid of others(names)) if (!['gone', 'stopped'].includes((await system.look(Number(pid))).state)) return
-      await this.options.reaper?.(system, launch)
+      await this.options.reaper?.(system, launchId)
     }
     void go().catch(() => {}).finally(() => { watch.done = true; actor.crashed = true })
     return watch

@@ -1,5 +1,5 @@
 /** 20 cold clients that begin in the same instant, round after round: one start in the server's own ledger, one URL, healthy when it is returned. */
-import { allEnded, place, together } from '../clients.js'
+import { allEnded, place, together } from '../support/clients.js'
 import { round, type Series } from './series.js'
 
 const CLIENTS = 20

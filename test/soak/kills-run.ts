@@ -1,6 +1,6 @@
 /** The whole of one kill series as a TAP stream, for the soak: node kills-run.js '<series as JSON>'. */
 import t from 'tap'
-import { killSeries, type Series } from '../kill-series.js'
+import { killSeries, type Series } from '../support/kill-series.js'
 
 t.setTimeout(7_200_000)
 const series = JSON.parse(process.argv[2] ?? '{}') as Series

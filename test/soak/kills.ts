@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { bareEnv } from '../child.js'
-import type { Series as Kills, Victim } from '../kill-series.js'
+import { bareEnv } from '../support/child.js'
+import type { Series as Kills, Victim } from '../support/kill-series.js'
 import type { Series } from './series.js'
 
 const CASE = /^ +(?:not )?ok \d+ - SIG(?:KILL|STOP) before call/gm

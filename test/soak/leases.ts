@@ -1,8 +1,8 @@
 /** Leases with real processes: 32 holders round after round, releases against acquires, and a holder that is frozen for a minute. */
-import { isAlive, place } from '../clients.js'
-import { gone, holder } from '../holders.js'
-import { lastOneOut, releaseAgainstAcquire } from '../leases.js'
-import { until } from '../until.js'
+import { isAlive, place } from '../support/clients.js'
+import { gone, holder } from '../support/holders.js'
+import { lastOneOut, releaseAgainstAcquire } from '../support/leases.js'
+import { until } from '../support/until.js'
 import { round, type Series } from './series.js'
 
 const HOLDERS = 32

@@ -1,5 +1,5 @@
 /** Recovery after a launcher was killed while it held the lock, half of the times with the clock set back an hour. */
-import { median, recovery } from '../recovery.js'
+import { median, recovery } from '../support/recovery.js'
 import { round, type Series } from './series.js'
 
 /** ms that a recovery may take longer than a cold start. */

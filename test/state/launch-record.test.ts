@@ -1,7 +1,7 @@
 /** The record: what is read back is what was written, and what is not whole or not ours is told apart from it. */
 import t from 'tap'
 import { FORMAT, parseRecord } from '../../lib/state/launch-record.js'
-import { aRecord } from './a-record.js'
+import { aRecord } from '../support/a-record.js'
 
 const without = (name: string): object => Object.fromEntries(Object.entries(aRecord()).filter(([key]) => key !== name))
 

@@ -6,9 +6,9 @@ import { Deadline } from '../../lib/deadline.js'
 import { nodeSystem as system } from '../../lib/node-system.js'
 import { pathsOf } from '../../lib/paths.js'
 import { withLock } from '../../lib/state/lock.js'
-import { library, runModule } from '../child.js'
-import { tempFolder } from '../temp-folder.js'
-import { until } from '../until.js'
+import { library, runModule } from '../support/child.js'
+import { tempFolder } from '../support/temp-folder.js'
+import { until } from '../support/until.js'
 
 const pathsIn = (t: Test) => pathsOf(join(tempFolder(t), 's.pid'), system.host())
 const within = (ms: number, signal?: AbortSignal) => new Deadline(system, ms, signal)

@@ -6,8 +6,8 @@ import t from 'tap'
 import { nodeSystem } from '../../lib/node-system.js'
 import { pathsOf } from '../../lib/paths.js'
 import { formatPidFile, parsePidFile, readPidFile } from '../../lib/state/pid-file.js'
-import { tempFolder } from '../temp-folder.js'
-import { aRecord } from './a-record.js'
+import { tempFolder } from '../support/temp-folder.js'
+import { aRecord } from '../support/a-record.js'
 
 const parse = (text: string) => parsePidFile('/p', text, 5)
 

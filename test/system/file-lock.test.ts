@@ -9,9 +9,9 @@ import { nodeSystem as system } from '../../lib/node-system.js'
 import { pathsOf, type Paths } from '../../lib/paths.js'
 import { fileLock } from '../../lib/system/file-lock.js'
 import { lookAt } from '../../lib/system/process-table.js'
-import { library, runModule, startModule } from '../child.js'
-import { tempFolder } from '../temp-folder.js'
-import { until } from '../until.js'
+import { library, runModule, startModule } from '../support/child.js'
+import { tempFolder } from '../support/temp-folder.js'
+import { until } from '../support/until.js'
 
 const pathsIn = (t: Test): Paths => {
   const paths = pathsOf(join(tempFolder(t), 's.pid'), system.host())

@@ -10,9 +10,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import * as files from '../../lib/system/files.js'
-import { bareEnv, library, run } from '../child.js'
-import { tempFolder } from '../temp-folder.js'
-import { until } from '../until.js'
+import { bareEnv, library, run } from '../support/child.js'
+import { tempFolder } from '../support/temp-folder.js'
+import { until } from '../support/until.js'
 
 const isRoot = process.getuid?.() === 0
 const mode = (path: string): number => statSync(path).mode & 0o7777

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { hostIdentity } from '../../lib/system/host-identity.js'
-import { bareEnv, library, run } from '../child.js'
+import { bareEnv, library, run } from '../support/child.js'
 
 const TELL = `const { hostIdentity } = await import('${library('system/host-identity.js')}')
 try { console.log(hostIdentity()) } catch (error) { console.log(error.code, error.message) }`

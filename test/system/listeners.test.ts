@@ -4,8 +4,8 @@ import { connect, createServer, type AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import t, { type Test } from 'tap'
 import { listenersAt, ownerOf, reachedBy } from '../../lib/system/listeners.js'
-import { bareEnv, fixture, start } from '../child.js'
-import { until } from '../until.js'
+import { bareEnv, fixture, start } from '../support/child.js'
+import { until } from '../support/until.js'
 
 const hasIPv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
 const needsIPv6 = hasIPv6 ? {} : { skip: 'this machine has no ::1' }

@@ -10,9 +10,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { groupOf, kinOf, launchIdOf, lookAt, self, startedAt } from '../../lib/system/process-table.js'
 import { judge, type ProcessId } from '../../lib/system/system.js'
-import { bareEnv, start } from '../child.js'
-import { tempFolder } from '../temp-folder.js'
-import { until } from '../until.js'
+import { bareEnv, start } from '../support/child.js'
+import { tempFolder } from '../support/temp-folder.js'
+import { until } from '../support/until.js'
 
 /** Of this run alone: another one of this file may look at the same machine. */
 const LAUNCH = randomBytes(8).toString('hex')

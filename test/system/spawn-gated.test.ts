@@ -9,9 +9,9 @@ import t, { type Test } from 'tap'
 import { groupOf, lookAt } from '../../lib/system/process-table.js'
 import { spawnGated } from '../../lib/system/spawn-gated.js'
 import { judge, type Exit, type GatedChild, type SpawnPlan } from '../../lib/system/system.js'
-import { bareEnv, library, runModule, startModule } from '../child.js'
-import { tempFolder } from '../temp-folder.js'
-import { until } from '../until.js'
+import { bareEnv, library, runModule, startModule } from '../support/child.js'
+import { tempFolder } from '../support/temp-folder.js'
+import { until } from '../support/until.js'
 
 /** From proc_pid_stat(5): what follows the name are the state and the parent. */
 const parentOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ')[1])

@@ -1,0 +1,76 @@
+/**
+ * Which server is meant, beyond its PID file: command, arguments, working directory, the variables that were
+ * named, and a version. A client that was upgraded, or sits in another checkout, must not get the other one's server
+ * without a word. Who only asks for what runs, and says nothing of how to start it, means any.
+ */
+import type { Settings } from '../options.js'
+import type { Fingerprint } from '../state/launch-record.js'
+
+const OFFSET = 0xcbf29ce484222325n
+const PRIME = 0x100000001b3n
+
+/** FNV-1a, 64 bits (Fowler, Noll, Vo): node:crypto would cost a warm call more than all of this. Not a secret's protection; the file is 0600. */
+const hash = (value: string | undefined): string => {
+  if (value === undefined) return '-'
+  let sum = OFFSET
+  for (const byte of Buffer.from(value)) sum = BigInt.asUintN(64, (sum ^ BigInt(byte)) * PRIME)
+  return sum.toString(16)
+}
+
+const commandOf = ({ command, serverScript }: Settings): readonly string[] => command ?? (serverScript === undefined ? [] : [serverScript])
+
+const hashes = (env: Settings['env']): Record<string, string> => Object.fromEntries(Object.entries(env).map(([name, value]) => [name, hash(value)]))
+
+export const fingerprintOf = (settings: Settings): Fingerprint => ({
+  command: commandOf(settings), cwd: settings.cwd, env: hashes(settings.env),
+  ...(settings.version === undefined ? {} : { version: settings.version }),
+})
+
+/** What of a running server is not as this client means it: a line each, for people. */
+export const differences = (settings: Settings, running: Fingerprint): string[] => {
+  const found: string[] = []
+  const differ = (what: string, runs: string, wanted: string): void => { if (runs !== wanted) found.push(`${what}: runs ${runs}, wanted ${wanted}`) }
+  if (settings.version !== undefined) differ('version', running.version ?? 'one without a version', settings.version)
+  const command = commandOf(settings)
+  if (command.length === 0) return found
+  differ('command', JSON.stringify(running.command), JSON.stringify(command))
+  if (settings.given.has('cwd')) differ('cwd', running.cwd, settings.cwd)
+  const env = hashes(settings.env)
+  for (const name of new Set([...Object.keys(running.env), ...Object.keys(env)])) {
+    if (running.env[name] === env[name]) continue
+    found.push(`env ${name}: ${running.env[name] === undefined ? 'not named by who started it' : env[name] === undefined ? 'named by who started it, not here' : 'another value'}`)
+  }
+  return found
+}
+
+const VERSION = /^v?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?$/
+
+/** Semantic Versioning 2.0.0, item 11: numbers by their value, numbers before words, fewer before more; undefined where one is no version. */
+const compare = (one: string, other: string): number | undefined => {
+  const [left, right] = [VERSION.exec(one), VERSION.exec(other)]
+  if (left === null || right === null) return undefined
+  const byPart = (a: readonly string[], b: readonly string[], missing: string | undefined): number => {
+    for (let at = 0; at < Math.max(a.length, b.length); at++) {
+      const [x, y] = [a[at] ?? missing, b[at] ?? missing]
+      if (x === y) continue
+      if (x === undefined || y === undefined) return x === undefined ? -1 : 1
+      const [isX, isY] = [/^\d+$/.test(x), /^\d+$/.test(y)]
+      if (isX && isY && Number(x) !== Number(y)) return Number(x) - Number(y)
+      if (isX !== isY) return isX ? -1 : 1
+      if (!isX) return x < y ? -1 : 1
+    }
+    return 0
+  }
+  const release = byPart(left[1]!.split('.'), right[1]!.split('.'), '0')
+  if (release !== 0 || left[2] === right[2]) return release
+  if (left[2] === undefined || right[2] === undefined) return left[2] === undefined ? 1 : -1
+  return byPart(left[2].split('.'), right[2].split('.'), undefined)
+}
+
+/** Whether this client wants a newer version than runs: only that is ever replaced, so that two windows of different versions never fight. */
+export const isNewer = ({ version }: Settings, running: Fingerprint): boolean => {
+  if (version === undefined) return false
+  if (running.version === undefined) return true
+  const order = compare(version, running.version)
+  return order !== undefined && order > 0
+}

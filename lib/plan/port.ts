@@ -1,0 +1,99 @@
+/**
+ * Which port the server gets, and whether something is there already. Choosing happens under the lock,
+ * since two clients that probe at once see each other's probes as use. A healthy server that nobody
+ * launched is adopted, which is the one trust that promise 4 extends; a server of another PID file is
+ * somebody's, and adopting it would make its owner's stop ours.
+ */
+import { addressesOf, bareHost } from '../health/address.js'
+import { noPortFree, portInUse, socketInUse, type OneServerError } from '../errors.js'
+import type { Settings } from '../options.js'
+import type { HealthPlan, Listener } from '../system/system.js'
+import type { Context } from '../context.js'
+
+/** Where a server on this port answers its health check. */
+export const healthPlan = ({ host, healthPath, healthUrl, healthHeaders, healthMatch, ready, logFile }: Settings, port: number): HealthPlan => {
+  const url = healthUrl === undefined ? undefined : new URL(healthUrl.replaceAll('{port}', String(port)))
+  if (ready?.kind === 'socket') return { urls: [`socket:${ready.path.split('/').map(encodeURIComponent).join('/')}`], headers: {} }
+  if (ready?.kind === 'tcp') return { urls: addressesOf(ready.host ?? host).map((address) => `tcp://${address}:${ready.port || port}`), headers: {} }
+  if (ready?.kind === 'log') return { urls: addressesOf(host).map((address) => `http://${address}:${port}`), headers: {}, log: { file: logFile, match: ready.match } }
+  const addresses = addressesOf(url === undefined ? host : bareHost(url.hostname))
+  const at = (address: string): string => {
+    if (url === undefined) return `http://${address}:${port}${healthPath}`
+    const copy = new URL(url)
+    copy.hostname = address
+    return copy.href
+  }
+  return { urls: addresses.map(at), headers: healthHeaders, ...(healthMatch === undefined ? {} : { match: healthMatch }) }
+}
+
+export interface Adopted {
+  readonly url: string
+  readonly port: number
+  readonly pid: number | undefined
+}
+
+type Occupant = { readonly kind: 'none' } | { readonly kind: 'adopted'; readonly server: Adopted } | { readonly kind: 'stranger'; readonly what: string; readonly pid: number | undefined }
+
+/** The sockets that a server on our host and port would meet. */
+export const listenersThere = async ({ system, settings }: Context, port: number): Promise<Listener[]> => {
+  const there = await Promise.all(addressesOf(settings.host).map((address) => system.listenersAt(bareHost(address), port)))
+  return there.flat()
+}
+
+export const isFree = async (context: Context, port: number): Promise<boolean> => (await listenersThere(context, port)).length === 0
+
+const isAnotherUsers = ({ uid }: Listener): boolean => uid !== undefined && process.getuid !== undefined && uid !== process.getuid()
+
+/** Who is on a port. */
+export const occupantOf = async (context: Context, port: number): Promise<Occupant> => {
+  const { system, settings } = context
+  const plan = healthPlan(settings, port)
+  const elsewhere = settings.healthUrl !== undefined && !settings.healthUrl.includes('{port}')
+  const there = await listenersThere(context, port)
+  if (there.length === 0 && !elsewhere) return { kind: 'none' }
+  // A connection that is accepted, or a line in a log, does not show whose server it is.
+  if (settings.ready !== undefined) {
+    const owner = await system.ownerOf(there)
+    return { kind: 'stranger', what: `${owner === undefined ? '' : `by PID ${owner.pid}, `}and what one-server did not start is used only if it has a health check over HTTP`, pid: owner?.pid }
+  }
+  const answer = await system.probe(plan, settings.healthTimeout)
+  if (!answer.healthy && there.length === 0) return { kind: 'none' }
+  const owner = await system.ownerOf(there)
+  const by = owner === undefined ? '' : ` by PID ${owner.pid}`
+  if (!answer.healthy) return { kind: 'stranger', what: `${by} and does not pass the health check: ${answer.reason}`.trimStart(), pid: owner?.pid }
+  if (there.some(isAnotherUsers)) return { kind: 'stranger', what: `${by} of another user`.trimStart(), pid: owner?.pid }
+  if (owner?.launch !== undefined || answer.launchId !== undefined) {
+    return { kind: 'stranger', what: `${by}, a server that was launched for another PID file (or whose state was deleted)`.trimStart(), pid: owner?.pid }
+  }
+  if (!settings.reuseExisting) return { kind: 'stranger', what: `${by}: it passes the health check, but one-server did not start it, and reuseExisting is false`.trimStart(), pid: owner?.pid }
+  return { kind: 'adopted', server: { url: answer.url, port, pid: owner?.pid } }
+}
+
+export const portTaken = (port: number, { what, pid }: { what: string; pid: number | undefined }): OneServerError =>
+  portInUse(port, what, pid === undefined ? {} : { pid })
+
+/** A server that runs on one of the wanted ports without having been launched by anybody. */
+export const findAdoptable = async (context: Context): Promise<Adopted | undefined> => {
+  const { port } = context.settings
+  const ports = port.kind === 'fixed' ? [port.port] : port.kind === 'list' ? port.ports : []
+  for (const candidate of ports) {
+    const occupant = await occupantOf(context, candidate)
+    if (occupant.kind === 'adopted') return occupant.server
+  }
+  return undefined
+}
+
+/** The port to launch on, or the server to adopt. `lost` are ports that a launch of this call has lost. Under the lock. */
+export const choosePort = async (context: Context, lost: ReadonlySet<number>): Promise<number | Adopted> => {
+  const { port, ready, healthTimeout } = context.settings
+  if (ready?.kind === 'socket' && (await context.system.probe(healthPlan(context.settings, 0), healthTimeout)).healthy) throw socketInUse(ready.path)
+  if (port.kind === 'auto') return context.system.freePort()
+  const ports = port.kind === 'fixed' ? [port.port] : port.ports.filter((candidate) => !lost.has(candidate))
+  for (const candidate of ports) {
+    const occupant = await occupantOf(context, candidate)
+    if (occupant.kind === 'none') return candidate
+    if (occupant.kind === 'adopted') return occupant.server
+    if (port.kind === 'fixed') throw portTaken(candidate, occupant)
+  }
+  throw noPortFree(port.kind === 'list' ? port.ports : [])
+}

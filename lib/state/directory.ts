@@ -1,0 +1,165 @@
+/**
+ * The names in the host's folder. A claim is a client's written promise to start a server, made before
+ * that server runs, and promise 1 rests on it. The verdict on a claim is in its *name*, so that it can
+ * be judged even when its body cannot be read: launch id, PID, start time and process group of the server.
+ *
+ * Format 1 of the names (16 hex digits identify a launch):
+ *
+ *     <launch>.<pid>.<start>.<group>.claim   a claim; created as a whole, never rewritten or renamed
+ *     <launch>.gate                     empty until the gate was opened; the server's own process writes it
+ *     <launch>.ready                    the health check has answered; body: the URL that did
+ *     <launch>.unattended               its launcher has left without waiting for it
+ *     <launch>.pin                      somebody started it explicitly: no lease decides when it ends
+ *     <lease>.<launch>.<pid>.<start>.lease   that process uses it; body: since when, and its command
+ *     <lease>.<launch>.<pid>.<start>.watch   that process ends it once nobody uses it
+ *     <launch>.<random>.ending          somebody means to end it, past its deadline; body: what to tell those who wait
+ *     <launch>.<random>.idle            somebody means to end it, since nobody uses it
+ *     <launch>.ended                    it is being ended; body: likewise
+ *     <launch>.outcome                  how it failed
+ *     <random>.<pid>.<start>.tmp        a file being written by that process
+ *     <random>.<pid>.<start>.locking    that process is at the lock
+ *
+ * A later format would end in a digit (`.claim2`), and is never judged, signalled or deleted.
+ */
+import { join } from 'node:path'
+import { stateNewer } from '../errors.js'
+import type { Paths } from '../paths.js'
+import type { Leader, ProcessId, System } from '../system/system.js'
+
+/** One launch, as a listing of the folder shows it. */
+export interface Launch {
+  readonly id: string
+  readonly leader: Leader
+  readonly ready: boolean
+  readonly unattended: boolean
+  readonly pinned: boolean
+  readonly ended: boolean
+}
+
+/** A lease, or a watch over a launch. */
+export interface LeaseEntry {
+  readonly name: string
+  readonly kind: 'lease' | 'watch'
+  /** A lease and the watch that was set for it have the same. */
+  readonly id: string
+  readonly launchId: string
+  readonly process: ProcessId
+}
+
+export interface Listing {
+  /** The launches that have a claim. */
+  readonly launches: readonly Launch[]
+  /** Ids of launches that have an outcome. */
+  readonly outcomes: readonly string[]
+  readonly leases: readonly LeaseEntry[]
+  /** Marks and holds whose launch has no claim. */
+  readonly orphans: readonly string[]
+  /** What the named process was writing or waiting for. */
+  readonly traces: readonly { readonly name: string; readonly process: ProcessId }[]
+}
+
+/** Not init, and not its group: to signal the group 1 is to signal everybody (kill(2)). */
+const CLAIM = /^([0-9a-f]{16})\.((?!1\.)[1-9]\d{0,9})\.(\d{1,20})\.((?!1\.)[1-9]\d{0,9})\.claim$/
+const MARK = /^([0-9a-f]{16})\.(gate|ready|unattended|pin|ended|outcome|[0-9a-f]{16}\.(?:ending|idle))$/
+const HOLD = /^([0-9a-f]{16})\.([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.(lease|watch)$/
+const TRACE = /^[0-9a-f]{16}\.([1-9]\d{0,9})\.(\d{1,20})\.(?:tmp|locking)$/
+const NEWER = /\.(?:claim|gate|ready|unattended|pin|ending|idle|ended|outcome|lease|watch)\d+$/
+
+type Mark = 'gate' | 'ready' | 'unattended' | 'pin' | 'ended' | 'outcome'
+
+export const claimPath = ({ host }: Paths, id: string, { pid, start, group }: Leader): string => join(host, `${id}.${pid}.${start}.${group}.claim`)
+
+export const markPath = ({ host }: Paths, id: string, mark: Mark): string => join(host, `${id}.${mark}`)
+
+/** Why somebody means to end a launch. */
+export type Ending = 'ending' | 'idle'
+
+export const endingPath = ({ host }: Paths, id: string, random: string, why: Ending): string => join(host, `${id}.${random}.${why}`)
+
+export const leasePath = ({ host }: Paths, { id, launchId, process: { pid, start }, kind }: Omit<LeaseEntry, 'name'>): string => join(host, `${id}.${launchId}.${pid}.${start}.${kind}`)
+
+/** Where this process writes what then gets its name by link or rename. */
+export const tempPath = async (system: System, { host }: Paths): Promise<string> =>
+  join(host, `${await system.randomId()}.${system.self.pid}.${system.self.start}.tmp`)
+
+/**
+ * Creates a file in the host's folder, as a whole. False when it is there already, or the folder is not: it
+ * goes with its last claim, so whatever was to be said of a launch there is said too late.
+ */
+export const createFile = async ({ system, paths }: Place, path: string, body: string): Promise<boolean> =>
+  falseWhereNothingIs(system.create(path, body, await tempPath(system, paths)))
+
+/** Replaces a file as a whole, by way of the host's folder. False when that is gone. */
+export const replaceFile = async ({ system, paths }: Place, path: string, body: string): Promise<boolean> =>
+  falseWhereNothingIs(system.replace(path, body, await tempPath(system, paths)).then(() => true))
+
+/** Where one server's state lies, and the machine that reads it. */
+export interface Place {
+  readonly system: System
+  readonly paths: Paths
+}
+
+const falseWhereNothingIs = async (written: Promise<boolean>): Promise<boolean> => {
+  try {
+    return await written
+  } catch (error) {
+    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return false
+    throw error
+  }
+}
+
+export const parseListing = (paths: Paths, names: readonly string[]): Listing => {
+  const newer = names.find((name) => NEWER.test(name))
+  if (newer !== undefined) throw stateNewer(join(paths.host, newer))
+  const marks = new Map<string, string[]>()
+  for (const name of names) {
+    const match = MARK.exec(name)
+    if (match !== null) marks.set(match[1]!, [...(marks.get(match[1]!) ?? []), match[2]!])
+  }
+  const launches = names.flatMap((name): Launch[] => {
+    const match = CLAIM.exec(name)
+    if (match === null) return []
+    const [id, pid, start, group] = [match[1]!, Number(match[2]), match[3]!, Number(match[4])]
+    const of = marks.get(id) ?? []
+    return [{
+      id, leader: { pid, start, group },
+      ready: of.includes('ready'), unattended: of.includes('unattended'), pinned: of.includes('pin'), ended: of.includes('ended'),
+    }]
+  })
+  const claimed = new Set(launches.map(({ id }) => id))
+  const leases = names.flatMap((name): LeaseEntry[] => {
+    const match = HOLD.exec(name)
+    return match === null ? [] : [{ name, id: match[1]!, launchId: match[2]!, process: { pid: Number(match[3]), start: match[4]! }, kind: match[5] as LeaseEntry['kind'] }]
+  })
+  return {
+    launches,
+    outcomes: [...marks].filter(([, of]) => of.includes('outcome')).map(([id]) => id),
+    leases,
+    orphans: [...leases.filter(({ launchId }) => !claimed.has(launchId)).map(({ name }) => name), ...names.filter((name) => {
+      const match = MARK.exec(name)
+      return match !== null && match[2] !== 'outcome' && !claimed.has(match[1]!)
+    })],
+    traces: names.flatMap((name) => {
+      const match = TRACE.exec(name)
+      return match === null ? [] : [{ name, process: { pid: Number(match[1]), start: match[2]! } }]
+    }),
+  }
+}
+
+export const listClaims = async (system: System, paths: Paths): Promise<Listing> => {
+  // Claims are believed, so nobody else may be able to write one.
+  await system.inspect(paths.folder)
+  await system.inspect(paths.host)
+  return parseListing(paths, await system.list(paths.host))
+}
+
+/** Names of the marks and holds of one launch, `outcome` excepted: that one outlives its claim. */
+export const marksOf = (id: string, names: readonly string[]): string[] =>
+  names.filter((name) => {
+    const match = MARK.exec(name)
+    return HOLD.exec(name)?.[2] === id || (match !== null && match[1] === id && match[2] !== 'outcome')
+  })
+
+/** Names of those who mean to end a launch for this reason. */
+export const endingsOf = (id: string, names: readonly string[], why: Ending): string[] =>
+  names.filter((name) => name.startsWith(`${id}.`) && name.endsWith(`.${why}`))

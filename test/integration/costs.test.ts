@@ -1,0 +1,82 @@
+/**
+ * What a call costs, counted and not timed: files that are loaded, looks at files and processes, requests. The bench
+ * tells how long that takes; here a step that slips into the path of every client is seen at once, on any machine.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { client, fixture, place, resultOf, type Ended, type Place } from '../support/clients.js'
+import { run } from '../support/child.js'
+import { until } from '../support/until.js'
+
+const PACKAGE = new URL('../../package/', import.meta.url)
+
+/** The calls by which a client looks at or changes a file or a process, in their order. */
+const callsOf = ({ stderr }: Pick<Ended, 'stderr'>): string[] => stderr.split('\n').flatMap((line) => /^call \d+ (.*)$/.exec(line)?.[1] ?? [])
+
+const COUNTING = { nodeArgs: ['--import', fixture('kill-before-call')] }
+
+const TELLING = { nodeArgs: ['--import', fixture('tell-requests')] }
+
+/** When a client sent a request, up to its result: what it asks after that, it asks for the test. */
+const requestsOf = (ended: Ended): number[] =>
+  ended.stderr.split('\n').flatMap((line) => /^request (.*)$/.exec(line)?.[1] ?? []).map(Number).filter((at) => at < resultOf(ended).at)
+
+/** What of the package a process opens, by the kernel's word: Node's own hooks would load more. */
+const opened = async (t: Test, here: Place, args: readonly string[], env: Record<string, string> = {}, expected = 0): Promise<string[]> => {
+  const log = join(here.folder, 'opened.log')
+  const { code, stderr } = await run(t, 'strace', ['-f', '-o', log, '-e', 'trace=open,openat', process.execPath, ...args], { env: { ...here.env, ...env } })
+  t.equal(code, expected, stderr)
+  const root = fileURLToPath(new URL('../../', PACKAGE))
+  const paths = readFileSync(log, 'utf8').split('\n').filter((line) => !line.includes('ENOENT')).flatMap((line) => /"([^"]+)"/.exec(line)?.[1] ?? [])
+  // Node itself may lie in there, too (npm run test:nodes).
+  return [...new Set(paths.filter((path) => path.startsWith(root) && path !== process.execPath && !path.startsWith(join(root, 'fixtures'))).map((path) => path.slice(root.length)))]
+}
+
+t.test('a warm call looks 12 times, changes nothing, and makes one request', async (t) => {
+  const here = place(t)
+  await here.manager('healthy').ensureServerRunning()
+  t.equal(requestsOf(await client(t, here, here.options('healthy'), TELLING).ended).length, 1)
+  const ended = await client(t, here, here.options('healthy'), COUNTING).ended
+  resultOf(ended)
+  // Opening, reading and closing a file is one look.
+  const looks = callsOf(ended).filter((call) => !/^(?:readSync|closeSync|fstatSync|openSync \/proc)/.test(call)).map((call) => call.split(' ')[0])
+  t.same(looks, [
+    'readlinkSync', 'readFileSync', 'readlinkSync', 'readlinkSync', 'readlinkSync', // on which host; the real path of the folder comes before, and is not seen here
+    'lstatSync', 'lstatSync', 'readdirSync', // whose folder, which claims
+    'readFileSync', 'openSync', 'openSync', 'readFileSync', // the leader, the PID file, where it answers; and the leader after the answer
+  ])
+  t.equal(await here.manager('healthy').stopServer(), true)
+})
+
+t.test('a warm client loads one file of the package, and the command line two', async (t) => {
+  const here = place(t)
+  await here.manager('healthy').ensureServerRunning()
+  const library = await opened(t, here, [fixture('client'), JSON.stringify(here.options('healthy'))], { ONE_SERVER_LIB: new URL('index.js', PACKAGE).href })
+  t.same(library.filter((path) => path !== 'package.json'), ['dist/package/index.js'])
+  const cli = await opened(t, here, [fileURLToPath(new URL('lib/cli.js', PACKAGE)), 'start', '--pid-file', here.pidFile])
+  t.same(cli.filter((path) => path !== 'package.json'), ['dist/package/lib/cli.js', 'dist/package/index.js'])
+  // A name is looked for in config files; only one that is there costs their reader.
+  const looked = await opened(t, here, [fileURLToPath(new URL('lib/cli.js', PACKAGE)), 'status', 'nobody'], {}, 3)
+  t.same(looked.filter((path) => /configured|did-you-mean/.test(path)), [])
+  t.equal(await here.manager('healthy').stopServer(), true)
+})
+
+t.test('a follower sends one request, when the launch is ready; the launcher checks in the end at the interval that it was told', async (t) => {
+  const here = place(t)
+  const options = here.options('warms-up', { env: { BOOT_MS: '3500' }, healthCheckInterval: 200 })
+  const launching = client(t, here, options, TELLING)
+  await until(() => here.starts().length === 1, 'the server to begin')
+  const [follower, launcher] = await Promise.all([client(t, here, options, TELLING).ended, launching.ended])
+  const ready = launcher.lines.find(({ event }) => event === 'ready')!
+  const asked = requestsOf(follower)
+  t.equal(asked.length, 1)
+  t.ok(asked[0]! > ready.at - 50, 'not before')
+  const pauses = requestsOf(launcher).map((at, index, all) => at - (all[index - 1] ?? at)).slice(1)
+  t.ok(pauses.length < 40, `${pauses.length} checks in 3.5 s`)
+  // The mean, since a check that comes late shortens the pause after it.
+  const last = pauses.slice(-4)
+  t.ok(last.reduce((sum, pause) => sum + pause, 0) / last.length > 150, `pauses of ${pauses.map(Math.round).join(', ')} ms`)
+  t.equal(await here.manager('warms-up').stopServer(), true)
+})

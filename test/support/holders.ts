@@ -1,0 +1,88 @@
+/** Client processes that hold leases, and what is to be seen of leases from outside: their files, and the processes that watch. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import type { ClientProcessManagerOptions, ServerInfo } from '../../lib/index.js'
+import { fixture, startSpeaking } from './child.js'
+import { isAlive, now, type Place } from './clients.js'
+import { until } from './until.js'
+
+export interface Released {
+  readonly at: number
+  /** Health checks that it made while it held the lease. */
+  readonly checks: number
+  readonly failed: number
+}
+
+export interface Holder {
+  readonly pid: number
+  /** The server, once it holds a lease on it. */
+  readonly held: Promise<ServerInfo>
+  release(): Promise<Released>
+  /** Takes the next lease. */
+  again(): Promise<ServerInfo>
+  /** Ends it by a signal, without a word. */
+  kill(signal?: NodeJS.Signals): Promise<void>
+  signal(signal: NodeJS.Signals): void
+}
+
+export const holder = (t: Pick<Test, 'teardown'>, at: Place, options: ClientProcessManagerOptions): Holder => {
+  const { child, line } = startSpeaking(t, process.execPath, [fixture('holder.mjs'), JSON.stringify(options)], { env: at.env, cwd: at.folder })
+  const next = async <Line>(event: string): Promise<Line> => {
+    const said = JSON.parse(await line()) as Line & { event: string; message?: string }
+    if (said.event !== event) throw new Error(`a holder said ${said.event}, and not ${event}: ${said.message ?? ''}`)
+    return said
+  }
+  const held = next<{ info: ServerInfo }>('held').then(({ info }) => info)
+  held.catch(() => {})
+  return {
+    pid: child.pid!, held,
+    release: () => {
+      child.stdin!.write('release\n')
+      return next<Released>('released')
+    },
+    again: async () => {
+      child.stdin!.write('again\n')
+      return (await next<{ info: ServerInfo }>('held')).info
+    },
+    kill: async (signal = 'SIGKILL') => {
+      child.kill(signal)
+      await until(() => !isAlive(child.pid!), 'a holder to end')
+    },
+    signal: (signal) => { child.kill(signal) },
+  }
+}
+
+const hostFolder = ({ pidFile }: Place): string | undefined => {
+  try {
+    const [host] = readdirSync(`${pidFile}.d`)
+    return host === undefined ? undefined : join(`${pidFile}.d`, host)
+  } catch {
+    return undefined
+  }
+}
+
+/** Names of the leases, or of the watches. */
+export const holdsOf = (at: Place, kind: 'lease' | 'watch'): string[] => {
+  const folder = hostFolder(at)
+  return folder === undefined ? [] : readdirSync(folder).filter((name) => name.endsWith(`.${kind}`))
+}
+
+/** PIDs of the watches: the third part of their names. */
+export const watchesOf = (at: Place): number[] => holdsOf(at, 'watch').map((name) => Number(name.split('.')[2]))
+
+/** Memory that is a process's own, in KiB, and CPU time that it has used, in ticks. */
+export const costOf = (pid: number): { own: number; resident: number; ticks: number } => {
+  const kib = (text: string, name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1])
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return { own: kib(rollup, 'Private_Dirty') + kib(rollup, 'Private_Clean'), resident: kib(rollup, 'Rss'), ticks: Number(fields[11]) + Number(fields[12]) }
+}
+
+/** When nothing of the server lived any more, on the clock of `now()`. */
+export const gone = async (at: Place, ms: number): Promise<number> => {
+  // Its environment goes some ms before it does.
+  await until(() => at.alive().length === 0 && !at.starts().some(({ pid }) => isAlive(pid)), 'the server to end', ms)
+  return now()
+}

@@ -1,0 +1,77 @@
+/** Which descriptors a child would be given without having been meant to have them. */
+import { spawnSync } from 'node:child_process'
+import { closeSync, openSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { bareEnv, fixture, library, start } from '../support/child.js'
+import { tempFolder } from '../support/temp-folder.js'
+
+t.test('what a process was given shows, what Node opened itself does not', { skip: process.platform === 'linux' ? false : 'only Linux tells' }, async (t) => {
+  const given = openSync(join(tempFolder(t), 'given'), 'w')
+  t.teardown(() => closeSync(given))
+  const text = `
+    import { openSync } from 'node:fs'
+    const { leakingDescriptors } = await import(${JSON.stringify(library('system/spawn.js'))})
+    const own = openSync('/dev/null')
+    console.log(JSON.stringify([leakingDescriptors(3).includes(39), leakingDescriptors(3).includes(own), leakingDescriptors(40).includes(39)]))`
+  // Node marks the first few itself when it starts.
+  const stdio: (number | 'ignore' | 'pipe')[] = Array.from({ length: 39 }, () => 'ignore')
+  stdio[1] = stdio[2] = 'pipe'
+  stdio[39] = given
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', text], { env: bareEnv(), stdio, encoding: 'utf8' })
+  t.equal(stderr, '')
+  t.same(JSON.parse(stdout), [true, false, false], 'the one that it was given, not the one that it opened, and none below the least')
+})
+
+/** Runs a text that has `manager`, under a limit of open files. */
+const limited = async (t: Test, limit: number, text: string, given: Record<number, number> = {}): Promise<{ folder: string; said: { name: string; code: string; message: string; hint: string }[] }> => {
+  const folder = tempFolder(t)
+  const options = { pidFile: join(folder, 's.pid'), port: 'auto', idleTimeout: 0, startupTimeout: 30_000, serverScript: fixture('healthy.mjs') }
+  const module = `
+    import { closeSync, openSync, readdirSync } from 'node:fs'
+    const { ClientProcessManager } = await import(${JSON.stringify(library('index.js'))})
+    const manager = new ClientProcessManager(${JSON.stringify(options)})
+    const said = []
+    const attempt = async () => {
+      try { return await manager.acquire() } catch (error) { said.push({ name: error.constructor.name, code: error.code, message: error.message, hint: error.hint }) }
+    }
+    ${text}
+    console.log(JSON.stringify(said))`
+  const stdio: ('ignore' | 'pipe' | number)[] = ['ignore', 'pipe', 2]
+  for (const [fd, file] of Object.entries(given)) {
+    while (stdio.length < Number(fd)) stdio.push('ignore')
+    stdio[Number(fd)] = file
+  }
+  const child = start(t, '/bin/sh', ['-c', `ulimit -n ${limit}; exec "$0" "$@"`, process.execPath, '--input-type=module', '--eval', module], { stdio })
+  let stdout = ''
+  for await (const data of child.stdout!) stdout += String(data)
+  return { folder, said: JSON.parse(stdout) }
+}
+
+t.test('a client that is short of descriptors is told so, whatever needed the one too many', { skip: process.platform === 'linux' ? false : 'only Linux tells' }, async (t) => {
+  const { said } = await limited(t, 300, `
+    const first = await attempt()
+    for (const what of ['held', 'stopped']) {
+      if (what === 'stopped') await first.release().then(() => manager.stopServer())
+      for (let left = 0; left <= 12; left++) {
+        const files = []
+        try { for (;;) files.push(openSync('/dev/null', 'r')) } catch {}
+        for (let one = 0; one < left; one++) closeSync(files.pop())
+        const lease = await attempt()
+        for (const file of files) closeSync(file)
+        await lease?.release()
+        if (what === 'stopped') await manager.stopServer()
+      }
+    }
+    await manager.stopServer()`)
+  t.ok(said.length > 4, 'it was short')
+  for (const { name, message, hint } of said) t.match({ name, message, hint }, { name: 'OneServerError', hint: /open files/ }, message)
+})
+
+t.test('a descriptor that was given and is not below the limit is named, and nothing is left', { skip: process.platform === 'linux' ? false : 'only Linux tells' }, async (t) => {
+  const given = openSync(join(tempFolder(t), 'given'), 'w')
+  t.teardown(() => closeSync(given))
+  const { folder, said } = await limited(t, 300, 'await attempt()', { 400: given })
+  t.match(said, [{ name: 'OneServerError', message: /given descriptor 400, which is not below its limit of open files \(ulimit -n\)/, hint: /ulimit -n/ }])
+  t.same(readdirSync(folder).filter((name) => name.includes('log')), [])
+})

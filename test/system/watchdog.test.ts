@@ -1,0 +1,192 @@
+/** The watch by itself: what wakes it, whom it leaves the looking to, and what it runs in the end. */
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import t, { type Test } from 'tap'
+import { identify } from '../../lib/system/process-table.js'
+import { watchOver } from '../../lib/system/watchdog.js'
+import { isAlive, stateOf } from '../support/clients.js'
+import { library, runModule, start, startSpeaking } from '../support/child.js'
+import { tempFolder } from '../support/temp-folder.js'
+import { until } from '../support/until.js'
+
+const NODE = process.execPath
+const LAUNCH = '00000000000000aa'
+const LEASE = '00000000000000bb'
+const OTHER = '00000000000000cc'
+
+/** A folder with the claim of a launch, and in the place of Node a program that writes down that it was run. */
+const aFolder = (t: Test) => {
+  const root = tempFolder(t)
+  const folder = join(root, "with a 'quote' and $(words)")
+  mkdirSync(folder)
+  writeFileSync(join(folder, `${LAUNCH}.7.5.7.claim`), '')
+  const ran = join(root, 'ran')
+  const program = join(root, 'node')
+  writeFileSync(program, `#!/bin/sh\necho "$1 $2 $3 $4" >'${ran}'; test -n "$ONE_SERVER_REAPER" && env >>'${ran}'\n`, { mode: 0o755 })
+  const { execPath } = process
+  process.execPath = program
+  t.teardown(() => { process.execPath = execPath })
+  return {
+    folder, root, program, ran: () => readdirSync(root).includes('ran'),
+    watch: (idleTimeout = 0, patience?: Parameters<typeof watchOver>[1]) => watchOver({ pidFile: '/nowhere/s.pid', folder, launchId: LAUNCH, lease: LEASE, idleTimeout, stopTimeout: 0 }, patience),
+  }
+}
+
+const startOf = (pid: number): string => identify(pid)?.start ?? '5'
+
+const over = (pid: number): Promise<unknown> => until(() => !isAlive(pid), 'the watch to end')
+
+t.test('let go, it waits out the idle time, removes its own files, and runs the reaper', async (t) => {
+  const { folder, ran, watch } = aFolder(t)
+  const { id, letGo } = await watch(200)
+  for (const name of [`${LEASE}.${LAUNCH}.7.5.lease`, `${LEASE}.${LAUNCH}.${id.pid}.${id.start}.watch`, `${LAUNCH}.gate`]) writeFileSync(join(folder, name), '')
+  const began = performance.now()
+  letGo()
+  await over(id.pid)
+  t.ok(performance.now() - began >= 190, 'not before')
+  t.same(readdirSync(folder).sort(), [`${LAUNCH}.7.5.7.claim`, `${LAUNCH}.gate`])
+  t.ok(ran())
+})
+
+t.test('dismissed, it ends at once and looks at nothing', async (t) => {
+  const { ran, watch } = aFolder(t)
+  const { id, dismiss } = await watch(60_000)
+  dismiss()
+  await over(id.pid)
+  t.notOk(ran())
+})
+
+t.test('where somebody else holds or watches the launch, it is left to them', async (t) => {
+  for (const kind of ['lease', 'watch']) {
+    const { folder, ran, watch } = aFolder(t)
+    writeFileSync(join(folder, `${OTHER}.${LAUNCH}.${process.pid}.${startOf(process.pid)}.${kind}`), '')
+    const { id, letGo } = await watch()
+    letGo()
+    await over(id.pid)
+    t.notOk(ran(), kind)
+  }
+})
+
+t.test('a zombie, a process that is gone, a recycled number and the holder of another launch are nobody', async (t) => {
+  const { folder, ran, watch } = aFolder(t)
+  // A shell that does not wait for its child leaves a zombie for as long as it lives itself.
+  const parent = start(t, '/bin/sh', ['-c', 'true & exec sleep 600'])
+  const zombie = await until(() => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).find((pid) => stateOf(pid) === 'Z' && pid > parent.pid!), 'a zombie')
+  for (const [pid, launch] of [[zombie, LAUNCH], [2 ** 22, LAUNCH], [process.pid, OTHER]] as const) writeFileSync(join(folder, `${OTHER}.${launch}.${pid}.${startOf(pid)}.lease`), '')
+  writeFileSync(join(folder, `${OTHER}.${LAUNCH}.${process.pid}.5.lease`), '')
+  const { id, letGo } = await watch()
+  letGo()
+  await over(id.pid)
+  t.ok(ran())
+})
+
+t.test('it does not run the reaper over what is pinned, or gone', async (t) => {
+  const pinned = aFolder(t)
+  writeFileSync(join(pinned.folder, `${LAUNCH}.pin`), '')
+  const one = await pinned.watch()
+  one.letGo()
+  await over(one.id.pid)
+  t.notOk(pinned.ran(), 'pinned')
+  const ended = aFolder(t)
+  const two = await ended.watch()
+  for (const name of readdirSync(ended.folder)) rmSync(join(ended.folder, name))
+  two.letGo()
+  await over(two.id.pid)
+  t.notOk(ended.ran(), 'gone')
+})
+
+t.test('a reaper that hangs is ended, one that fails is not the last, and once it has done its work no other follows', async (t) => {
+  const { root, program, watch } = aFolder(t)
+  const tries = join(root, 'tries')
+  // Node hangs, is ended by a signal or fails, in whatever way; the fourth attempt succeeds.
+  writeFileSync(program, `#!/bin/sh\necho $$ >>'${tries}'; case $(wc -l <'${tries}') in 1) exec sleep 600 ;; 2) kill -ABRT $$ ;; 3) exit 1 ;; esac\n`, { mode: 0o755 })
+  const { id, letGo } = await watch(0, { starter: 5, attempt: 1, again: 0 })
+  letGo()
+  await until(() => !isAlive(id.pid), 'the watch to end', 20_000)
+  const pids = readFileSync(tries, 'utf8').trim().split('\n').map(Number)
+  t.equal(pids.length, 4)
+  t.notOk(pids.some(isAlive), 'the one that hung has ended')
+})
+
+t.test('a reaper that fails is not tried again over what is gone, or held by now', async (t) => {
+  for (const now of ['gone', 'held']) {
+    const { folder, root, program, watch } = aFolder(t)
+    const tries = join(root, 'tries')
+    const leave = now === 'gone' ? `rm '${join(folder, `${LAUNCH}.7.5.7.claim`).replaceAll("'", String.raw`'\''`)}'` : `ln '${tries}' '${join(folder, `${OTHER}.${LAUNCH}.${process.pid}.${startOf(process.pid)}.lease`).replaceAll("'", String.raw`'\''`)}'`
+    writeFileSync(program, `#!/bin/sh\necho $$ >>'${tries}'; ${leave}; exit 1\n`, { mode: 0o755 })
+    const { id, letGo } = await watch(0, { starter: 5, attempt: 60, again: 0 })
+    letGo()
+    await over(id.pid)
+    t.equal(readFileSync(tries, 'utf8').trim().split('\n').length, 1, now)
+  }
+})
+
+t.test('a Node that is removed while it waits is looked for in the PATH', async (t) => {
+  const { folder, root, program, ran, watch } = aFolder(t)
+  const { PATH } = process.env
+  process.env['PATH'] = `${join(root, 'updated')}${delimiter}${PATH}`
+  t.teardown(() => { process.env['PATH'] = PATH })
+  const { id, letGo } = await watch(500)
+  const file = join(folder, `${LEASE}.${LAUNCH}.${id.pid}.${id.start}.watch`)
+  writeFileSync(file, '')
+  utimesSync(file, 1, 1)
+  letGo()
+  await until(() => statSync(file).mtimeMs > 1000, 'it to wait')
+  mkdirSync(join(root, 'updated'))
+  renameSync(program, join(root, 'updated', 'node'))
+  await over(id.pid)
+  t.ok(ran())
+})
+
+t.test('a client that was blocked while the watch said who it is has a watch', async (t) => {
+  const { watch } = aFolder(t)
+  // What follows an immediate are the timers.
+  await new Promise(setImmediate)
+  const watching = watch(0, { starter: 0.1, attempt: 60, again: 1 })
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+  const { id, dismiss } = await watching
+  t.ok(isAlive(id.pid))
+  dismiss()
+  await over(id.pid)
+})
+
+t.test('a client that is given no watch is not held by what it was not given', async (t) => {
+  const plan = { pidFile: '/nowhere/s.pid', folder: tempFolder(t), launchId: LAUNCH, lease: LEASE, idleTimeout: 0, stopTimeout: 0 }
+  const text = `
+    import { watchOver } from ${JSON.stringify(library('system/watchdog.js'))}
+    let code
+    // A shell can be faster than the shortest timer.
+    while (code === undefined) await watchOver(${JSON.stringify(plan)}, { starter: 0, attempt: 60, again: 1 }).then((watcher) => watcher.dismiss(), (error) => { code = error.code })
+    console.log(code)
+    setTimeout(() => { console.log('held by', process.getActiveResourcesInfo()); process.exit() }, 3000).unref()`
+  const { stdout, stderr } = await runModule(t, text)
+  t.same({ stdout, stderr }, { stdout: 'STATE_UNUSABLE\n', stderr: '' })
+})
+
+const NOBODY = 54_321
+const limits = process.getuid?.() === 0 && spawnSync('prlimit', ['--version']).status === 0 && spawnSync('perl', ['-v']).status === 0
+
+t.test('a watch that cannot fork goes on when it can again', { skip: limits ? false : 'root has another user, and perl waits' }, async (t) => {
+  const { folder, root, program, ran } = aFolder(t)
+  for (const path of [root, folder]) chownSync(path, NOBODY, NOBODY)
+  chmodSync(root, 0o755)
+  const text = `
+    import { watchOver } from ${JSON.stringify(library('system/watchdog.js'))}
+    process.execPath = ${JSON.stringify(program)}
+    const { id } = await watchOver({ pidFile: '/nowhere/s.pid', folder: ${JSON.stringify(folder)}, launchId: '${LAUNCH}', lease: '${LEASE}', idleTimeout: 0, stopTimeout: 0 }, { starter: 5, attempt: 60, again: 1 })
+    console.log(id.pid)
+    process.stdin.resume()`
+  const { child, line } = startSpeaking(t, NODE, ['--input-type=module', '--eval', text], { uid: NOBODY, gid: NOBODY })
+  const pid = Number(await line())
+  const programOf = () => readFileSync(`/proc/${pid}/comm`, 'latin1').trim()
+  const allow = (processes: string) => t.equal(spawnSync('prlimit', [`--pid=${pid}`, `--nproc=${processes}:`], { uid: NOBODY, gid: NOBODY }).status, 0)
+  allow('0')
+  child.kill('SIGKILL')
+  // Where sh is bash it tries for 15 s by itself.
+  await until(() => programOf() === 'perl', 'it to wait otherwise', 30_000)
+  t.notOk(ran())
+  allow('1000')
+  await over(pid)
+  t.ok(ran())
+})
