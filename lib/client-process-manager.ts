@@ -113,7 +113,7 @@ export class ClientProcessManager {
   async startServer({ signal }: CallOptions = {}): Promise<number | undefined> {
     const context = this.#context()
     const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
-    return (await import('./protocol/ensure.js')).startOnly(context, deadline)
+    return (await import('./protocol/ensure.js')).startDetached(context, deadline)
   }
 
   /**
@@ -130,7 +130,7 @@ export class ClientProcessManager {
     if ('launchId' in call && launchId === undefined) return false
     const context = this.#context()
     const { stop } = await import('./protocol/stop.js')
-    return stop(context, new Deadline(this.#system, this.#settings.startupTimeout + this.#settings.stopTimeout, signal), ifIdle, launchId)
+    return stop(context, new Deadline(this.#system, this.#settings.startupTimeout + this.#settings.stopTimeout, signal), { ifIdle, only: launchId })
   }
 
   /**

@@ -143,7 +143,7 @@ export const recorded = async (context: Context): Promise<Recorded> => {
     return []
   })
   const ofClaims = await examined('claims', async () => {
-    const listed = await listClaims(context.system, context.paths)
+    const listed = await listClaims(context)
     for (const launch of listed.launches) launches.push({ launch, verdict: await judgeLaunch(context.system, launch), record: await recordOf(context, launch, pidFile) })
     listing = listed
     return ofListing(context, listed, launches)

@@ -1,7 +1,7 @@
 /**
- * What is run: the program as an absolute path, and its arguments. Everything that can be wrong with
- * a command is found here, before a process exists, because afterwards 126 and 127 are ambiguous: the
- * shell of the gate and the server itself both use them.
+ * What runs: the program as an absolute path, and its arguments. The exit codes 126 and 127 are ambiguous, because the
+ * shell of the gate and the server itself both use them; so each mistake in a command is found here, before a process
+ * exists.
  */
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'

@@ -1,7 +1,7 @@
 /**
- * The environment of the server. It serves every client, so what belongs to the launching client alone
- * must not reach it: a debugger that would stop the shared server, an IPC channel whose descriptor is
- * not there, the handles of an editor window. The README lists what is stripped.
+ * The environment of the server. The server serves every client, so what belongs to the launching client alone must not
+ * reach it: a debugger would stop the shared server, an IPC channel has no descriptor there, an editor window has its own
+ * handles. The README lists what is stripped.
  */
 import type { Settings } from '../options.js'
 
@@ -13,7 +13,7 @@ const CLIENT_ONLY = [
 
 /** Options of Node that attach a debugger, or preload what a debugger or test runner needs. */
 const DEBUGGER = /^--(inspect|debug|experimental-network-inspection)/
-/** Its value may be a word of its own. */
+/** Options whose value may be a word of its own. */
 const PORT_FOLLOWS = /^--(inspect|debug)-port$/
 const PRELOAD = /^(--require|-r|--import|--loader|--experimental-loader)$/
 const PRELOADED = /js-debug|bootloader|jetbrains|debugConnector|@tapjs|[\\/]tap[\\/]/i
@@ -59,7 +59,7 @@ const inherited = ({ inheritEnv }: Settings, from: NodeJS.ProcessEnv): Record<st
   return env
 }
 
-/** What the server is started with: what it inherits, then what one-server tells it, then `env`. */
+/** The environment of the server: what it inherits, then what one-server adds, then `env`. */
 export const environmentFor = (settings: Settings, port: number, isScript: boolean, from: NodeJS.ProcessEnv = process.env): Record<string, string> => {
   const env: Record<string, string> = {
     ...inherited(settings, from),
@@ -77,6 +77,6 @@ export const environmentFor = (settings: Settings, port: number, isScript: boole
   return env
 }
 
-/** The launch id is what shows later that a process belongs to the launch, and the PID file what is known of it, so nothing may override them. */
+/** Adds the launch id and the PID file. The launch id shows later that a process belongs to the launch, so no option may override it. */
 export const withLaunchId = (env: Readonly<Record<string, string>>, id: string, pidFile: string): Record<string, string> =>
   ({ ...env, ONE_SERVER_LAUNCH_ID: id, ONE_SERVER_PID_FILE: pidFile })

@@ -1,7 +1,9 @@
 /**
- * Which server is meant, beyond its PID file: command, arguments, working directory, the variables that were
- * named, and a version. A client that was upgraded, or sits in another checkout, must not get the other one's server
- * without a word. Who only asks for what runs, and says nothing of how to start it, means any.
+ * Which server a client wants, beyond its PID file: command, arguments, working directory, the variables that it names,
+ * and a version. A client that was upgraded, or sits in another checkout, must not get the other checkout's server
+ * without a word. A client that does not say how to start the server takes any.
+ *
+ * This fingerprint is not the identity of a process, which is its PID and start time.
  */
 import type { Settings } from '../options.js'
 import type { Fingerprint } from '../state/launch-record.js'
@@ -26,7 +28,7 @@ export const fingerprintOf = (settings: Settings): Fingerprint => ({
   ...(settings.version === undefined ? {} : { version: settings.version }),
 })
 
-/** What of a running server is not as this client means it: a line each, for people. */
+/** What of a running server is not as this client wants it: a line each, for people. */
 export const differences = (settings: Settings, running: Fingerprint): string[] => {
   const found: string[] = []
   const differ = (what: string, runs: string, wanted: string): void => { if (runs !== wanted) found.push(`${what}: runs ${runs}, wanted ${wanted}`) }
@@ -67,7 +69,7 @@ const compare = (one: string, other: string): number | undefined => {
   return byPart(left[2].split('.'), right[2].split('.'), undefined)
 }
 
-/** Whether this client wants a newer version than runs: only that is ever replaced, so that two windows of different versions never fight. */
+/** Whether this client wants a newer version than runs. Two windows of different versions would fight, so only an older server is ever replaced. */
 export const isNewer = ({ version }: Settings, running: Fingerprint): boolean => {
   if (version === undefined) return false
   if (running.version === undefined) return true

@@ -1,8 +1,7 @@
 /**
- * Which port the server gets, and whether something is there already. Choosing happens under the lock,
- * since two clients that probe at once see each other's probes as use. A healthy server that nobody
- * launched is adopted, which is the one trust that promise 4 extends; a server of another PID file is
- * somebody's, and adopting it would make its owner's stop ours.
+ * Which port the server gets, and whether a process listens there. Two clients that probe at once would take each other's
+ * probes for use, so a client chooses under the lock. A healthy server that no client launched is adopted, which is the
+ * one trust that promise 4 extends. A server of another PID file is not: its owner's stop would take it from our users.
  */
 import { addressesOf, bareHost } from '../health/address.js'
 import { noPortFree, portInUse, socketInUse, type OneServerError } from '../errors.js'
@@ -44,14 +43,14 @@ export const isFree = async (context: Context, port: number): Promise<boolean> =
 
 const isAnotherUsers = ({ uid }: Listener): boolean => uid !== undefined && process.getuid !== undefined && uid !== process.getuid()
 
-/** Who is on a port. */
+/** Who listens on a port. */
 export const occupantOf = async (context: Context, port: number): Promise<Occupant> => {
   const { system, settings } = context
   const plan = healthPlan(settings, port)
   const elsewhere = settings.healthUrl !== undefined && !settings.healthUrl.includes('{port}')
   const there = await listenersThere(context, port)
   if (there.length === 0 && !elsewhere) return { kind: 'none' }
-  // A connection that is accepted, or a line in a log, does not show whose server it is.
+  // Neither an accepted connection nor a line in a log shows whose server it is.
   if (settings.ready !== undefined) {
     const owner = await system.ownerOf(there)
     return { kind: 'stranger', what: `${owner === undefined ? '' : `by PID ${owner.pid}, `}and what one-server did not start is used only if it has a health check over HTTP`, pid: owner?.pid }
@@ -72,7 +71,7 @@ export const occupantOf = async (context: Context, port: number): Promise<Occupa
 export const portTaken = (port: number, { what, pid }: { what: string; pid: number | undefined }): OneServerError =>
   portInUse(port, what, pid === undefined ? {} : { pid })
 
-/** A server that runs on one of the wanted ports without having been launched by anybody. */
+/** A healthy server on one of the wanted ports that no client launched. */
 export const findAdoptable = async (context: Context): Promise<Adopted | undefined> => {
   const { port } = context.settings
   const ports = port.kind === 'fixed' ? [port.port] : port.kind === 'list' ? port.ports : []
@@ -83,7 +82,7 @@ export const findAdoptable = async (context: Context): Promise<Adopted | undefin
   return undefined
 }
 
-/** The port to launch on, or the server to adopt. `lost` are ports that a launch of this call has lost. Under the lock. */
+/** The port to launch on, or the server to adopt. `lost`: ports that launches of this call have lost. Under the lock. */
 export const choosePort = async (context: Context, lost: ReadonlySet<number>): Promise<number | Adopted> => {
   const { port, ready, healthTimeout } = context.settings
   if (ready?.kind === 'socket' && (await context.system.probe(healthPlan(context.settings, 0), healthTimeout)).healthy) throw socketInUse(ready.path)

@@ -1,48 +1,48 @@
 /**
- * Ending a launch that somebody may still want, and using one that somebody may be ending. Both sides
- * first write what they mean and then look for the other, so at least one of them sees the other; the
- * rename makes that sight final. Nobody waits for the one who ends, and nobody judges it: it may die
- * or sleep for an hour at any point.
+ * The rule by which a client ends a launch that another client may still want, and by which a client uses a launch that
+ * another client may be ending. Each side first writes its own file and then looks for the other side's file, so at
+ * least one of the two sees the other; the rename makes that sight final. No client waits for or judges the one that
+ * ends: it may die or sleep for an hour at any point.
  *
- * To end: create `.ending` or `.idle`; look for objections (against the deadline: `.ready`, or a health
- * check that answers; against idleness: a pin, a lease or a watch that lives); none → rename it to
- * `.ended` (it is gone → give up); only then signal.
- * To use: write the objection first (`.ready` after a 200, the pin, the lease), unlink every mark that
- * it objects to, then look for `.ended`: there → help to finish it, and start anew.
+ * To end: create an intention (`.ending` past the deadline, `.idle` without users); look for objections (against the
+ * deadline `.ready`, or a health check that answers; against idleness a pin, a lease or a watchdog that lives); without
+ * one rename the intention to `.ended`; only then signal. An intention that is gone was vetoed: give up.
+ * To use: write the objection (`.ready` after a healthy answer, the pin, the lease); remove each intention that it
+ * objects to; then look for `.ended`. Where it is there, help to tear the launch down, and start anew.
  */
 import { join } from 'node:path'
-import type { OneServerError } from '../errors.js'
-import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
-import { judge } from '../system/system.js'
-import { createFile, endingPath, endingsOf, listClaims, markPath, parseListing, type Ending, type LeaseEntry, type Launch, type Listing } from '../state/directory.js'
 import type { Context } from '../context.js'
+import type { OneServerError } from '../errors.js'
+import { createFile, endingPath, endingsOf, findLaunch, markPath, parseListing, type Ending, type Launch, type LeaseEntry, type Listing, type Place } from '../state/directory.js'
+import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { outcomeBody } from '../state/outcome.js'
+import { judge } from '../system/system.js'
 import { LAST_CHECK, probeLaunch, readyUrl } from './readiness.js'
 
-/** Writes that the health check has answered. The URL that everyone uses is the first one written; undefined when the launch is being ended. */
-export const markReady = async (context: Context, { launch: id, keeper }: Pick<LaunchRecord, 'launch' | 'keeper'>, url: string): Promise<string | undefined> => {
+/** Removes the intentions to end a launch for this reason. Call it once the objection is written. Returns whether the launch goes on. */
+export const vetoEnding = async (context: Context, id: string, why: Ending): Promise<boolean> => {
   const { system, paths } = context
-  // From here on nobody has to know how the server ends, and it need not descend from anybody. Before the mark, since after it nobody would.
-  if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
-  const isOurs = await createFile(context, markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, url }))
-  if (!(await vetoEnding(context, id, 'ending'))) return undefined
-  // A mark of ours that is there no more went with the launch, while this client was frozen; another's may be damaged.
-  return (await readyUrl(context, id)) ?? (isOurs ? undefined : url)
-}
-
-/** To be asked once the objection is written: whether the launch goes on, whatever others meant to do for this reason. */
-export const vetoEnding = async ({ system, paths }: Context, id: string, why: Ending): Promise<boolean> => {
   for (const name of endingsOf(id, await system.list(paths.host), why)) await system.remove(join(paths.host, name))
-  // Without its claim the launch has been ended already, mark and all.
-  const launch = (await listClaims(system, paths)).launches.find((one) => one.id === id)
+  // A listing beside a rename may show neither name of the file, so only a second listing proves that there is no `.ended`.
+  const launch = await findLaunch(context, id)
   return launch !== undefined && !launch.ended
 }
 
-/** Ends a launch unless somebody objects, who is looked for once the intention is written. True: it is ours to settle. */
-const end = async (context: Context, id: string, why: Ending, body: string, objects: (listing: Listing) => Promise<boolean>): Promise<boolean> => {
+/** Writes that the health check has answered. Returns the URL that everyone uses, which is the first one written; undefined when the launch is being ended. */
+export const markReady = async (context: Context, { launch: id, keeper }: Pick<LaunchRecord, 'launch' | 'keeper'>, url: string): Promise<string | undefined> => {
   const { system, paths } = context
+  // Nobody needs the exit code of a ready server, so its keeper can go. Kill it before `.ready` is written: if this client died in between, nobody else would.
+  if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
+  const isOurs = await createFile(context, markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, url }))
+  if (!(await vetoEnding(context, id, 'ending'))) return undefined
+  // Our own mark may have gone with the launch while this client was frozen; the mark of another client may be damaged.
+  return (await readyUrl(context, id)) ?? (isOurs ? undefined : url)
+}
+
+/** Writes an intention and looks for objections. True: the launch is marked as ended, and this client tears it down. */
+const end = async ({ system, paths }: Place, id: string, why: Ending, body: string, objects: (listing: Listing) => Promise<boolean>): Promise<boolean> => {
   const ending = endingPath(paths, id, await system.randomId(), why)
-  await createFile(context, ending, body)
+  await createFile({ system, paths }, ending, body)
   if (await objects(parseListing(paths, await system.list(paths.host)))) {
     await system.remove(ending)
     return false
@@ -50,34 +50,32 @@ const end = async (context: Context, id: string, why: Ending, body: string, obje
   return system.rename(ending, markPath(paths, id, 'ended'))
 }
 
-const isReady = ({ launches }: Listing, id: string): boolean => launches.some((launch) => launch.id === id && launch.ready)
-
-/** Ends a launch that is past its deadline, unless it is ready after all. True: it is ours to settle. */
+/** Ends a launch past its deadline, unless it is ready after all. The clients that wait get `because`. */
 export const endPastDeadline = (context: Context, launch: Launch, record: LaunchRecord, because: OneServerError): Promise<boolean> =>
-  end(context, launch.id, 'ending', outcomeBody(because, context.system.now()), async (listing) =>
-    isReady(listing, launch.id) || (await probeLaunch(context, launch, record, LAST_CHECK)).healthy)
+  end(context, launch.id, 'ending', outcomeBody(because, context.system.now()), async ({ launches }) =>
+    launches.some(({ id, ready }) => id === launch.id && ready) || (await probeLaunch(context, launch, record, LAST_CHECK)).healthy)
 
-/**
- * The leases and watches of a launch whose processes are not shown to be dead. A watch that is stopped ends nothing,
- * so it stands in nobody's way; a holder that is stopped holds. This process is not in its own way.
- */
-export const liveLeases = async ({ system }: Context, { leases }: Listing, id: string): Promise<LeaseEntry[]> => {
-  const live: LeaseEntry[] = []
-  for (const hold of leases) {
-    if (hold.launchId !== id) continue
-    const look = await system.look(hold.process.pid)
-    const isIdle = hold.kind === 'watch' && (look.state === 'stopped' || hold.process.pid === system.self.pid)
-    if (!isIdle && judge(hold.process, look) !== 'dead') live.push(hold)
-  }
-  return live
-}
-
-/** Ends a launch that nobody uses: not pinned, no lease, and nobody waits out the idle time of one. True: it is ours to settle. */
+/** Ends a launch without users: no pin, no lease, and no watchdog that waits out the idle time. */
 export const endWhenIdle = (context: Context, id: string): Promise<boolean> =>
   end(context, id, 'idle', '', async (listing) =>
     listing.launches.some((launch) => launch.id === id && launch.pinned) || (await liveLeases(context, listing, id)).length > 0)
 
-/** Ends a launch that no lease is held on, on behalf of somebody who asked for it: whoever waits for it is told `because`. */
+/** Ends a launch without leases, on behalf of a person who asked for it. The clients that wait get `because`. */
 export const endUnlessLeased = (context: Context, id: string, because: OneServerError): Promise<boolean> =>
   end(context, id, 'idle', outcomeBody(because, context.system.now()), async (listing) =>
     (await liveLeases(context, listing, id)).some(({ kind }) => kind === 'lease'))
+
+/**
+ * The leases and watchdogs of a launch whose processes are not shown to be dead. A stopped watchdog ends nothing, so it
+ * does not object; a stopped holder still holds. This process, which may be a watchdog's reaper, does not object to itself.
+ */
+export const liveLeases = async ({ system }: Context, { leases }: Listing, id: string): Promise<LeaseEntry[]> => {
+  const live: LeaseEntry[] = []
+  for (const lease of leases) {
+    if (lease.launchId !== id) continue
+    const look = await system.look(lease.process.pid)
+    const isIdle = lease.kind === 'watch' && (look.state === 'stopped' || lease.process.pid === system.self.pid)
+    if (!isIdle && judge(lease.process, look) !== 'dead') live.push(lease)
+  }
+  return live
+}

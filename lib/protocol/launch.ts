@@ -1,27 +1,27 @@
 /**
- * Steps 3 to 6 of the protocol, under the lock: spawn the server gated, claim, list the claims again,
- * publish, open the gate. Promise 1 is kept by the order. Whoever writes its claim second lists after
- * the first one's claim was there, and the first one's child is alive, so the second withdraws: the
- * flag principle of mutual exclusion (Dekker; Peterson; Lamport's bakery). It needs no lock and no
- * clock, only that a listing shows a file that was there throughout.
+ * Steps 3 to 6 of the protocol, under the lock: spawn the server gated, claim, list the claims again, publish, open the
+ * gate. The order of these steps keeps promise 1. A client that writes its claim second lists after the first client's
+ * claim was there, and the first client's child is alive, so the second client withdraws: the flag principle of mutual
+ * exclusion (Dekker; Peterson; Lamport's bakery). It needs no lock and no clock, only that a listing shows a file that
+ * was there throughout.
  *
- * Dying between spawn and the open gate closes the pipe, and the child exits without having run.
- * Sleeping there leaves a living claim with a deadline, past which anybody ends it; the gate that is
- * opened afterwards has nobody behind it.
+ * A client that dies between the spawn and the open gate closes the pipe, and the child exits without having run. A
+ * client that sleeps there leaves a living claim with a deadline, past which any client ends the launch; when the
+ * sleeper wakes and opens the gate, nobody stands behind it.
  */
 import { basename, dirname, join } from 'node:path'
-import { formatPidFile } from '../state/pid-file.js'
-import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
-import { judge, type GatedChild, type HealthPlan } from '../system/system.js'
-import { claimPath, createFile, listClaims, markPath, replaceFile, type Launch } from '../state/directory.js'
-import { resolveCommand } from '../plan/command.js'
 import type { Context } from '../context.js'
+import { resolveCommand } from '../plan/command.js'
 import { environmentFor, withLaunchId } from '../plan/environment.js'
 import { fingerprintOf } from '../plan/fingerprint.js'
 import { healthPlan, isFree } from '../plan/port.js'
-import { removeClaim } from './tear-down.js'
+import { claimPath, createFile, listClaims, markPath, replaceFile, type Launch } from '../state/directory.js'
+import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
+import { formatPidFile } from '../state/pid-file.js'
+import { judge, type GatedChild, type HealthPlan } from '../system/system.js'
 import type { Hold } from './pin.js'
 import { judgeLaunch } from './survey.js'
+import { removeClaim } from './tear-down.js'
 
 /** A launch of this client, its gate open. */
 export interface OwnLaunch {
@@ -30,68 +30,22 @@ export interface OwnLaunch {
   readonly child: GatedChild
 }
 
-/** `withdrawn`: another claim was there. `port-lost`: something listens on the port by now. */
+/** `withdrawn`: another claim was there. `port-lost`: a process has taken the port. */
 export type Attempt = OwnLaunch | 'withdrawn' | 'port-lost'
 
-/** Another server may be told the same log, and takes its name then: ready is only who says so in its own. */
-const plan = async ({ system, settings }: Context, port: number, ownLog: string): Promise<HealthPlan> => {
-  const health = healthPlan(settings, port)
-  const inode = health.log === undefined ? undefined : await system.inodeOf(ownLog)
-  return health.log === undefined || inode === undefined ? health : { ...health, log: { ...health.log, inode } }
-}
-
-const recordFor = (context: Context, id: string, child: GatedChild, port: number, health: HealthPlan): LaunchRecord => {
-  const { system, settings } = context
-  return {
-    format: FORMAT, launch: id, host: system.host(), pid: child.id.pid, start: child.id.start, group: child.group,
-    ...(child.keeper === undefined ? {} : { keeper: child.keeper }), port,
-    health, healthTimeout: settings.healthTimeout, healthCheckInterval: settings.healthCheckInterval,
-    launcher: system.self, deadline: system.now() + settings.startupTimeout, startupTimeout: settings.startupTimeout,
-    stopSignal: settings.stopSignal, stopTimeout: settings.stopTimeout, idleTimeout: settings.idleTimeout, logFile: settings.logFile,
-    since: system.today().toISOString(),
-    bundled: settings.command === undefined && settings.serverScript === undefined, identity: fingerprintOf(settings),
-    ...(settings.configured === undefined ? {} : { configured: settings.configured }),
-  }
-}
-
-/** Step 5: every other claim must be provably dead. Those that are will stay so, and are removed. */
-const hasRival = async (context: Context, own: string): Promise<boolean> => {
-  const { system, paths } = context
-  const { launches } = await listClaims(system, paths)
-  const others = launches.filter(({ id }) => id !== own)
-  for (const launch of others) if ((await judgeLaunch(system, launch)) !== 'dead') return true
-  for (const launch of others) await removeClaim(context, launch)
-  return false
-}
-
-/** The log gets its name only from the winner, so that a loser never disturbs the log of a running server. */
-const takeLog = async ({ system }: Context, from: string, logFile: string): Promise<boolean> => {
-  await system.rename(logFile, `${logFile}.prev`)
-  return system.rename(from, logFile)
-}
-
-/** Logs of clients that died between opening one and claiming. */
-const removeForgottenLogs = async ({ system, paths }: Context, logFile: string): Promise<void> => {
-  const { launches } = await listClaims(system, paths)
-  for (const name of await system.list(dirname(logFile)).catch(() => [])) {
-    const id = name.startsWith(`${basename(logFile)}.`) ? name.slice(basename(logFile).length + 1) : ''
-    if (/^[0-9a-f]{16}$/.test(id) && !launches.some((launch) => launch.id === id)) await system.remove(join(dirname(logFile), name))
-  }
-}
-
-/** Makes one attempt to launch. Under the lock; returns with the gate open, or with nothing left of it. */
+/** Makes one attempt to launch. Under the lock; returns with the gate open, or with nothing left of the attempt. */
 export const attemptLaunch = async (context: Context, port: number, hold: Hold): Promise<Attempt> => {
   const { system, paths, settings, report } = context
   const id = await system.randomId()
   const env = withLaunchId(environmentFor(settings, port, settings.command === undefined), id, paths.pidFile)
-  const command = await resolveCommand(system, settings, port, env)
-  const { logFile } = settings
+  const { program, args } = await resolveCommand(system, settings, port, env)
+  const { logFile, cwd } = settings
   const ownLog = `${logFile}.${id}`
   const gateFile = markPath(paths, id, 'gate')
   await system.makeFolder(dirname(logFile))
   await system.inspectLog(logFile)
   await removeForgottenLogs(context, logFile)
-  const child = await system.spawn({ program: command.program, args: command.args, cwd: settings.cwd, env, logFile: ownLog, gateFile }).catch(async (error: unknown) => {
+  const child = await system.spawn({ program, args, cwd, env, logFile: ownLog, gateFile }).catch(async (error: unknown) => {
     await system.remove(ownLog).catch(() => {})
     throw error
   })
@@ -99,9 +53,10 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
     await system.remove(ownLog)
     return 'withdrawn'
   }
+  const { pid } = child.id
   const leader = { ...child.id, group: child.group }
   const launch: Launch = { id, leader, ready: false, unattended: false, pinned: false, ended: false }
-  report({ type: 'spawned', pid: child.id.pid, port, launchId: id })
+  report({ type: 'spawned', pid, port, launchId: id })
 
   const withdraw = async (): Promise<void> => {
     await child.close()
@@ -110,31 +65,75 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
     await system.remove(ownLog)
   }
   try {
-    const record = recordFor(context, id, child, port, await plan(context, port, ownLog))
+    const record = recordFor(context, id, child, port, await planFor(context, port, ownLog))
     const isClaimed = (await createFile(context, claimPath(paths, id, leader), JSON.stringify(record))) && (await createFile(context, gateFile, ''))
     if (!isClaimed || (await hasRival(context, id))) {
       await withdraw()
-      report({ type: 'withdrawn', pid: child.id.pid, launchId: id })
+      report({ type: 'withdrawn', pid, launchId: id })
       return 'withdrawn'
     }
-    const isOver = judge(child.id, await system.look(child.id.pid)) !== 'alive'
-    if (isOver || !(await isFree(context, port))) {
+    const hasDied = judge(child.id, await system.look(pid)) !== 'alive'
+    if (hasDied || !(await isFree(context, port))) {
       await withdraw()
-      return isOver ? 'withdrawn' : 'port-lost'
+      return hasDied ? 'withdrawn' : 'port-lost'
     }
-    if (!(await hold.place(context, launch)) || !(await takeLog(context, ownLog, logFile))) {
-      await withdraw()
-      return 'withdrawn'
-    }
-    if (!(await replaceFile(context, paths.pidFile, formatPidFile(record)))) {
+    const isPublished = (await hold.place(context, launch)) && (await takeLog(context, ownLog, logFile)) &&
+      (await replaceFile(context, paths.pidFile, formatPidFile(record)))
+    if (!isPublished) {
       await withdraw()
       return 'withdrawn'
     }
-    report({ type: 'claimed', pid: child.id.pid, port, launchId: id })
+    report({ type: 'claimed', pid, port, launchId: id })
     await child.open()
     return { launch, record, child }
   } catch (error) {
     await withdraw().catch(() => {})
     throw error
   }
+}
+
+/** Step 5: each other claim must be provably dead. A dead claim stays dead, so it is removed. */
+const hasRival = async (context: Context, own: string): Promise<boolean> => {
+  const { launches } = await listClaims(context)
+  const others = launches.filter(({ id }) => id !== own)
+  for (const launch of others) if ((await judgeLaunch(context.system, launch)) !== 'dead') return true
+  for (const launch of others) await removeClaim(context, launch)
+  return false
+}
+
+/** How the server will be checked. Two servers may share the name of a log, so a log is known by its inode: a line in another server's log makes nobody ready. */
+const planFor = async ({ system, settings }: Context, port: number, ownLog: string): Promise<HealthPlan> => {
+  const health = healthPlan(settings, port)
+  const inode = health.log === undefined ? undefined : await system.inodeOf(ownLog)
+  return health.log === undefined || inode === undefined ? health : { ...health, log: { ...health.log, inode } }
+}
+
+const recordFor = (context: Context, id: string, child: GatedChild, port: number, health: HealthPlan): LaunchRecord => {
+  const { system, settings } = context
+  const { healthTimeout, healthCheckInterval, startupTimeout, stopSignal, stopTimeout, idleTimeout, logFile, configured } = settings
+  return {
+    format: FORMAT, launch: id, host: system.host(), pid: child.id.pid, start: child.id.start, group: child.group,
+    ...(child.keeper === undefined ? {} : { keeper: child.keeper }), port, health, healthTimeout, healthCheckInterval,
+    launcher: system.self, deadline: system.now() + startupTimeout, startupTimeout, stopSignal, stopTimeout, idleTimeout, logFile,
+    since: system.today().toISOString(), bundled: settings.command === undefined && settings.serverScript === undefined,
+    identity: fingerprintOf(settings), ...(configured === undefined ? {} : { configured }),
+  }
+}
+
+/** The winner alone gives the log its name, so a loser never disturbs the log of a running server. */
+const takeLog = async ({ system }: Context, from: string, logFile: string): Promise<boolean> => {
+  await system.rename(logFile, `${logFile}.prev`)
+  return system.rename(from, logFile)
+}
+
+/** Removes the logs of clients that died between opening a log and claiming. */
+const removeForgottenLogs = async (context: Context, logFile: string): Promise<void> => {
+  const { system } = context
+  const folder = dirname(logFile)
+  const prefix = `${basename(logFile)}.`
+  const idOf = (name: string): string => name.slice(prefix.length)
+  const logs = (await system.list(folder).catch((): string[] => [])).filter((name) => name.startsWith(prefix) && /^[0-9a-f]{16}$/.test(idOf(name)))
+  if (logs.length === 0) return
+  const { launches } = await listClaims(context)
+  for (const name of logs) if (!launches.some(({ id }) => id === idOf(name))) await system.remove(join(folder, name))
 }

@@ -1,111 +1,27 @@
 /**
- * Leases: who uses the server, so that the last one out stops it. A lease lives while the process that
- * its name bears does, and its file is there; a holder that is killed needs to say nothing. So that the
- * server also ends when no client ever comes again, each lease has a watch: a small process that waits
- * for its holder to let go or to die, waits out the idle time, and then ends the launch if nobody else
- * uses it. The watch keeps no promise by itself: where it was killed, too, the next client sets one.
+ * Leases: who uses the server, so that the last one out stops it. A lease is a file named after its holder; it lives
+ * while that process does and the file is there, so a holder that is killed need not say anything.
  *
- * Dying right before the lease is written leaves a watch, which ends what nobody uses; right after it,
- * a lease of a dead process, which counts for nothing. Sleeping there leaves a lease that lives, as it
- * should, and whoever ended the launch before it was written is seen by the look that follows.
+ * A server must end also when no client ever comes again. So each lease has a watchdog: a small process that waits until
+ * its holder releases or dies, waits out the idle time, and then ends the launch if nobody else uses it. A watchdog
+ * keeps no promise by itself: where it was killed as well, the next client starts one.
+ *
+ * A client that dies right before it writes its lease leaves a watchdog, which ends an unused launch. A client that dies
+ * right after leaves the lease of a dead process, which counts for nothing. A client that sleeps there and wakes finds
+ * by the look that follows whether its launch was ended meanwhile.
  */
 import { join } from 'node:path'
-import { notOurs } from '../errors.js'
-import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
-import { judge, type ProcessId, type Watchdog } from '../system/system.js'
-import { createFile, leasePath, listClaims, type LeaseEntry, type Launch } from '../state/directory.js'
 import type { Context } from '../context.js'
-import { liveLeases, vetoEnding } from './ending-rule.js'
+import { notOurs } from '../errors.js'
 import type { Lease, LeaseStatus, ServerInfo } from '../server-info.js'
+import { createFile, findLaunch, leasePath, listClaims, type Launch, type LeaseEntry } from '../state/directory.js'
+import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
+import { judge, type Watchdog } from '../system/system.js'
+import { liveLeases, vetoEnding } from './ending-rule.js'
 import type { Hold } from './pin.js'
 import { recordOf } from './survey.js'
 
-type Times = Pick<LaunchRecord, 'idleTimeout' | 'stopTimeout'>
-
-/** Starts a process that ends the launch once this client lets go of it, and writes down who that is. */
-const startWatchdog = async (context: Context, launchId: string, id: string, { idleTimeout, stopTimeout }: Times): Promise<Watchdog> => {
-  const { system, paths } = context
-  const watcher = await system.watchOver({ pidFile: paths.pidFile, folder: paths.host, launchId, lease: id, idleTimeout, stopTimeout })
-  try {
-    await createFile(context, leasePath(paths, { id, launchId, process: watcher.id, kind: 'watch' }), '')
-  } catch (error) {
-    watcher.dismiss()
-    throw error
-  }
-  return watcher
-}
-
-/** As the launch wrote it down: a client's own option applies only to a launch that it makes itself. */
-const timesOf = async (context: Context, id: string): Promise<Times> => {
-  const launch = (await listClaims(context.system, context.paths)).launches.find((one) => one.id === id)
-  return (launch === undefined ? undefined : await recordOf(context, launch)) ?? context.settings
-}
-
-/** Sets a watch over a launch that nobody uses and nobody watches: its clients were killed, and what watched for them, too. */
-export const guardIfIdle = async (context: Context, launch: Launch): Promise<void> => {
-  const { system, paths } = context
-  const { id, pinned } = launch
-  if (pinned || (await liveLeases(context, await listClaims(system, paths), id)).length > 0) return
-  const record = await recordOf(context, launch)
-  // A claim that does not say what it claims may name anybody; whoever asks must not be the one who ends it.
-  if (record === undefined) return
-  const watcher = await startWatchdog(context, id, await system.randomId(), record)
-  watcher.letGo()
-}
-
-const isDead = async ({ system }: Context, id: ProcessId): Promise<boolean> => judge(id, await system.look(id.pid)) === 'dead'
-
-interface Held {
-  readonly launch: string
-  readonly path: string
-  /** None over a launch that is pinned: no lease ends it. */
-  readonly watcher: Watchdog | undefined
-}
-
-/** The hold of `acquire()`. */
-class LeaseHold implements Hold {
-  #held: Held | undefined
-
-  /** @param command What the holder is, for people. */
-  constructor(readonly command: string) {}
-
-  async place(context: Context, launch: Pick<Launch, 'id' | 'pinned'>): Promise<boolean> {
-    if (this.#held?.launch !== launch.id) {
-      await this.release(context)
-      await this.#take(context, launch)
-    }
-    return vetoEnding(context, launch.id, 'idle')
-  }
-
-  async #take(context: Context, { id: launchId, pinned }: Pick<Launch, 'id' | 'pinned'>): Promise<void> {
-    const { system, paths } = context
-    const id = await system.randomId()
-    const watcher = pinned ? undefined : await startWatchdog(context, launchId, id, await timesOf(context, launchId))
-    const path = leasePath(paths, { id, launchId, process: system.self, kind: 'lease' })
-    this.#held = { launch: launchId, path, watcher }
-    const body = JSON.stringify({ format: FORMAT, since: system.today().toISOString(), command: this.command })
-    await createFile(context, path, body)
-  }
-
-  /** Ends the lease. The server lives on for its idle time, unless others hold it or it is pinned. */
-  async release(context: Context): Promise<void> {
-    const held = this.#held
-    this.#held = undefined
-    if (held === undefined) return
-    const { system, paths } = context
-    await system.remove(held.path)
-    if (held.watcher === undefined) return
-    const launch = (await listClaims(system, paths)).launches.find(({ id }) => id === held.launch)
-    if (launch === undefined || launch.pinned) {
-      held.watcher.dismiss()
-      return
-    }
-    held.watcher.letGo()
-    if (await isDead(context, held.watcher.id)) await guardIfIdle(context, launch)
-  }
-}
-
-/** The lease of one `acquire()`: taken by whatever ensures the server, and given back if that fails. */
+/** The lease of one `acquire()`: placed while `ensure` runs, and released when `ensure` fails. */
 export const acquireLease = async (context: Context, command: string, ensure: (hold: Hold) => Promise<ServerInfo>): Promise<Lease> => {
   const hold = new LeaseHold(command)
   const release = () => hold.release(context)
@@ -119,30 +35,110 @@ export const acquireLease = async (context: Context, command: string, ensure: (h
   }
 }
 
-/** What the holder of a lease wrote down about itself. */
-const describe = async ({ system, paths }: Context, { name, process }: LeaseEntry): Promise<LeaseStatus> => {
-  const found = await system.read(join(paths.host, name))
-  try {
-    const { since, command } = JSON.parse(found.kind === 'file' ? found.text : '') as { since: unknown; command: unknown }
-    const at = new Date(String(since))
-    return { pid: process.pid, command: typeof command === 'string' ? command : undefined, since: Number.isNaN(at.getTime()) ? undefined : at }
-  } catch {
-    return { pid: process.pid, command: undefined, since: undefined }
+interface Held {
+  readonly launchId: string
+  readonly path: string
+  /** None over a pinned launch: no lease ends it. */
+  readonly watchdog: Watchdog | undefined
+}
+
+class LeaseHold implements Hold {
+  #held: Held | undefined
+
+  /** @param command What the holder runs, for people. */
+  constructor(readonly command: string) {}
+
+  async place(context: Context, launch: Pick<Launch, 'id' | 'pinned'>): Promise<boolean> {
+    if (this.#held?.launchId !== launch.id) {
+      await this.release(context)
+      await this.#take(context, launch)
+    }
+    return vetoEnding(context, launch.id, 'idle')
+  }
+
+  async #take(context: Context, { id: launchId, pinned }: Pick<Launch, 'id' | 'pinned'>): Promise<void> {
+    const { system, paths } = context
+    const id = await system.randomId()
+    const watchdog = pinned ? undefined : await startWatchdog(context, launchId, id, await timesOf(context, launchId))
+    const path = leasePath(paths, { id, launchId, process: system.self, kind: 'lease' })
+    this.#held = { launchId, path, watchdog }
+    await createFile(context, path, JSON.stringify({ format: FORMAT, since: system.today().toISOString(), command: this.command }))
+  }
+
+  /** Ends the lease. The server lives on for its idle time, or longer where others hold it or it is pinned. */
+  async release(context: Context): Promise<void> {
+    const held = this.#held
+    this.#held = undefined
+    if (held === undefined) return
+    const { system } = context
+    await system.remove(held.path)
+    if (held.watchdog === undefined) return
+    const launch = await findLaunch(context, held.launchId)
+    if (launch === undefined || launch.pinned) {
+      held.watchdog.dismiss()
+      return
+    }
+    held.watchdog.letGo()
+    const { id } = held.watchdog
+    if (judge(id, await system.look(id.pid)) === 'dead') await guardIfIdle(context, launch)
   }
 }
 
-/** Who uses a launch, and until when it lives if nobody comes. */
+type Times = Pick<LaunchRecord, 'idleTimeout' | 'stopTimeout'>
+
+/** As the launch wrote them down: a client's own options apply only to a launch that it makes itself. */
+const timesOf = async (context: Context, id: string): Promise<Times> => {
+  const launch = await findLaunch(context, id)
+  return (launch === undefined ? undefined : await recordOf(context, launch)) ?? context.settings
+}
+
+/** Starts a process that ends the launch once this client lets go of it, and writes the name of that process down. */
+const startWatchdog = async (context: Context, launchId: string, lease: string, { idleTimeout, stopTimeout }: Times): Promise<Watchdog> => {
+  const { system, paths } = context
+  const watchdog = await system.watchOver({ pidFile: paths.pidFile, folder: paths.host, launchId, lease, idleTimeout, stopTimeout })
+  try {
+    await createFile(context, leasePath(paths, { id: lease, launchId, process: watchdog.id, kind: 'watch' }), '')
+  } catch (error) {
+    watchdog.dismiss()
+    throw error
+  }
+  return watchdog
+}
+
+/** Starts a watchdog over a launch that has neither users nor a watchdog: all of them were killed. */
+export const guardIfIdle = async (context: Context, launch: Launch): Promise<void> => {
+  const { id, pinned } = launch
+  if (pinned || (await liveLeases(context, await listClaims(context), id)).length > 0) return
+  const record = await recordOf(context, launch)
+  // A damaged claim may name any process, so a client that only asks must not bring about its end.
+  if (record === undefined) return
+  const watchdog = await startWatchdog(context, id, await context.system.randomId(), record)
+  watchdog.letGo()
+}
+
+/** Who uses a launch, and when it stops if no client comes. */
 export const leasesOn = async (context: Context, { id, pinned }: Launch, idleTimeout: number): Promise<{ leases: LeaseStatus[]; stopsAt: Date | undefined }> => {
   const { system, paths } = context
-  const live = await liveLeases(context, await listClaims(system, paths), id)
+  const live = await liveLeases(context, await listClaims(context), id)
   const leases: LeaseStatus[] = []
-  for (const hold of live) if (hold.kind === 'lease') leases.push(await describe(context, hold))
+  for (const lease of live) if (lease.kind === 'lease') leases.push(await describeLease(context, lease))
   if (pinned || leases.length > 0) return { leases, stopsAt: undefined }
-  // A watch touches its file when its holder has let go.
+  // A watchdog touches its file when its holder has let go.
   let last: number | undefined
   for (const { name } of live) {
     const found = await system.read(join(paths.host, name))
     if (found.kind === 'file') last = Math.max(last ?? 0, found.modified)
   }
   return { leases, stopsAt: last === undefined ? undefined : new Date(last + idleTimeout) }
+}
+
+const describeLease = async ({ system, paths }: Context, { name, process: { pid } }: LeaseEntry): Promise<LeaseStatus> => {
+  const found = await system.read(join(paths.host, name))
+  try {
+    const { since, command } = JSON.parse(found.kind === 'file' ? found.text : '') as { since: unknown; command: unknown }
+    const at = new Date(String(since))
+    return { pid, command: typeof command === 'string' ? command : undefined, since: Number.isNaN(at.getTime()) ? undefined : at }
+  } catch {
+    return { pid, command: undefined, since: undefined }
+  }
 }

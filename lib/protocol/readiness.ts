@@ -1,20 +1,39 @@
 /**
- * Whether *this* launch is healthy. A 200 alone does not say so: with two PID files on one port the
- * loser would report the winner's server as its own. Ready means that the health check has answered,
- * that the leader lives after the answer, and that it was the launch that answered: by the launch id if
- * the server gives it, else, where the kernel tells, by the socket.
+ * Whether *this* launch is ready. A healthy answer alone does not show that: of two PID files with one port, the loser
+ * would report the winner's server as its own. So ready means that the health check has answered, that the leader lives
+ * after the answer, and that this launch gave the answer: by the launch id in it, else by the owner of the socket, where
+ * the kernel tells.
  */
 import type { Context } from '../context.js'
 import { bareHost, portOf } from '../health/address.js'
-import { type Launch, markPath } from '../state/directory.js'
+import { markPath, type Launch, type Place } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
-import { type Healthy, judge, type Probe } from '../system/system.js'
+import { judge, type Healthy, type Probe } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
 
-/** Who else answers at this URL: undefined when it is the launch itself, or when that cannot be seen. */
+/** ms that a health check may take past the deadline of the launch: the callers have waited long enough. */
+export const LAST_CHECK = 500
+
+/** One health check of a launch that is not known to be ready. */
+export const probeLaunch = async (context: Context, launch: Launch, record: LaunchRecord, longest = record.healthTimeout): Promise<Probe> => {
+  const answer = await context.system.probe(record.health, Math.min(record.healthTimeout, longest))
+  return answer.healthy ? confirm(context, launch, answer) : answer
+}
+
+/** Looks at a healthy answer again: it stays `healthy` only if this launch gave it. */
+export const confirm = async (context: Context, launch: Launch, answer: Healthy): Promise<Probe> => {
+  const { url } = answer
+  if (isOtherLaunch(answer, launch.id)) return answeredByOther(url)
+  const owner = answer.launchId === undefined ? await foreignOwnerOf(context, launch, url) : undefined
+  if (owner !== undefined) return { healthy: false, reason: `${redactUrl(url)} is answered by PID ${owner}, which does not belong to the server` }
+  const alive = judge(launch.leader, await context.system.look(launch.leader.pid)) === 'alive'
+  return alive ? answer : { healthy: false, reason: 'the server has exited' }
+}
+
+/** The process outside the launch that answers at this URL. Undefined when the launch answers itself, or when the kernel does not tell. */
 const foreignOwnerOf = async ({ system }: Context, { id, leader }: Launch, href: string): Promise<number | undefined> => {
   const url = new URL(href)
-  // Whose a Unix socket is, a path does not tell; it was refused before if something answered there.
+  // A path does not tell the owner of a Unix socket. `plan/port.ts` refused a socket that answered before the launch.
   if (url.protocol === 'socket:') return undefined
   const owner = await system.ownerOf(await system.listenersAt(bareHost(url.hostname), portOf(url)), leader.pid)
   if (owner === undefined || owner.pid === leader.pid || owner.launch === id) return undefined
@@ -22,34 +41,14 @@ const foreignOwnerOf = async ({ system }: Context, { id, leader }: Launch, href:
   return kin.some(({ pid }) => pid === owner.pid) ? undefined : owner.pid
 }
 
-/** Looks at what answered: `healthy` only if it is this launch. */
-export const confirm = async (context: Context, launch: Launch, answer: Healthy): Promise<Probe> => {
-  const { url } = answer
-  if (isOtherLaunch(answer, launch.id)) return answeredByOther(url)
-  const stranger = answer.launchId === undefined ? await foreignOwnerOf(context, launch, url) : undefined
-  if (stranger !== undefined) return { healthy: false, reason: `${redactUrl(url)} is answered by PID ${stranger}, which does not belong to the server` }
-  const alive = judge(launch.leader, await context.system.look(launch.leader.pid)) === 'alive'
-  return alive ? answer : { healthy: false, reason: 'the server has exited' }
-}
-
-/** How long a health check may take past the deadline of the launch, in ms: the caller has waited long enough. */
-export const LAST_CHECK = 500
-
-/** One health check of a launch that is not known to be ready yet. */
-export const probeLaunch = async (context: Context, launch: Launch, record: LaunchRecord, longest = record.healthTimeout): Promise<Probe> => {
-  const answer = await context.system.probe(record.health, Math.min(record.healthTimeout, longest))
-  return answer.healthy ? confirm(context, launch, answer) : answer
-}
-
-/** Whose answer a health check got: a server may say which launch it is, and only the processes of a launch know its id. They may outlive their leader, so an answer with it does not show that the leader lives. */
-/** Whether the server that answered says that it is another launch than this one. */
+/** Whether the server that answered gave the id of another launch. Only the processes of a launch know its id; a child may outlive the leader, so the id does not show that the leader lives. */
 export const isOtherLaunch = ({ launchId }: Healthy, id: string): boolean => launchId !== undefined && launchId !== id
 
-export const answeredByOther = (url: string): Probe => ({ healthy: false, reason: `${redactUrl(url)} is answered by another server, by the launch id that it gives` })
+export const answeredByOther = (url: string): Probe =>
+  ({ healthy: false, reason: `${redactUrl(url)} is answered by another server, by the launch id that it gives` })
 
-/** The URL that the `.ready` mark of a launch bears: the one at which its health check answered first, and everyone's from then on. */
-/** The URL at which a launch was found ready. */
-export const readyUrl = async ({ system, paths }: Context, id: string): Promise<string | undefined> => {
+/** The URL in the `.ready` mark of a launch: where its health check answered first, and everyone's from then on. */
+export const readyUrl = async ({ system, paths }: Place, id: string): Promise<string | undefined> => {
   const found = await system.read(markPath(paths, id, 'ready'))
   if (found.kind !== 'file') return undefined
   try {

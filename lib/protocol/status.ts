@@ -1,77 +1,89 @@
 /**
- * What is known about the server. `status` only reads: getters that delete surprise. `isRunning` is
- * the one that removes a PID file which lies, as its contract says, and does so under the lock; it also
- * sets a watch over a server whose clients were killed together with everything that watched for them.
+ * What is known about the server. `statusOf` only reads, because a getter that deletes surprises its caller. `isRunning`
+ * removes a PID file that lies, as its contract says, under the lock; it also starts a watchdog over a server whose
+ * clients were killed together with their watchdogs.
  */
+import type { Context } from '../context.js'
 import type { Deadline } from '../deadline.js'
 import { baseUrl } from '../health/address.js'
-import { withLock } from '../state/lock.js'
-import type { LaunchRecord } from '../state/launch-record.js'
-import { judge } from '../system/system.js'
-import type { Launch } from '../state/directory.js'
-import type { Context } from '../context.js'
-import { cleanUp, namesLiveProcess } from './clean-up.js'
-import { leasesOn, guardIfIdle } from './lease.js'
 import { findAdoptable } from '../plan/port.js'
+import type { ServerStatus } from '../server-info.js'
+import type { Launch } from '../state/directory.js'
+import type { LaunchRecord } from '../state/launch-record.js'
+import { withLock } from '../state/lock.js'
+import { judge } from '../system/system.js'
+import { cleanUp, namesLiveProcess } from './clean-up.js'
+import { guardIfIdle, leasesOn } from './lease.js'
 import { readyUrl } from './readiness.js'
 import { carriesLaunchId } from './reconcile.js'
-import type { ServerStatus } from '../server-info.js'
-import { isClaimed, recordOf, survey } from './survey.js'
 import { checkHealth } from './reuse.js'
+import { isClaimed, recordOf, survey, type Survey } from './survey.js'
 
-const NOTHING = { pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false, version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined, isEnding: false } as const
+/** What `status()` returns. Reads only. */
+export const statusOf = async (context: Context): Promise<ServerStatus> => {
+  const seen = await survey(context)
+  if (seen.living !== undefined) return (await livingStatus(context, seen.living, seen)) ?? statusOf(context)
+  return (await unclaimedStatus(context, seen)) ?? (await endingStatus(context, seen)) ?? (await foreignStatus(context, seen))
+}
+
+const nothing = ({ paths: { pidFile }, settings: { logFile } }: Context) => ({
+  state: 'stopped', pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false,
+  version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined, isEnding: false, pidFile, logFile,
+}) as const
+
+/** What a record tells about its server. */
+const recorded = ({ pid, port, since, launch, bundled, identity, launcher, logFile }: LaunchRecord) => ({
+  pid, port, since: new Date(since), launchId: launch, bundled, version: identity.version, launcher: launcher.pid, logFile,
+})
 
 const stateOf = async (context: Context, record: LaunchRecord, url: string | undefined): Promise<ServerStatus['state']> => {
   if (url === undefined) return 'starting'
   return (await checkHealth(context, record, url)).healthy ? 'ready' : 'unhealthy'
 }
 
-/** Of the launches that are being ended, one whose leader lives: a server is gone when it has exited. */
-const firstAlive = async ({ system }: Context, launches: readonly Launch[]): Promise<Launch | undefined> => {
-  for (const launch of launches) if (judge(launch.leader, await system.look(launch.leader.pid)) === 'alive') return launch
+/** Undefined: the launch has gone since the survey. */
+const livingStatus = async (context: Context, launch: Launch, { pidFile }: Survey): Promise<ServerStatus | undefined> => {
+  const { id, leader, ready, pinned } = launch
+  const record = await recordOf(context, launch, pidFile)
+  if (record === undefined) return (await isClaimed(context, launch)) ? { ...nothing(context), state: 'unhealthy', pid: leader.pid, launchId: id } : undefined
+  const url = ready ? (await readyUrl(context, id)) ?? record.health.urls[0] : undefined
+  return {
+    ...nothing(context), ...recorded(record), state: await stateOf(context, record, url), url: url === undefined ? undefined : baseUrl(url), pinned,
+    ...(await leasesOn(context, launch, record.idleTimeout)),
+  }
+}
+
+/** A server whose claim was deleted from outside. The next call that writes restores the claim; until then its leases are unknown. */
+const unclaimedStatus = async (context: Context, { pidFile, listing }: Survey): Promise<ServerStatus | undefined> => {
+  const record = pidFile.kind === 'record' && pidFile.record.host === context.system.host() ? pidFile.record : undefined
+  if (record === undefined || listing.launches.some(({ id }) => id === record.launch) || !(await carriesLaunchId(context, record))) return undefined
+  const url = record.health.urls[0]!
+  return { ...nothing(context), ...recorded(record), state: await stateOf(context, record, url), url: baseUrl(url) }
+}
+
+/** A launch that is being ended and whose leader lives: a server has gone only when it has exited. */
+const endingStatus = async (context: Context, { finished, pidFile }: Survey): Promise<ServerStatus | undefined> => {
+  for (const launch of finished) {
+    const { leader: { pid }, id: launchId } = launch
+    if (judge(launch.leader, await context.system.look(pid)) !== 'alive') continue
+    const record = await recordOf(context, launch, pidFile)
+    return { ...nothing(context), ...(record === undefined ? {} : recorded(record)), state: 'unhealthy', pid, launchId, isEnding: true }
+  }
   return undefined
 }
 
-export const statusOf = async (context: Context): Promise<ServerStatus> => {
-  const { paths, settings } = context
-  const { pidFile } = paths
-  const { logFile } = settings
-  const seen = await survey(context)
-  const record = seen.living === undefined ? undefined : await recordOf(context, seen.living, seen.pidFile)
-  if (seen.living !== undefined) {
-    const { leader, id } = seen.living
-    if (record === undefined && !(await isClaimed(context, seen.living))) return statusOf(context)
-    if (record === undefined) return { ...NOTHING, state: 'unhealthy', pid: leader.pid, launchId: id, pidFile, logFile }
-    const url = seen.living.ready ? (await readyUrl(context, id)) ?? record.health.urls[0] : undefined
-    return {
-      state: await stateOf(context, record, url), pid: record.pid, url: url === undefined ? undefined : baseUrl(url), port: record.port,
-      since: new Date(record.since), adopted: false, launchId: id, bundled: record.bundled, version: record.identity.version, launcher: record.launcher.pid, pinned: seen.living.pinned, isEnding: false,
-      ...(await leasesOn(context, seen.living, record.idleTimeout)), pidFile, logFile: record.logFile,
-    }
-  }
-  const lost = seen.pidFile.kind === 'record' && seen.pidFile.record.host === context.system.host() ? seen.pidFile.record : undefined
-  if (lost !== undefined && !seen.listing.launches.some(({ id }) => id === lost.launch) && (await carriesLaunchId(context, lost))) {
-    // Its claim was deleted from outside. The next call that may write brings it back; until then who uses it is not known.
-    const { pid, port, since, launch: launchId, bundled, identity, launcher, logFile: log } = lost
-    const url = lost.health.urls[0]!
-    return { ...NOTHING, state: await stateOf(context, lost, url), pid, url: baseUrl(url), port, since: new Date(since), launchId, bundled, version: identity.version, launcher: launcher.pid, pidFile, logFile: log }
-  }
-  const ending = await firstAlive(context, seen.finished)
-  if (ending !== undefined) {
-    const { leader: { pid }, id: launchId } = ending
-    const own = await recordOf(context, ending, seen.pidFile)
-    const known = own === undefined ? {} : { port: own.port, since: new Date(own.since), bundled: own.bundled, version: own.identity.version, launcher: own.launcher.pid, logFile: own.logFile }
-    return { ...NOTHING, state: 'unhealthy', pid, launchId, pidFile, logFile, ...known, isEnding: true }
-  }
+/** A server that one-server did not start, or none. */
+const foreignStatus = async (context: Context, { pidFile }: Survey): Promise<ServerStatus> => {
   const server = await findAdoptable(context)
   if (server !== undefined) {
-    return { ...NOTHING, state: 'ready', pid: server.pid, url: baseUrl(server.url), port: server.port, adopted: true, pidFile, logFile }
+    const { pid, url, port } = server
+    return { ...nothing(context), state: 'ready', pid, url: baseUrl(url), port, adopted: true }
   }
-  const named = seen.pidFile.kind === 'bare' && (await namesLiveProcess(context, seen.pidFile)) ? seen.pidFile.pid : undefined
-  return { ...NOTHING, state: named === undefined ? 'stopped' : 'unhealthy', pid: named, pidFile, logFile }
+  const pid = pidFile.kind === 'bare' && (await namesLiveProcess(context, pidFile)) ? pidFile.pid : undefined
+  return { ...nothing(context), state: pid === undefined ? 'stopped' : 'unhealthy', pid }
 }
 
-/** Healthy, or the recorded process is alive. */
+/** Whether the server is healthy, or its recorded process lives. */
 export const isRunning = async (context: Context, deadline: Deadline): Promise<boolean> => {
   deadline.check()
   const { system, paths } = context
@@ -84,12 +96,12 @@ export const isRunning = async (context: Context, deadline: Deadline): Promise<b
   if (pidFile.kind === 'bare' && (await namesLiveProcess(context, pidFile))) return true
   const isStale = pidFile.kind === 'bare' || seen.hasLeftovers || (pidFile.kind === 'record' && pidFile.record.host === system.host())
   if (isStale) {
-    await withLock(system, paths, deadline, async () => {
+    const { living } = await withLock(system, paths, deadline, async () => {
       const now = await survey(context)
-      if (now.living === undefined) await cleanUp(context, now)
+      return now.living === undefined ? cleanUp(context, now) : now
     })
-    // Cleaning up may have found that the server lives, and only its claim was gone.
-    if ((await survey(context)).living !== undefined) return true
+    // The clean-up may have found that the server lives and only its claim was gone.
+    if (living !== undefined) return true
   }
   return (await findAdoptable(context)) !== undefined
 }

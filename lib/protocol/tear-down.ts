@@ -1,68 +1,22 @@
 /**
- * Brings a launch that is over to its end: what lives of it is ended, those who wait are told, its
- * claim and marks go. A claim is deleted only after the death was seen,
- * never right after kill(2), or a second server could start beside a first one that still exits.
+ * Brings a launch to its end: end what lives of it, see it dead, tell the waiting clients, delete the claim and its
+ * marks. Promise 3 says that stop means *exited*, with the process group and the descendants that left it. A claim is
+ * deleted only after the death was seen, never right after kill(2): otherwise a second server could start beside a
+ * first one that still exits. Promise 4 holds at each signal: the receiver is shown to be the recorded process
+ * immediately before.
  */
 import { join } from 'node:path'
 import type { Context } from '../context.js'
 import { Deadline } from '../deadline.js'
 import { OneServerError, portInUse, serverExited, stateUnusable } from '../errors.js'
 import { isFree } from '../plan/port.js'
-import { claimPath, createFile, type Launch, markPath, marksOf } from '../state/directory.js'
+import { claimPath, createFile, markPath, marksOf, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { endedBecause, LOG_LINES, writeOutcome } from '../state/outcome.js'
-import { type Exit, judge, type Kin, type ProcessId, type System } from '../system/system.js'
+import { judge, type Exit, type Kin, type ProcessId, type System } from '../system/system.js'
 import { alignPidFile } from './reconcile.js'
-import { recordOf, remainsOf } from './survey.js'
-
-/** Deletes the claim of a launch that has been seen dead, then its marks: `.ended` must stand for as long as the claim does. */
-export const removeClaim = async ({ system, paths }: Context, launch: Pick<Launch, 'id' | 'leader'>): Promise<void> => {
-  await system.remove(claimPath(paths, launch.id, launch.leader))
-  for (const mark of marksOf(launch.id, await system.list(paths.host))) await system.remove(join(paths.host, mark))
-}
-
-/**
- * Ends a launch whose leader is gone or that somebody means to end, and tells those who wait for it.
- * Returns what they are told. Safe to do for several clients at once.
- */
-export const tearDown = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError, at?: number): Promise<OneServerError | undefined> => {
-  const { system, paths } = context
-  await terminate(system, launch, manner)
-  let told: OneServerError | undefined
-  const ready = (await system.list(paths.host)).includes(`${launch.id}.ready`)
-  if (!ready && because !== undefined) told = await writeOutcome(context, launch.id, because, at)
-  await removeClaim(context, launch)
-  return told
-}
-
-/**
- * As `settle`, for a client that does not hold the lock; the PID file is set right afterwards. One try: whoever
- * has the lock cleans up itself or the next call does, and a caller that has to be told at once must not queue.
- */
-export const tearDownUnlocked = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError): Promise<OneServerError | undefined> => {
-  const told = await tearDown(context, launch, manner, because)
-  const { system, paths } = context
-  await withLock(system, paths, new Deadline(system, 0), () => alignPidFile(context)).catch(() => {})
-  return told
-}
-
-/** Marks a launch as one that is being ended, whatever anybody objects. */
-export const markEnded = async (context: Context, id: string, body: string): Promise<void> => {
-  await createFile(context, markPath(context.paths, id, 'ended'), body)
-}
-
-/**
- * Ends what lives of a launch and returns when it is gone: promise 3 says that stop means *exited*,
- * with the whole process group and the descendants that left it. Promise 4 holds at each signal: the
- * receiver is shown to be the recorded one immediately before.
- */
-/** How long SIGKILL may take, in ms: a process in an uninterruptible system call answers to nothing. */
-const KILL_TAKES = 5000
-
-/** Pauses between two looks, in ms. A look at the leader costs little, one at all processes more. */
-const LEADER_PAUSE = 5
-const REMAINS_PAUSE = 20
+import { recordOf, remainsOf, survey } from './survey.js'
 
 export interface StopManner {
   readonly stopSignal: NodeJS.Signals
@@ -70,41 +24,55 @@ export interface StopManner {
   readonly stopTimeout: number
 }
 
-const nameOf = ({ pid, start }: ProcessId): string => `${pid}.${start}`
-
-const cannotTell = ({ leader }: Pick<Launch, 'leader'>): OneServerError =>
-  stateUnusable(
-    `PID ${leader.pid}`, 'it cannot be told whether the processes of this group belong to the server',
-    'Nothing was signalled. See what runs (ps -o pid,pgid,args), end it by hand, and call again.',
-  )
-
-/** Signals the group `group` when one of its members is new, and each new process outside it. One member must prove that the group is ours. */
-const send = async (system: System, group: number, members: readonly Kin[], isNew: (process: ProcessId) => boolean, signal: NodeJS.Signals): Promise<void> => {
-  const proof = members.find(({ inGroup, carriesLaunchId }) => inGroup && carriesLaunchId)
-  if (proof !== undefined && members.some((member) => member.inGroup && isNew(member))) await system.signalGroup(group, proof, signal)
-  for (const member of members) if (!member.inGroup && isNew(member)) await system.signal(member, signal)
+/** Tears a launch down. Several clients may do so at once. Returns what the waiting clients get. */
+export const tearDown = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError, at?: number): Promise<OneServerError | undefined> => {
+  const { system, paths } = context
+  await terminate(system, launch, manner)
+  let shared: OneServerError | undefined
+  const wasReady = (await system.list(paths.host)).includes(`${launch.id}.ready`)
+  if (!wasReady && because !== undefined) shared = await writeOutcome(context, launch.id, because, at)
+  await removeClaim(context, launch)
+  return shared
 }
 
-/** Those that were shown to be ours and live, although nothing shows it any more: a process that exits has no environment left, and may still hold the port. */
-const stillThere = async (system: System, asked: ReadonlyMap<string, ProcessId>, found: readonly Kin[]): Promise<Kin[]> => {
-  const names = new Set(found.map(nameOf))
-  const there: Kin[] = []
-  for (const [name, id] of asked) {
-    if (!names.has(name) && judge(id, await system.look(id.pid)) === 'alive') there.push({ ...id, inGroup: false, carriesLaunchId: true })
-  }
-  return there
+/**
+ * As `tearDown`, for a client that does not hold the lock; it sets the PID file right afterwards. It tries the lock once:
+ * its caller must hear of the failure at once, and must not queue. The client that holds the lock cleans up, or the next call does.
+ */
+export const tearDownUnlocked = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError): Promise<OneServerError | undefined> => {
+  const shared = await tearDown(context, launch, manner, because)
+  const { system, paths } = context
+  await withLock(system, paths, new Deadline(system, 0), async () => alignPidFile(context, await survey(context))).catch(() => {})
+  return shared
 }
 
-/** Ends the launch. Safe to call while others do: signalling twice does no harm. */
+/** Marks a launch as ended, against any objection. */
+export const markEnded = async (context: Context, id: string, body: string): Promise<void> => {
+  await createFile(context, markPath(context.paths, id, 'ended'), body)
+}
+
+/** Deletes the claim of a launch that has been seen dead, and then its marks: `.ended` must stand for as long as the claim does. */
+export const removeClaim = async ({ system, paths }: Context, launch: Pick<Launch, 'id' | 'leader'>): Promise<void> => {
+  await system.remove(claimPath(paths, launch.id, launch.leader))
+  // A client may have written a mark until the claim went, so only a listing after that shows all of them.
+  for (const mark of marksOf(launch.id, await system.list(paths.host))) await system.remove(join(paths.host, mark))
+}
+
+/** ms that SIGKILL may take: a process in an uninterruptible system call answers to nothing. */
+const KILL_TAKES = 5000
+
+/** ms between two looks. A look at the leader costs little, a look at all processes costs more. */
+const LEADER_PAUSE = 5
+const REMAINS_PAUSE = 20
+
+/** Ends what lives of a launch, and returns when it has gone. Several clients may do so at once: a second signal does no harm. */
 export const terminate = async (system: System, launch: Pick<Launch, 'id' | 'leader'>, { stopSignal, stopTimeout }: StopManner): Promise<void> => {
   const { leader } = launch
   const killAt = system.now() + stopTimeout
   const asked = new Map<string, ProcessId>()
   for (;;) {
     const hard = system.now() >= killAt
-    if (system.now() > killAt + KILL_TAKES) {
-      throw new OneServerError('SERVER_UNHEALTHY', `PID ${leader.pid} has not ended, even by SIGKILL.`, 'It hangs in the kernel. See what it waits for (ps -o pid,stat,wchan,args), and call again.', { pid: leader.pid })
-    }
+    if (system.now() > killAt + KILL_TAKES) throw hangs(leader)
     const signal = hard ? 'SIGKILL' : stopSignal
     const isNew = (process: ProcessId): boolean => hard || !asked.has(nameOf(process))
     const verdict = judge(leader, await system.look(leader.pid))
@@ -114,14 +82,14 @@ export const terminate = async (system: System, launch: Pick<Launch, 'id' | 'lea
       await system.sleep(LEADER_PAUSE)
       continue
     }
-    const found = leads ? (await system.kin(leader, launch.id)) : await remainsOf(system, launch)
+    const found = leads ? await system.kin(leader, launch.id) : await remainsOf(system, launch)
     if (found === undefined) throw cannotTell(launch)
     const members = [...found, ...(await stillThere(system, asked, found))]
     if (!leads && members.length === 0) return
-    // A server that has left the group is signalled by itself; the others in the group are its kin.
+    // A leader that has left its group gets the signal by itself; the others in the group are its kin.
     if (leads && !(await system.signalGroup(leader.group, leader, signal))) await system.signal(leader, signal)
     await send(system, leader.group, leads ? members.filter(({ inGroup }) => !inGroup) : members, isNew, signal)
-    // A stopped process would take notice only when somebody lets it go on.
+    // A stopped process takes notice of a signal only when it continues.
     if (leads && signal !== 'SIGKILL') await system.signalGroup(leader.group, leader, 'SIGCONT')
     asked.set(nameOf(leader), leader)
     for (const member of members) asked.set(nameOf(member), member)
@@ -129,28 +97,55 @@ export const terminate = async (system: System, launch: Pick<Launch, 'id' | 'lea
   }
 }
 
-/**
- * Why a launch is over, for those who wait for it: by what it wrote down, else by how it exited, its log
- * and its port.
- */
-/** What a client tells that finds a launch over which it did not make itself. */
+const nameOf = ({ pid, start }: ProcessId): string => `${pid}.${start}`
+
+/** Signals the group when one of its members is new, and each new process outside the group. One member must prove that the group is the launch's. */
+const send = async (system: System, group: number, members: readonly Kin[], isNew: (process: ProcessId) => boolean, signal: NodeJS.Signals): Promise<void> => {
+  const proof = members.find(({ inGroup, carriesLaunchId }) => inGroup && carriesLaunchId)
+  if (proof !== undefined && members.some((member) => member.inGroup && isNew(member))) await system.signalGroup(group, proof, signal)
+  for (const member of members) if (!member.inGroup && isNew(member)) await system.signal(member, signal)
+}
+
+/** The processes that were shown to be the launch's before and that live. A process that exits has no environment any more, and may still hold the port. */
+const stillThere = async (system: System, asked: ReadonlyMap<string, ProcessId>, found: readonly Kin[]): Promise<Kin[]> => {
+  const names = new Set(found.map(nameOf))
+  const there: Kin[] = []
+  for (const [name, id] of asked) {
+    if (!names.has(name) && judge(id, await system.look(id.pid)) === 'alive') there.push({ ...id, inGroup: false, carriesLaunchId: true })
+  }
+  return there
+}
+
+const hangs = ({ pid }: ProcessId): OneServerError =>
+  new OneServerError(
+    'SERVER_UNHEALTHY', `PID ${pid} has not ended, even by SIGKILL.`,
+    'It hangs in the kernel. See what it waits for (ps -o pid,stat,wchan,args), and call again.', { pid },
+  )
+
+const cannotTell = ({ leader }: Pick<Launch, 'leader'>): OneServerError =>
+  stateUnusable(
+    `PID ${leader.pid}`, 'it cannot be told whether the processes of this group belong to the server',
+    'Nothing was signalled. See what runs (ps -o pid,pgid,args), end it by hand, and call again.',
+  )
+
+/** Why a launch that this client did not make has ended. Undefined: it has not failed. */
 export const reasonFor = async (context: Context, launch: Launch): Promise<OneServerError | undefined> => {
   if (launch.ended) return endedBecause(context, launch.id)
   if (!(await hasRun(context, launch))) return undefined
   const record = await recordOf(context, launch)
   if (record === undefined) return serverExited({ pid: launch.leader.pid })
   const error = await whyItExited(context, record, {})
-  // A port that was ours to choose is chosen again, as its launcher would have done.
+  // One-server chooses a free port again, as the launcher would have done.
   return error.code === 'PORT_IN_USE' && context.settings.port.kind !== 'fixed' ? undefined : error
 }
 
-/** Why a server that has run exited before it was ready, as far as `exit`, its log and its port tell. */
+/** Why a server that has run exited before it was ready, as far as its exit, its log and its port tell. */
 export const whyItExited = async (context: Context, { logFile, port, pid, health }: LaunchRecord, exit: Exit): Promise<OneServerError> => {
   const data = { ...exit, pid, logFile, logTail: await context.system.tail(logFile, LOG_LINES) }
-  // Of a server at a Unix socket the log may mean that one, which another port is no help for.
-  const saysSo = /EADDRINUSE|address already in use/i.test(data.logTail) && !health.urls.some((url) => url.startsWith('socket:'))
-  if (saysSo || !(await isFree(context, port))) {
-    return portInUse(port, 'by now: the server lost it to another process between the choice and the bind', data)
+  // The log of a server at a Unix socket may speak of that socket, and another port is no help for it.
+  const logSaysSo = /EADDRINUSE|address already in use/i.test(data.logTail) && !health.urls.some((url) => url.startsWith('socket:'))
+  if (logSaysSo || !(await isFree(context, port))) {
+    return portInUse(port, 'now: the server lost it to another process between the choice and the bind', data)
   }
   return serverExited(data)
 }

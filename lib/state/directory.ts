@@ -1,25 +1,25 @@
 /**
- * The names in the host's folder. A claim is a client's written promise to start a server, made before
- * that server runs, and promise 1 rests on it. The verdict on a claim is in its *name*, so that it can
- * be judged even when its body cannot be read: launch id, PID, start time and process group of the server.
+ * The names in the host's folder. A claim is a client's written promise to start a server, made before that server
+ * runs, and promise 1 rests on it. A crash can cut the body of a file short, so the *name* of a claim holds all that
+ * judges it: launch id, PID, start time and process group of the server.
  *
  * Format 1 of the names (16 hex digits identify a launch):
  *
  *     <launch>.<pid>.<start>.<group>.claim   a claim; created as a whole, never rewritten or renamed
  *     <launch>.gate                     empty until the gate was opened; the server's own process writes it
- *     <launch>.ready                    the health check has answered; body: the URL that did
- *     <launch>.unattended               its launcher has left without waiting for it
- *     <launch>.pin                      somebody started it explicitly: no lease decides when it ends
+ *     <launch>.ready                    the health check has answered; body: the URL that answered
+ *     <launch>.unattended               its launcher has detached without waiting for it
+ *     <launch>.pin                      a client started it explicitly: no lease decides when it ends
  *     <lease>.<launch>.<pid>.<start>.lease   that process uses it; body: since when, and its command
- *     <lease>.<launch>.<pid>.<start>.watch   that process ends it once nobody uses it
- *     <launch>.<random>.ending          somebody means to end it, past its deadline; body: what to tell those who wait
- *     <launch>.<random>.idle            somebody means to end it, since nobody uses it
- *     <launch>.ended                    it is being ended; body: likewise
+ *     <lease>.<launch>.<pid>.<start>.watch   that process, a watchdog, ends it when nobody uses it
+ *     <launch>.<random>.ending          an intention to end it past its deadline; body: what the waiting clients get
+ *     <launch>.<random>.idle            an intention to end it because nobody uses it
+ *     <launch>.ended                    it is being ended; body: what the waiting clients get
  *     <launch>.outcome                  how it failed
  *     <random>.<pid>.<start>.tmp        a file being written by that process
  *     <random>.<pid>.<start>.locking    that process is at the lock
  *
- * A later format would end in a digit (`.claim2`), and is never judged, signalled or deleted.
+ * A later format ends in a digit (`.claim2`). This version never judges, signals or deletes it.
  */
 import { join } from 'node:path'
 import { stateNewer } from '../errors.js'
@@ -36,11 +36,11 @@ export interface Launch {
   readonly ended: boolean
 }
 
-/** A lease, or a watch over a launch. */
+/** A lease, or a watchdog over a launch. */
 export interface LeaseEntry {
   readonly name: string
   readonly kind: 'lease' | 'watch'
-  /** A lease and the watch that was set for it have the same. */
+  /** A lease and its watchdog have the same id. */
   readonly id: string
   readonly launchId: string
   readonly process: ProcessId
@@ -52,13 +52,13 @@ export interface Listing {
   /** Ids of launches that have an outcome. */
   readonly outcomes: readonly string[]
   readonly leases: readonly LeaseEntry[]
-  /** Marks and holds whose launch has no claim. */
+  /** Marks, leases and watchdogs whose launch has no claim. */
   readonly orphans: readonly string[]
-  /** What the named process was writing or waiting for. */
+  /** Notes of the named process: a file that it writes, or its try at the lock. */
   readonly traces: readonly { readonly name: string; readonly process: ProcessId }[]
 }
 
-/** Not init, and not its group: to signal the group 1 is to signal everybody (kill(2)). */
+/** A signal to the group 1 reaches every process (kill(2)), so neither init nor its group is ever a server. */
 const CLAIM = /^([0-9a-f]{16})\.((?!1\.)[1-9]\d{0,9})\.(\d{1,20})\.((?!1\.)[1-9]\d{0,9})\.claim$/
 const MARK = /^([0-9a-f]{16})\.(gate|ready|unattended|pin|ended|outcome|[0-9a-f]{16}\.(?:ending|idle))$/
 const HOLD = /^([0-9a-f]{16})\.([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.(lease|watch)$/
@@ -71,27 +71,27 @@ export const claimPath = ({ host }: Paths, id: string, { pid, start, group }: Le
 
 export const markPath = ({ host }: Paths, id: string, mark: Mark): string => join(host, `${id}.${mark}`)
 
-/** Why somebody means to end a launch. */
+/** Why a client intends to end a launch. */
 export type Ending = 'ending' | 'idle'
 
 export const endingPath = ({ host }: Paths, id: string, random: string, why: Ending): string => join(host, `${id}.${random}.${why}`)
 
 export const leasePath = ({ host }: Paths, { id, launchId, process: { pid, start }, kind }: Omit<LeaseEntry, 'name'>): string => join(host, `${id}.${launchId}.${pid}.${start}.${kind}`)
 
-/** Where this process writes what then gets its name by link or rename. */
+/** Where this process writes a file that then gets its name by link or rename. */
 export const tempPath = async (system: System, { host }: Paths): Promise<string> =>
   join(host, `${await system.randomId()}.${system.self.pid}.${system.self.start}.tmp`)
 
 /**
- * Creates a file in the host's folder, as a whole. False when it is there already, or the folder is not: it
- * goes with its last claim, so whatever was to be said of a launch there is said too late.
+ * Creates a file in the host's folder, as a whole. False when the file is there already, or when the folder is not: the
+ * folder goes with its last claim, so a mark comes too late for its launch.
  */
 export const createFile = async ({ system, paths }: Place, path: string, body: string): Promise<boolean> =>
-  falseWhereNothingIs(system.create(path, body, await tempPath(system, paths)))
+  falseWithoutFolder(system.create(path, body, await tempPath(system, paths)))
 
-/** Replaces a file as a whole, by way of the host's folder. False when that is gone. */
+/** Replaces a file as a whole, by way of the host's folder. False when the folder has gone. */
 export const replaceFile = async ({ system, paths }: Place, path: string, body: string): Promise<boolean> =>
-  falseWhereNothingIs(system.replace(path, body, await tempPath(system, paths)).then(() => true))
+  falseWithoutFolder(system.replace(path, body, await tempPath(system, paths)).then(() => true))
 
 /** Where one server's state lies, and the machine that reads it. */
 export interface Place {
@@ -99,7 +99,7 @@ export interface Place {
   readonly paths: Paths
 }
 
-const falseWhereNothingIs = async (written: Promise<boolean>): Promise<boolean> => {
+const falseWithoutFolder = async (written: Promise<boolean>): Promise<boolean> => {
   try {
     return await written
   } catch (error) {
@@ -146,20 +146,25 @@ export const parseListing = (paths: Paths, names: readonly string[]): Listing =>
   }
 }
 
-export const listClaims = async (system: System, paths: Paths): Promise<Listing> => {
-  // Claims are believed, so nobody else may be able to write one.
+/** The claims and everything beside them. */
+export const listClaims = async ({ system, paths }: Place): Promise<Listing> => {
+  // Claims are believed, so no other user may be able to write one.
   await system.inspect(paths.folder)
   await system.inspect(paths.host)
   return parseListing(paths, await system.list(paths.host))
 }
 
-/** Names of the marks and holds of one launch, `outcome` excepted: that one outlives its claim. */
+/** The launch of this id, if it has a claim. */
+export const findLaunch = async (place: Place, id: string): Promise<Launch | undefined> =>
+  (await listClaims(place)).launches.find((launch) => launch.id === id)
+
+/** Names of the marks, leases and watchdogs of one launch. An outcome outlives its claim, so it is not among them. */
 export const marksOf = (id: string, names: readonly string[]): string[] =>
   names.filter((name) => {
     const match = MARK.exec(name)
     return HOLD.exec(name)?.[2] === id || (match !== null && match[1] === id && match[2] !== 'outcome')
   })
 
-/** Names of those who mean to end a launch for this reason. */
+/** Names of the intentions to end a launch for this reason. */
 export const endingsOf = (id: string, names: readonly string[], why: Ending): string[] =>
   names.filter((name) => name.startsWith(`${id}.`) && name.endsWith(`.${why}`))

@@ -1,22 +1,22 @@
 /**
- * What a client writes down about the server that it is about to start: the body of its claim and the
- * second line of the PID file. Everything that another client needs to find, follow and stop the
- * server is in it, so that the options of the one who reads it do not matter.
+ * What a client writes down about the server that it is about to start: the body of its claim and the second line of the
+ * PID file. It holds everything that another client needs to find, follow and stop the server, so the options of the
+ * client that reads it do not matter.
  *
- * Format 1, one JSON object; unknown fields are ignored. A higher `format` is never judged, since
- * each program bundles its own copy of one-server and may meet a newer one.
+ * Format 1, one JSON object; unknown fields are ignored. Each program bundles its own copy of one-server and may meet a
+ * newer one, so a higher `format` is never judged.
  */
 import { isHeader, isSignal, LONGEST } from '../options.js'
 import type { HealthPlan, ProcessId } from '../system/system.js'
 
 export const FORMAT = 1
 
-/** How a server was started, as far as its client said so. */
+/** How a server was started, as far as its client said so. Two clients with other fingerprints want other servers. */
 export interface Fingerprint {
-  /** As it was asked for, before `{port}` is filled in; empty for the bundled server. */
+  /** As the client gave it, before `{port}` is filled in; empty for the bundled server. */
   readonly command: readonly string[]
   readonly cwd: string
-  /** Names, each with what tells its values apart: the values may be secret. */
+  /** Each name with a hash of its value: values may be secret. */
   readonly env: Readonly<Record<string, string>>
   readonly version?: string
 }
@@ -31,7 +31,7 @@ export interface LaunchRecord {
   readonly start: string
   /** Its process group. */
   readonly group: number
-  /** Its parent until it is ready. */
+  /** The parent of the server until it is ready. */
   readonly keeper?: ProcessId
   readonly port: number
   readonly health: HealthPlan
@@ -61,7 +61,7 @@ type Check = (value: unknown) => boolean
 
 const text: Check = (value) => typeof value === 'string'
 const count: Check = (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0
-// What the options refuse, a record does not bring in.
+// A record must not bring in what the options refuse.
 const duration: Check = (value) => count(value) && (value as number) <= LONGEST
 const pid: Check = (value) => Number.isSafeInteger(value) && (value as number) > 1
 const digits: Check = (value) => typeof value === 'string' && /^\d+$/.test(value)
@@ -88,7 +88,7 @@ const identity: Check = (value) =>
   isObject(value) && Array.isArray(value['command']) && value['command'].every(text) && text(value['cwd']) &&
   isObject(value['env']) && Object.values(value['env']).every(text) && (value['version'] === undefined || text(value['version']))
 
-/** A client may be the first process of its container; the server, being its child, never is. */
+/** A client may be the first process of its container. A server is a child, so it never is. */
 const client: Check = (value) => isObject(value) && (value['pid'] === 1 || pid(value['pid'])) && digits(value['start'])
 
 const configured: Check = (value) => value === undefined || (isObject(value) && text(value['name']) && text(value['folder']))
@@ -106,7 +106,7 @@ export type Parsed = LaunchRecord | 'newer' | 'cut-short' | 'foreign'
 
 let last: { readonly line: string; readonly parsed: Parsed } | undefined
 
-/** `cut-short`: begins as ours and does not end. `foreign`: something else. The last answer is kept: a process that calls often reads the same. */
+/** `cut-short`: begins as a record and does not end. `foreign`: something else. A process that calls often reads the same line, so the last answer is kept. */
 export const parseRecord = (line: string): Parsed => {
   if (last?.line !== line) last = { line, parsed: parse(line) }
   return last.parsed

@@ -1,7 +1,7 @@
 /**
- * `withLock`, the only way in which the lock appears. Checking in order to *decide* (is it stale, may
- * I start, clean up, stop) happens in here, one client at a time. A client that waits for its turn
- * looks around at each try, so that it leaves the queue as soon as there is something to follow.
+ * `withLock`, the only way in which the lock appears. Checks that lead to a decision (is it stale, may I start, clean up,
+ * stop) happen in here, one client at a time. A client in the queue looks at each try, so that it leaves the queue as
+ * soon as there is something to follow. The lock keeps a crowd orderly; the claim keeps promise 1.
  */
 import type { Deadline } from '../deadline.js'
 import { lockTimeout } from '../errors.js'
@@ -13,8 +13,8 @@ const SHORTEST = 20
 const LONGEST = 100
 
 /**
- * Runs `work` under the lock. Before each try `look` is asked; an answer other than undefined ends the
- * wait with that answer. LOCK_TIMEOUT when the deadline passes first.
+ * Runs `work` under the lock. Asks `look` before each try; an answer of `look` ends the wait with that answer. Throws
+ * LOCK_TIMEOUT when the deadline passes first.
  */
 export const withLock = async <Result>(
   system: System, paths: Paths, deadline: Deadline, work: () => Promise<Result>,
@@ -23,11 +23,11 @@ export const withLock = async <Result>(
   const lock = system.fileLock(paths)
   for (let waiting = false; ; waiting = true) {
     deadline.check()
-    // Before the try: whoever is frozen in it and finds its time over when it goes on has not seen the lock since.
+    // A client that was frozen in a try has not seen the lock since, so the deadline is read before the try: there is one more.
     const isLast = deadline.passed
     const seen = await look?.()
     if (seen !== undefined) return seen
-    // Anew at each try: the folder goes with its last claim.
+    // The folder goes with its last claim, so each try makes it again.
     await system.makeFolder(paths.folder)
     await system.makeFolder(paths.host)
     try {

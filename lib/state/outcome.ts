@@ -1,8 +1,7 @@
 /**
- * How a launch failed, for those who did not launch it. Promise 5: every call that began before a
- * launch ended shares its outcome, the ones queued for the lock included, with the same text. A call
- * made later starts afresh, which is why the outcome carries the monotonic time at which it was
- * written, and is removed once nobody can be waiting for it any more.
+ * How a launch failed, for the clients that did not launch it. Promise 5: every call that began before a launch ended
+ * shares its outcome, with the same text; a call in the queue for the lock does, too. A later call starts afresh, so the
+ * outcome carries the monotonic time at which it was written, and is removed when no call can be waiting for it.
  *
  * Format 1, one JSON object: `at` (monotonic ms), `code`, `message`, `hint`, `data`.
  */
@@ -10,7 +9,7 @@ import { OneServerError, type OneServerErrorCode, type OneServerErrorData } from
 import { createFile, markPath, type Place } from './directory.js'
 import { FORMAT } from './launch-record.js'
 
-/** ms. Whoever waits looks several times a second; only a client that was frozen for so long misses it, and starts afresh. */
+/** ms that an outcome is kept. A waiting client looks several times a second; a client that was frozen for longer misses it and starts afresh. */
 const KEPT = 5000
 
 /** How many lines of the log an error quotes. */
@@ -25,7 +24,7 @@ interface OutcomeBody {
   readonly data: OneServerErrorData
 }
 
-/** What an `.ending` or `.ended` mark says to those who wait; empty when nobody needs to be told. */
+/** The body of an `.ending` or `.ended` mark or of an outcome: what the waiting clients get. Empty: they look again. */
 export const outcomeBody = (error: OneServerError | undefined, at: number): string => {
   if (error === undefined) return ''
   const { code, message, hint, exitCode, signal, logTail, logFile, pid, port } = error
@@ -48,7 +47,7 @@ const readMark = async ({ system, paths }: Place, id: string, mark: 'ended' | 'o
   return found.kind === 'file' ? parse(found.text) : undefined
 }
 
-/** What the one who ends a launch wants those who wait to be told, and when it said so. */
+/** What the client that ended the launch wrote for the waiting clients, and when. */
 export const endedMark = (place: Place, id: string): Promise<{ error: OneServerError; at: number } | undefined> => readMark(place, id, 'ended')
 
 export const endedBecause = async (place: Place, id: string): Promise<OneServerError | undefined> => (await endedMark(place, id))?.error
@@ -56,21 +55,21 @@ export const endedBecause = async (place: Place, id: string): Promise<OneServerE
 /** The outcome of one launch. */
 export const outcomeOf = async (place: Place, id: string): Promise<OneServerError | undefined> => (await readMark(place, id, 'outcome'))?.error
 
-/** Written exclusively: the first one stands, and is returned. Calls that began before `at` share it. */
+/** Writes an outcome. Of several clients the first one's stands, and each gets that one. Calls that began before `at` share it. */
 export const writeOutcome = async (place: Place, id: string, error: OneServerError, at = place.system.now()): Promise<OneServerError> => {
   if (await createFile(place, markPath(place.paths, id, 'outcome'), outcomeBody(error, at))) return error
   return (await outcomeOf(place, id)) ?? error
 }
 
-/** The first outcome that was written after `began`, and the ones that nobody can be waiting for any more. */
+/** The first outcome that was written after `began`, and the ids of those for which no call can be waiting. */
 export const readOutcomes = async (place: Place, outcomes: readonly string[], began: number): Promise<{ failed: OneServerError | undefined; old: string[] }> => {
   let failed: OneServerError | undefined
   const old: string[] = []
   for (const id of outcomes) {
-    const told = await readMark(place, id, 'outcome')
-    // One from the future was never told by anybody.
-    const age = told === undefined ? Number.NaN : place.system.now() - told.at
-    if (told !== undefined && age >= 0 && told.at > began) failed ??= told.error
+    const shared = await readMark(place, id, 'outcome')
+    // No client of this boot wrote an outcome from the future.
+    const age = shared === undefined ? Number.NaN : place.system.now() - shared.at
+    if (shared !== undefined && age >= 0 && shared.at > began) failed ??= shared.error
     if (!(age >= 0 && age <= KEPT)) old.push(id)
   }
   return { failed, old }

@@ -1,10 +1,10 @@
 /**
- * The PID file P, the public face of the running server. Promise 3 rests on it being a copy: the
- * living claim is the truth, and whoever finds P disagreeing rewrites it under the lock.
+ * The PID file P, the public face of the running server. Promise 3 rests on P being a copy: the living claim is the
+ * truth, and a client that finds P disagreeing writes it again under the lock.
  *
- * Format 1: line 1 is the PID, alone, so that `kill $(head -n1 P)` and parseInt work. Line 2 is the
- * launch record as one line of JSON, without line breaks in it. A bare number is another tool's PID
- * file and only a hint; what is neither is somebody's file, which is not touched.
+ * Format 1: line 1 is the PID, alone, so that `kill $(head -n1 P)` and parseInt work. Line 2 is the launch record as one
+ * line of JSON, without line breaks in it. A bare number is another tool's PID file, and only a hint. Any other content
+ * belongs to somebody else, so no client touches the file.
  */
 import { stateNewer, stateUnusable } from '../errors.js'
 import type { Paths } from '../paths.js'
@@ -32,7 +32,7 @@ export const parsePidFile = (path: string, text: string, modified: number): PidF
     case 'newer':
       throw stateNewer(path)
     case 'cut-short':
-      // Ours, and not whole any more: the number is left.
+      // A record of one-server that was cut short: the number is left.
       return bare
     case 'foreign':
       throw stateUnusable(path, 'is there and is not a PID file of one-server', HINT)

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { client, fixture, place, resultOf, type Ended, type Place } from '../support/clients.js'
+import { client, fixture, isAlive, place, resultOf, type Ended, type Place } from '../support/clients.js'
 import { run } from '../support/child.js'
 import { until } from '../support/until.js'
 
@@ -48,6 +48,22 @@ t.test('a warm call looks 12 times, changes nothing, and makes one request', asy
     'readFileSync', 'openSync', 'openSync', 'readFileSync', // the leader, the PID file, where it answers; and the leader after the answer
   ])
   t.equal(await here.manager('healthy').stopServer(), true)
+})
+
+/** How often a client lists the folder of the claims: the dearest look, since each claim in it is judged. */
+const listings = async (t: Test, here: Place, method: string): Promise<number> => {
+  const ended = await client(t, here, here.options('healthy'), { ...COUNTING, method }).ended
+  resultOf(ended)
+  return callsOf(ended).filter((call) => call.startsWith('readdirSync') && call.includes(`${here.pidFile}.d/`)).length
+}
+
+t.test('a stop lists the claims 6 times, and a start after a crash 12 times', async (t) => {
+  const here = place(t)
+  const { pid } = await here.manager('healthy').ensureServerRunning()
+  process.kill(pid!, 'SIGKILL')
+  await until(() => !isAlive(pid!), 'the server to die')
+  t.equal(await listings(t, here, 'ensureServerRunning'), 12)
+  t.equal(await listings(t, here, 'stopServer'), 6)
 })
 
 t.test('a warm client loads one file of the package, and the command line two', async (t) => {

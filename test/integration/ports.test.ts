@@ -101,7 +101,7 @@ t.test('a server that loses a fixed port fails at once, with what it said', asyn
   const port = await quietPort()
   const error = await failureOf(here.manager('loses-port', { port, env: { STEAL_ONCE: once } }).ensureServerRunning())
   t.match(error, { code: 'PORT_IN_USE', port, exitCode: 1, logTail: /EADDRINUSE/ })
-  t.match(error.message, `Port ${port} is in use by now: the server lost it to another process between the choice and the bind.`)
+  t.match(error.message, `Port ${port} is in use now: the server lost it to another process between the choice and the bind.`)
   t.equal(here.starts().length, 1)
   t.same(here.alive(), [])
 })

@@ -27,7 +27,7 @@ const recordFor = ({ pid, start, group }: Leader): LaunchRecord => ({
 })
 
 const theLaunch = async (system: System): Promise<Launch | undefined> =>
-  (await listClaims(system, contextOn(system).paths)).launches.find(({ id }) => id === ID)
+  (await listClaims(contextOn(system))).launches.find(({ id }) => id === ID)
 
 /** Has had a 200 just now. */
 export const waiter: Act = async (_, system) => (await markReady(contextOn(system), { launch: ID }, URL_READY)) === undefined ? 'ended' : 'ready'

@@ -68,11 +68,11 @@ t.test('claims are listed from disk, and believed only where nobody else can wri
   writeFileSync(claimPath(paths, ID, { pid: 7, start: '5', group: 7 }), '')
   mkdirSync(join(paths.folder, 'another-host'))
   writeFileSync(join(paths.folder, 'another-host', `${OTHER}.7.5.7.claim`), '')
-  t.match((await listClaims(system, paths)).launches, [{ id: ID }], "another host's are not judged")
+  t.match((await listClaims({ system, paths })).launches, [{ id: ID }], "another host's are not judged")
   for (const folder of [paths.host, paths.folder]) {
     chmodSync(folder, 0o777)
-    await t.rejects(listClaims(system, paths), { code: 'STATE_UNUSABLE', message: `${folder}: may be written to by other users` })
+    await t.rejects(listClaims({ system, paths }), { code: 'STATE_UNUSABLE', message: `${folder}: may be written to by other users` })
     chmodSync(folder, 0o700)
   }
-  t.same((await listClaims(system, pathsOf('/nowhere/s.pid', 'h'))).launches, [], 'no folder holds no claims')
+  t.same((await listClaims({ system, paths: pathsOf('/nowhere/s.pid', 'h') })).launches, [], 'no folder holds no claims')
 })
