@@ -15,7 +15,10 @@ import { alignPidFile, removeBarePidFile, restoreClaim } from './reconcile.js'
 import { awaitLauncher, judgeLaunch, recordOf, survey, type Survey } from './survey.js'
 import { reasonFor, tearDown, terminate } from './tear-down.js'
 
-/** Tears down what has ended, sweeps the folder and sets the PID file right. `began`: the call that shares the failures. Returns what is there afterwards. */
+/**
+ * Tears down what has ended, sweeps the folder and sets the PID file right. `began`: the call that shares the
+ * failures. Returns what is there afterwards.
+ */
 export const cleanUp = async (context: Context, seen: Survey, began = Number.POSITIVE_INFINITY): Promise<Survey> => {
   const { paths, report, settings } = context
   for (const launch of seen.finished) {
@@ -53,8 +56,13 @@ const removeStale = async ({ system, report }: Context, path: string): Promise<v
   if (await system.remove(path)) report({ type: 'stale-removed', path })
 }
 
-/** Why a launch has ended, and when. A call that began before the claim has waited for the launch; a later call would have seen it live. */
-const whyItEnded = async (context: Context, launch: Launch, record: LaunchRecord | undefined, began: number): Promise<{ error: OneServerError; at: number } | undefined> => {
+/**
+ * Why a launch has ended, and when. A call that began before the claim has waited for the launch; a later call would
+ * have seen it live.
+ */
+const whyItEnded = async (
+  context: Context, launch: Launch, record: LaunchRecord | undefined, began: number,
+): Promise<{ error: OneServerError; at: number } | undefined> => {
   const ended = await endedMark(context, launch.id)
   if (ended !== undefined || record === undefined || began > record.deadline - record.startupTimeout) return ended
   const error = await reasonFor(context, launch)

@@ -42,7 +42,8 @@ export interface Call {
 /** What a client may decide without the lock. Undefined: there is nothing to follow. */
 export const lookUnlocked = async (context: Context, began: number): Promise<Decision | undefined> => {
   const seen = await survey(context, { since: began })
-  if (seen.living !== undefined) return (await shouldReplace(context, seen.living, seen)) ? undefined : { kind: 'follow', launch: seen.living, survey: seen }
+  const { living: launch } = seen
+  if (launch !== undefined) return (await shouldReplace(context, launch, seen)) ? undefined : { kind: 'follow', launch, survey: seen }
   return seen.failed === undefined ? undefined : { kind: 'failed', error: seen.failed }
 }
 

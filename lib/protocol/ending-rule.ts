@@ -13,7 +13,10 @@
 import { join } from 'node:path'
 import type { Context } from '../context.js'
 import type { OneServerError } from '../errors.js'
-import { createFile, endingPath, endingsOf, findLaunch, markPath, parseListing, type Ending, type Launch, type LeaseEntry, type Listing, type Place } from '../state/directory.js'
+import {
+  createFile, endingPath, endingsOf, findLaunch, markPath, parseListing, type Ending, type Launch, type LeaseEntry,
+  type Listing, type Place,
+} from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { outcomeBody } from '../state/outcome.js'
 import { judge } from '../system/system.js'
@@ -28,10 +31,16 @@ export const vetoEnding = async (context: Context, id: string, why: Ending): Pro
   return launch !== undefined && !launch.ended
 }
 
-/** Writes that the health check has answered. Returns the URL that everyone uses, which is the first one written; undefined when the launch is being ended. */
-export const markReady = async (context: Context, { launch: id, keeper }: Pick<LaunchRecord, 'launch' | 'keeper'>, url: string): Promise<string | undefined> => {
+/**
+ * Writes that the health check has answered. Returns the URL that everyone uses, which is the first one written;
+ * undefined when the launch is being ended.
+ */
+export const markReady = async (
+  context: Context, { launch: id, keeper }: Pick<LaunchRecord, 'launch' | 'keeper'>, url: string,
+): Promise<string | undefined> => {
   const { system, paths } = context
-  // Nobody needs the exit code of a ready server, so its keeper can go. Kill it before `.ready` is written: if this client died in between, nobody else would.
+  // Nobody needs the exit code of a ready server, so its keeper can go. Kill it before `.ready` is written: if this
+  // client died in between, nobody else would.
   if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
   const isOurs = await createFile(context, markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, url }))
   if (!(await vetoEnding(context, id, 'ending'))) return undefined
@@ -40,7 +49,9 @@ export const markReady = async (context: Context, { launch: id, keeper }: Pick<L
 }
 
 /** Writes an intention and looks for objections. True: the launch is marked as ended, and this client tears it down. */
-const end = async ({ system, paths }: Place, id: string, why: Ending, body: string, objects: (listing: Listing) => Promise<boolean>): Promise<boolean> => {
+const end = async (
+  { system, paths }: Place, id: string, why: Ending, body: string, objects: (listing: Listing) => Promise<boolean>,
+): Promise<boolean> => {
   const ending = endingPath(paths, id, await system.randomId(), why)
   await createFile({ system, paths }, ending, body)
   if (await objects(parseListing(paths, await system.list(paths.host)))) {

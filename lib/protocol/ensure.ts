@@ -105,7 +105,8 @@ const backOff = async ({ system, settings, paths }: Context, decision: Decision,
   if (deadline.passed) {
     if (decision.kind === 'foreign-pid') {
       const { pid } = decision
-      throw serverUnhealthy(`the port of PID ${pid}`, deadline.total, `${paths.pidFile} names it, and one-server did not launch it`, { pid })
+      const why = `${paths.pidFile} names it, and one-server did not launch it`
+      throw serverUnhealthy(`the port of PID ${pid}`, deadline.total, why, { pid })
     }
     throw startTimeout(deadline.total, 'each launch that was seen in that time was withdrawn or ended', {})
   }
@@ -115,7 +116,9 @@ const backOff = async ({ system, settings, paths }: Context, decision: Decision,
 }
 
 /** Uses a launch that another client makes or made. Undefined: the launch is gone, look again from the start. */
-const followLaunch = async (context: Context, launch: Launch, seen: Survey, deadline: Deadline, hold: Hold): Promise<ServerInfo | undefined> => {
+const followLaunch = async (
+  context: Context, launch: Launch, seen: Survey, deadline: Deadline, hold: Hold,
+): Promise<ServerInfo | undefined> => {
   const { system, paths } = context
   const { pidFile, hasLeftovers } = seen
   const record = await recordOf(context, launch, pidFile)
@@ -138,7 +141,10 @@ const followLaunch = async (context: Context, launch: Launch, seen: Survey, dead
   return reused(context, record, followed.url)
 }
 
-/** Throws CONFIG_MISMATCH when the running server is another one than this call asks for. `decide.ts` has replaced an older version before. */
+/**
+ * Throws CONFIG_MISMATCH when the running server is another one than this call asks for. `decide.ts` has replaced an
+ * older version before.
+ */
 const assertFingerprint = ({ settings, paths }: Context, { identity, pid }: LaunchRecord): void => {
   const found = settings.onMismatch === 'reuse' ? [] : differences(settings, identity)
   if (found.length === 0) return
@@ -153,7 +159,9 @@ const adoptedInfo = ({ report, paths, settings }: Context, { url, port, pid }: A
 }
 
 /** Supervises this client's own launch. Undefined: the launch came to nothing without a failure, look again from the start. */
-const superviseLaunch = async (context: Context, own: OwnLaunch, deadline: Deadline, lost: Set<number>): Promise<ServerInfo | undefined> => {
+const superviseLaunch = async (
+  context: Context, own: OwnLaunch, deadline: Deadline, lost: Set<number>,
+): Promise<ServerInfo | undefined> => {
   const { report, settings, paths } = context
   const { record } = own
   const mayChooseAgain = settings.port.kind !== 'fixed' && lost.size + 1 < PORTS_TRIED

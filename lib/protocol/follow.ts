@@ -69,7 +69,8 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
       if (!isAlive || launch.ended) {
         deadSince ??= now
         // The launcher alone knows the exit code, so it has the first word.
-        if (!supervised || now - deadSince > LAUNCHER_SILENCE) return await tearDownOther(context, launch, record, await reasonFor(context, launch))
+        const isSilent = !supervised || now - deadSince > LAUNCHER_SILENCE
+        if (isSilent) return await tearDownOther(context, launch, record, await reasonFor(context, launch))
       } else if (now >= nextProbe && (!supervised || now > until + GRACE)) {
         const answer = await probeLaunch(context, launch, record, now > until ? LAST_CHECK : record.healthTimeout)
         if (answer.healthy) {
@@ -87,7 +88,9 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
           failures = 0
         }
       }
-      if (now >= patience(context, record, until, deadline)) return { kind: 'failed', error: await timedOut(context, record, deadline.total, last) }
+      if (now >= patience(context, record, until, deadline)) {
+        return { kind: 'failed', error: await timedOut(context, record, deadline.total, last) }
+      }
       await system.sleep(changes.pause, { wake: changed, signal: deadline.signal })
     }
   } finally {
@@ -95,7 +98,9 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
   }
 }
 
-const tearDownOther = async (context: Context, launch: Launch, record: LaunchRecord, because: OneServerError | undefined): Promise<Followed> => {
+const tearDownOther = async (
+  context: Context, launch: Launch, record: LaunchRecord, because: OneServerError | undefined,
+): Promise<Followed> => {
   const error = await tearDownUnlocked(context, launch, record, because)
   return error === undefined ? GONE : { kind: 'failed', error }
 }
@@ -115,5 +120,8 @@ const changesOf = (id: string, { system, paths }: Context) => {
 const patience = ({ settings }: Context, record: LaunchRecord, until: number, deadline: Deadline): number =>
   settings.startupTimeout < record.startupTimeout ? deadline.at : Math.max(deadline.at, until + record.stopTimeout + GRACE)
 
-const timedOut = async ({ system }: Context, { pid, port, logFile, health }: LaunchRecord, ms: number, last: string): Promise<OneServerError> =>
-  startTimeout(ms, `waiting for the health check of ${redactUrl(health.urls[0]!)}: ${last}`, { pid, port, logFile, logTail: await system.tail(logFile, LOG_LINES) })
+const timedOut = async ({ system }: Context, record: LaunchRecord, ms: number, last: string): Promise<OneServerError> => {
+  const { pid, port, logFile, health } = record
+  const doing = `waiting for the health check of ${redactUrl(health.urls[0]!)}: ${last}`
+  return startTimeout(ms, doing, { pid, port, logFile, logTail: await system.tail(logFile, LOG_LINES) })
+}

@@ -66,7 +66,8 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
   }
   try {
     const record = recordFor(context, id, child, port, await planFor(context, port, ownLog))
-    const isClaimed = (await createFile(context, claimPath(paths, id, leader), JSON.stringify(record))) && (await createFile(context, gateFile, ''))
+    const claim = claimPath(paths, id, leader)
+    const isClaimed = (await createFile(context, claim, JSON.stringify(record))) && (await createFile(context, gateFile, ''))
     if (!isClaimed || (await hasRival(context, id))) {
       await withdraw()
       report({ type: 'withdrawn', pid, launchId: id })
@@ -101,7 +102,10 @@ const hasRival = async (context: Context, own: string): Promise<boolean> => {
   return false
 }
 
-/** How the server will be checked. Two servers may share the name of a log, so a log is known by its inode: a line in another server's log makes nobody ready. */
+/**
+ * How the server will be checked. Two servers may share the name of a log, so a log is known by its inode: a line in
+ * another server's log makes nobody ready.
+ */
 const planFor = async ({ system, settings }: Context, port: number, ownLog: string): Promise<HealthPlan> => {
   const health = healthPlan(settings, port)
   const inode = health.log === undefined ? undefined : await system.inodeOf(ownLog)
@@ -132,7 +136,8 @@ const removeForgottenLogs = async (context: Context, logFile: string): Promise<v
   const folder = dirname(logFile)
   const prefix = `${basename(logFile)}.`
   const idOf = (name: string): string => name.slice(prefix.length)
-  const logs = (await system.list(folder).catch((): string[] => [])).filter((name) => name.startsWith(prefix) && /^[0-9a-f]{16}$/.test(idOf(name)))
+  const names = await system.list(folder).catch((): string[] => [])
+  const logs = names.filter((name) => name.startsWith(prefix) && /^[0-9a-f]{16}$/.test(idOf(name)))
   if (logs.length === 0) return
   const { launches } = await listClaims(context)
   for (const name of logs) if (!launches.some(({ id }) => id === idOf(name))) await system.remove(join(folder, name))

@@ -93,7 +93,9 @@ const timesOf = async (context: Context, id: string): Promise<Times> => {
 }
 
 /** Starts a process that ends the launch once this client lets go of it, and writes the name of that process down. */
-const startWatchdog = async (context: Context, launchId: string, lease: string, { idleTimeout, stopTimeout }: Times): Promise<Watchdog> => {
+const startWatchdog = async (
+  context: Context, launchId: string, lease: string, { idleTimeout, stopTimeout }: Times,
+): Promise<Watchdog> => {
   const { system, paths } = context
   const watchdog = await system.watchOver({ pidFile: paths.pidFile, folder: paths.host, launchId, lease, idleTimeout, stopTimeout })
   try {
@@ -117,7 +119,9 @@ export const guardIfIdle = async (context: Context, launch: Launch): Promise<voi
 }
 
 /** Who uses a launch, and when it stops if no client comes. */
-export const leasesOn = async (context: Context, { id, pinned }: Launch, idleTimeout: number): Promise<{ leases: LeaseStatus[]; stopsAt: Date | undefined }> => {
+export const leasesOn = async (
+  context: Context, { id, pinned }: Launch, idleTimeout: number,
+): Promise<{ leases: LeaseStatus[]; stopsAt: Date | undefined }> => {
   const { system, paths } = context
   const live = await liveLeases(context, await listClaims(context), id)
   const leases: LeaseStatus[] = []

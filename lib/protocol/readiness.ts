@@ -15,7 +15,9 @@ import { redactUrl } from '../text/redact-url.js'
 export const LAST_CHECK = 500
 
 /** One health check of a launch that is not known to be ready. */
-export const probeLaunch = async (context: Context, launch: Launch, record: LaunchRecord, longest = record.healthTimeout): Promise<Probe> => {
+export const probeLaunch = async (
+  context: Context, launch: Launch, record: LaunchRecord, longest = record.healthTimeout,
+): Promise<Probe> => {
   const answer = await context.system.probe(record.health, Math.min(record.healthTimeout, longest))
   return answer.healthy ? confirm(context, launch, answer) : answer
 }
@@ -25,7 +27,9 @@ export const confirm = async (context: Context, launch: Launch, answer: Healthy)
   const { url } = answer
   if (isOtherLaunch(answer, launch.id)) return answeredByOther(url)
   const owner = answer.launchId === undefined ? await foreignOwnerOf(context, launch, url) : undefined
-  if (owner !== undefined) return { healthy: false, reason: `${redactUrl(url)} is answered by PID ${owner}, which does not belong to the server` }
+  if (owner !== undefined) {
+    return { healthy: false, reason: `${redactUrl(url)} is answered by PID ${owner}, which does not belong to the server` }
+  }
   const alive = judge(launch.leader, await context.system.look(launch.leader.pid)) === 'alive'
   return alive ? answer : { healthy: false, reason: 'the server has exited' }
 }
@@ -41,7 +45,10 @@ const foreignOwnerOf = async ({ system }: Context, { id, leader }: Launch, href:
   return kin.some(({ pid }) => pid === owner.pid) ? undefined : owner.pid
 }
 
-/** Whether the server that answered gave the id of another launch. Only the processes of a launch know its id; a child may outlive the leader, so the id does not show that the leader lives. */
+/**
+ * Whether the server that answered gave the id of another launch. Only the processes of a launch know its id; a child
+ * may outlive the leader, so the id does not show that the leader lives.
+ */
 export const isOtherLaunch = ({ launchId }: Healthy, id: string): boolean => launchId !== undefined && launchId !== id
 
 export const answeredByOther = (url: string): Probe =>

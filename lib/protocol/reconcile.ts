@@ -38,7 +38,10 @@ export const removeBarePidFile = async ({ system, paths }: Context): Promise<voi
   if (kind === 'bare') await system.remove(paths.pidFile)
 }
 
-/** Gives its claim back to a launch that lives and that `listing` does not show. Under the lock. True: the launch lives and has its claim. */
+/**
+ * Gives its claim back to a launch that lives and that `listing` does not show. Under the lock. True: the launch
+ * lives and has its claim.
+ */
 export const restoreClaim = async (context: Context, record: LaunchRecord, { launches }: Listing): Promise<boolean> => {
   const { system, paths } = context
   const { launch: id, pid, start, group } = record

@@ -61,7 +61,9 @@ export const awaitReady = async (context: Context, launch: Launch, record: Launc
 }
 
 /** One health check of a launch that was found ready at `url`. A launch that was ready by a line of its log stays ready while it lives. */
-export const checkHealth = async ({ system }: Context, { launch, health, healthTimeout }: LaunchRecord, url: string | undefined): Promise<Probe> => {
+export const checkHealth = async (
+  { system }: Context, { launch, health, healthTimeout }: LaunchRecord, url: string | undefined,
+): Promise<Probe> => {
   if (health.log !== undefined && url !== undefined) return { healthy: true, url }
   const answer = await system.probe(url === undefined ? health : { ...health, urls: [url] }, healthTimeout)
   return answer.healthy && isOtherLaunch(answer, launch) ? answeredByOther(answer.url) : answer

@@ -19,7 +19,9 @@ interface Flight {
 }
 
 /** Joins the flight for this server, or begins one. */
-export const singleFlight = async (context: Context, deadline: Deadline, ensure: (deadline: Deadline) => Promise<ServerInfo>): Promise<ServerInfo> => {
+export const singleFlight = async (
+  context: Context, deadline: Deadline, ensure: (deadline: Deadline) => Promise<ServerInfo>,
+): Promise<ServerInfo> => {
   for (;;) {
     const running = flightsOf(context.system).get(keyOf(context))
     if (running === undefined) return join(context, deadline, begin(context, deadline, ensure), true)

@@ -45,10 +45,13 @@ const stateOf = async (context: Context, record: LaunchRecord, url: string | und
 const livingStatus = async (context: Context, launch: Launch, { pidFile }: Survey): Promise<ServerStatus | undefined> => {
   const { id, leader, ready, pinned } = launch
   const record = await recordOf(context, launch, pidFile)
-  if (record === undefined) return (await isClaimed(context, launch)) ? { ...nothing(context), state: 'unhealthy', pid: leader.pid, launchId: id } : undefined
+  if (record === undefined) {
+    return (await isClaimed(context, launch)) ? { ...nothing(context), state: 'unhealthy', pid: leader.pid, launchId: id } : undefined
+  }
   const url = ready ? (await readyUrl(context, id)) ?? record.health.urls[0] : undefined
   return {
-    ...nothing(context), ...recorded(record), state: await stateOf(context, record, url), url: url === undefined ? undefined : baseUrl(url), pinned,
+    ...nothing(context), ...recorded(record), state: await stateOf(context, record, url),
+    url: url === undefined ? undefined : baseUrl(url), pinned,
     ...(await leasesOn(context, launch, record.idleTimeout)),
   }
 }
@@ -56,7 +59,8 @@ const livingStatus = async (context: Context, launch: Launch, { pidFile }: Surve
 /** A server whose claim was deleted from outside. The next call that writes restores the claim; until then its leases are unknown. */
 const unclaimedStatus = async (context: Context, { pidFile, listing }: Survey): Promise<ServerStatus | undefined> => {
   const record = pidFile.kind === 'record' && pidFile.record.host === context.system.host() ? pidFile.record : undefined
-  if (record === undefined || listing.launches.some(({ id }) => id === record.launch) || !(await carriesLaunchId(context, record))) return undefined
+  if (record === undefined || listing.launches.some(({ id }) => id === record.launch)) return undefined
+  if (!(await carriesLaunchId(context, record))) return undefined
   const url = record.health.urls[0]!
   return { ...nothing(context), ...recorded(record), state: await stateOf(context, record, url), url: baseUrl(url) }
 }

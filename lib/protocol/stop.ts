@@ -45,7 +45,10 @@ export const stop = async (context: Context, deadline: Deadline, { ifIdle = fals
   })
 }
 
-/** An explicit stop asks nobody, so it writes `.ended` at once: the waiting clients get STOPPED. A stop of an idle server obeys the rule for ending. */
+/**
+ * An explicit stop asks nobody, so it writes `.ended` at once: the waiting clients get STOPPED. A stop of an idle
+ * server obeys the rule for ending.
+ */
 const endOne = async (context: Context, launch: Launch, seen: Survey, ifIdle: boolean): Promise<boolean> => {
   const { system, report, paths } = context
   const { pid } = launch.leader

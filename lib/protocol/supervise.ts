@@ -29,7 +29,9 @@ export type Supervised =
 const RETRY: Supervised = { kind: 'retry' }
 
 /** Waits for the end of the boot of an own launch. `mayChooseAgain`: one-server chose the port, so to lose it is no failure yet. */
-export const supervise = async (context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean): Promise<Supervised> => {
+export const supervise = async (
+  context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean,
+): Promise<Supervised> => {
   const supervised = await untilDecided(context, own, signal, mayChooseAgain)
   if (supervised.kind === 'retry') await rescue(context, own.launch, own.record)
   return supervised
@@ -42,14 +44,18 @@ export const detach = async (context: Context, { launch, keeper }: LaunchRecord)
   await createFile(context, markPath(context.paths, launch, 'unattended'), '')
 }
 
-const untilDecided = async (context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean): Promise<Supervised> => {
+const untilDecided = async (
+  context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean,
+): Promise<Supervised> => {
   const { system } = context
   const { launch, record, child } = own
   let exit: Exit | undefined
   const exited = child.exited.then((how) => { exit = how })
   const decided = new AbortController()
   const deadline = system.sleep(record.deadline - system.now(), { wake: exited, signal: decided.signal })
-  const abort = new Promise<void>((resolve) => { signal?.addEventListener('abort', () => resolve(), { once: true, signal: decided.signal }) })
+  const abort = new Promise<void>((resolve) => {
+    signal?.addEventListener('abort', () => resolve(), { once: true, signal: decided.signal })
+  })
   const ended = Promise.race([exited, deadline, abort])
   try {
     for (;;) {
@@ -104,7 +110,8 @@ const afterDeadline = async (context: Context, own: OwnLaunch, last: string): Pr
   const { launch, record } = own
   const { logFile, pid, port, startupTimeout } = record
   const logTail = await context.system.tail(logFile, LOG_LINES)
-  const error = startTimeout(startupTimeout, `waiting for the health check of ${redactUrl(record.health.urls[0]!)}: ${last}`, { pid, port, logFile, logTail })
+  const doing = `waiting for the health check of ${redactUrl(record.health.urls[0]!)}: ${last}`
+  const error = startTimeout(startupTimeout, doing, { pid, port, logFile, logTail })
   if (!(await endPastDeadline(context, launch, record, error))) return RETRY
   return failed(context, own, await tearDownUnlocked(context, launch, record, error))
 }
@@ -115,7 +122,10 @@ const failed = ({ report }: Context, { launch, record }: OwnLaunch, error: OneSe
   return { kind: 'failed', error }
 }
 
-/** The state can be neither written nor read, so no other client could learn that the server is ready: end it, unless it was marked ready before. */
+/**
+ * The state can be neither written nor read, so no other client could learn that the server is ready: end it, unless
+ * it was marked ready before.
+ */
 const giveUp = async (context: Context, { launch, record }: OwnLaunch): Promise<void> => {
   const { system, paths } = context
   const names = await system.list(paths.host).catch((): string[] => [])

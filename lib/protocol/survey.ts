@@ -29,8 +29,13 @@ export interface Survey {
   readonly hasLeftovers: boolean
 }
 
-/** Looks once. Of several launches that live, the one that has come furthest is the one to follow. `since`: when the call began, in monotonic ms; without it no failure is shared. */
-export const survey = async (context: Context, { since = Number.POSITIVE_INFINITY }: { readonly since?: number } = {}): Promise<Survey> => {
+/**
+ * Looks once. Of several launches that live, the one that has come furthest is the one to follow. `since`: when the
+ * call began, in monotonic ms; without it no failure is shared.
+ */
+export const survey = async (
+  context: Context, { since = Number.POSITIVE_INFINITY }: { readonly since?: number } = {},
+): Promise<Survey> => {
   const { system, paths } = context
   const listing = await listClaims(context)
   const living: Launch[] = []
@@ -93,13 +98,18 @@ export const LAUNCHER_SILENCE = 150
 const LAUNCHER_PAUSE = 10
 
 /** Whether the launcher still looks after its launch. A launcher that has died, is stopped or has detached does not. */
-export const isSupervised = async ({ system }: Context, launch: Launch, { launcher }: Pick<LaunchRecord, 'launcher'>): Promise<boolean> => {
+export const isSupervised = async (
+  { system }: Context, launch: Launch, { launcher }: Pick<LaunchRecord, 'launcher'>,
+): Promise<boolean> => {
   if (launch.unattended) return false
   const look = await system.look(launcher.pid)
   return look.state !== 'stopped' && judge(launcher, look) !== 'dead'
 }
 
-/** Gives the launcher of a launch that died while it booted the time to write the outcome. The launcher released the lock before, so a client in the queue may notice the death first. */
+/**
+ * Gives the launcher of a launch that died while it booted the time to write the outcome. The launcher released the
+ * lock before, so a client in the queue may notice the death first.
+ */
 export const awaitLauncher = async (context: Context, launch: Launch, record: LaunchRecord): Promise<void> => {
   const { system } = context
   const until = system.now() + LAUNCHER_SILENCE

@@ -25,7 +25,9 @@ export interface StopManner {
 }
 
 /** Tears a launch down. Several clients may do so at once. Returns what the waiting clients get. */
-export const tearDown = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError, at?: number): Promise<OneServerError | undefined> => {
+export const tearDown = async (
+  context: Context, launch: Launch, manner: StopManner, because?: OneServerError, at?: number,
+): Promise<OneServerError | undefined> => {
   const { system, paths } = context
   await terminate(system, launch, manner)
   let shared: OneServerError | undefined
@@ -39,7 +41,9 @@ export const tearDown = async (context: Context, launch: Launch, manner: StopMan
  * As `tearDown`, for a client that does not hold the lock; it sets the PID file right afterwards. It tries the lock once:
  * its caller must hear of the failure at once, and must not queue. The client that holds the lock cleans up, or the next call does.
  */
-export const tearDownUnlocked = async (context: Context, launch: Launch, manner: StopManner, because?: OneServerError): Promise<OneServerError | undefined> => {
+export const tearDownUnlocked = async (
+  context: Context, launch: Launch, manner: StopManner, because?: OneServerError,
+): Promise<OneServerError | undefined> => {
   const shared = await tearDown(context, launch, manner, because)
   const { system, paths } = context
   await withLock(system, paths, new Deadline(system, 0), async () => alignPidFile(context, await survey(context))).catch(() => {})
@@ -66,7 +70,9 @@ const LEADER_PAUSE = 5
 const REMAINS_PAUSE = 20
 
 /** Ends what lives of a launch, and returns when it has gone. Several clients may do so at once: a second signal does no harm. */
-export const terminate = async (system: System, launch: Pick<Launch, 'id' | 'leader'>, { stopSignal, stopTimeout }: StopManner): Promise<void> => {
+export const terminate = async (
+  system: System, launch: Pick<Launch, 'id' | 'leader'>, { stopSignal, stopTimeout }: StopManner,
+): Promise<void> => {
   const { leader } = launch
   const killAt = system.now() + stopTimeout
   const asked = new Map<string, ProcessId>()
@@ -99,14 +105,22 @@ export const terminate = async (system: System, launch: Pick<Launch, 'id' | 'lea
 
 const nameOf = ({ pid, start }: ProcessId): string => `${pid}.${start}`
 
-/** Signals the group when one of its members is new, and each new process outside the group. One member must prove that the group is the launch's. */
-const send = async (system: System, group: number, members: readonly Kin[], isNew: (process: ProcessId) => boolean, signal: NodeJS.Signals): Promise<void> => {
+/**
+ * Signals the group when one of its members is new, and each new process outside the group. One member must prove
+ * that the group is the launch's.
+ */
+const send = async (
+  system: System, group: number, members: readonly Kin[], isNew: (process: ProcessId) => boolean, signal: NodeJS.Signals,
+): Promise<void> => {
   const proof = members.find(({ inGroup, carriesLaunchId }) => inGroup && carriesLaunchId)
   if (proof !== undefined && members.some((member) => member.inGroup && isNew(member))) await system.signalGroup(group, proof, signal)
   for (const member of members) if (!member.inGroup && isNew(member)) await system.signal(member, signal)
 }
 
-/** The processes that were shown to be the launch's before and that live. A process that exits has no environment any more, and may still hold the port. */
+/**
+ * The processes that were shown to be the launch's before and that live. A process that exits has no environment any
+ * more, and may still hold the port.
+ */
 const stillThere = async (system: System, asked: ReadonlyMap<string, ProcessId>, found: readonly Kin[]): Promise<Kin[]> => {
   const names = new Set(found.map(nameOf))
   const there: Kin[] = []

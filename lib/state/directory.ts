@@ -67,7 +67,9 @@ const NEWER = /\.(?:claim|gate|ready|unattended|pin|ending|idle|ended|outcome|le
 
 type Mark = 'gate' | 'ready' | 'unattended' | 'pin' | 'ended' | 'outcome'
 
-export const claimPath = ({ host }: Paths, id: string, { pid, start, group }: Leader): string => join(host, `${id}.${pid}.${start}.${group}.claim`)
+export const claimPath = (
+  { host }: Paths, id: string, { pid, start, group }: Leader,
+): string => join(host, `${id}.${pid}.${start}.${group}.claim`)
 
 export const markPath = ({ host }: Paths, id: string, mark: Mark): string => join(host, `${id}.${mark}`)
 
@@ -76,7 +78,9 @@ export type Ending = 'ending' | 'idle'
 
 export const endingPath = ({ host }: Paths, id: string, random: string, why: Ending): string => join(host, `${id}.${random}.${why}`)
 
-export const leasePath = ({ host }: Paths, { id, launchId, process: { pid, start }, kind }: Omit<LeaseEntry, 'name'>): string => join(host, `${id}.${launchId}.${pid}.${start}.${kind}`)
+export const leasePath = (
+  { host }: Paths, { id, launchId, process: { pid, start }, kind }: Omit<LeaseEntry, 'name'>,
+): string => join(host, `${id}.${launchId}.${pid}.${start}.${kind}`)
 
 /** Where this process writes a file that then gets its name by link or rename. */
 export const tempPath = async (system: System, { host }: Paths): Promise<string> =>
@@ -129,7 +133,9 @@ export const parseListing = (paths: Paths, names: readonly string[]): Listing =>
   const claimed = new Set(launches.map(({ id }) => id))
   const leases = names.flatMap((name): LeaseEntry[] => {
     const match = HOLD.exec(name)
-    return match === null ? [] : [{ name, id: match[1]!, launchId: match[2]!, process: { pid: Number(match[3]), start: match[4]! }, kind: match[5] as LeaseEntry['kind'] }]
+    if (match === null) return []
+    const process = { pid: Number(match[3]), start: match[4]! }
+    return [{ name, id: match[1]!, launchId: match[2]!, process, kind: match[5] as LeaseEntry['kind'] }]
   })
   return {
     launches,

@@ -79,10 +79,13 @@ const match: Check = (value) => {
   }
 }
 
+const log: Check = (value) =>
+  isObject(value) && text(value['file']) && match(value['match']) && (value['inode'] === undefined || digits(value['inode']))
+
 const health: Check = (value) =>
   isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0 && value['urls'].every(url) &&
   isObject(value['headers']) && Object.entries(value['headers']).every(([name, header]) => isHeader(name, header)) &&
-  (value['match'] === undefined || match(value['match'])) && (value['log'] === undefined || (isObject(value['log']) && text(value['log']['file']) && match(value['log']['match']) && (value['log']['inode'] === undefined || digits(value['log']['inode']))))
+  (value['match'] === undefined || match(value['match'])) && (value['log'] === undefined || log(value['log']))
 
 const identity: Check = (value) =>
   isObject(value) && Array.isArray(value['command']) && value['command'].every(text) && text(value['cwd']) &&
@@ -99,14 +102,18 @@ const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   port: (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65536,
   health, healthTimeout: duration, healthCheckInterval: duration,
   launcher: client, deadline: count, startupTimeout: duration,
-  stopSignal: isSignal, stopTimeout: duration, idleTimeout: duration, logFile: text, since: text, bundled: (value) => typeof value === 'boolean', identity, configured,
+  stopSignal: isSignal, stopTimeout: duration, idleTimeout: duration, logFile: text, since: text,
+  bundled: (value) => typeof value === 'boolean', identity, configured,
 }
 
 export type Parsed = LaunchRecord | 'newer' | 'cut-short' | 'foreign'
 
 let last: { readonly line: string; readonly parsed: Parsed } | undefined
 
-/** `cut-short`: begins as a record and does not end. `foreign`: something else. A process that calls often reads the same line, so the last answer is kept. */
+/**
+ * `cut-short`: begins as a record and does not end. `foreign`: something else. A process that calls often reads the
+ * same line, so the last answer is kept.
+ */
 export const parseRecord = (line: string): Parsed => {
   if (last?.line !== line) last = { line, parsed: parse(line) }
   return last.parsed

@@ -9,7 +9,10 @@ import { OneServerError, type OneServerErrorCode, type OneServerErrorData } from
 import { createFile, markPath, type Place } from './directory.js'
 import { FORMAT } from './launch-record.js'
 
-/** ms that an outcome is kept. A waiting client looks several times a second; a client that was frozen for longer misses it and starts afresh. */
+/**
+ * ms that an outcome is kept. A waiting client looks several times a second; a client that was frozen for longer
+ * misses it and starts afresh.
+ */
 const KEPT = 5000
 
 /** How many lines of the log an error quotes. */
@@ -28,7 +31,8 @@ interface OutcomeBody {
 export const outcomeBody = (error: OneServerError | undefined, at: number): string => {
   if (error === undefined) return ''
   const { code, message, hint, exitCode, signal, logTail, logFile, pid, port } = error
-  const data = Object.fromEntries(Object.entries({ exitCode, signal, logTail, logFile, pid, port }).filter(([, value]) => value !== undefined))
+  const fields = Object.entries({ exitCode, signal, logTail, logFile, pid, port })
+  const data = Object.fromEntries(fields.filter(([, value]) => value !== undefined))
   return JSON.stringify({ format: FORMAT, at, code, message, hint, data } satisfies OutcomeBody)
 }
 
@@ -48,12 +52,16 @@ const readMark = async ({ system, paths }: Place, id: string, mark: 'ended' | 'o
 }
 
 /** What the client that ended the launch wrote for the waiting clients, and when. */
-export const endedMark = (place: Place, id: string): Promise<{ error: OneServerError; at: number } | undefined> => readMark(place, id, 'ended')
+export const endedMark = (
+  place: Place, id: string,
+): Promise<{ error: OneServerError; at: number } | undefined> => readMark(place, id, 'ended')
 
 export const endedBecause = async (place: Place, id: string): Promise<OneServerError | undefined> => (await endedMark(place, id))?.error
 
 /** The outcome of one launch. */
-export const outcomeOf = async (place: Place, id: string): Promise<OneServerError | undefined> => (await readMark(place, id, 'outcome'))?.error
+export const outcomeOf = async (
+  place: Place, id: string,
+): Promise<OneServerError | undefined> => (await readMark(place, id, 'outcome'))?.error
 
 /** Writes an outcome. Of several clients the first one's stands, and each gets that one. Calls that began before `at` share it. */
 export const writeOutcome = async (place: Place, id: string, error: OneServerError, at = place.system.now()): Promise<OneServerError> => {
@@ -62,7 +70,9 @@ export const writeOutcome = async (place: Place, id: string, error: OneServerErr
 }
 
 /** The first outcome that was written after `began`, and the ids of those for which no call can be waiting. */
-export const readOutcomes = async (place: Place, outcomes: readonly string[], began: number): Promise<{ failed: OneServerError | undefined; old: string[] }> => {
+export const readOutcomes = async (
+  place: Place, outcomes: readonly string[], began: number,
+): Promise<{ failed: OneServerError | undefined; old: string[] }> => {
   let failed: OneServerError | undefined
   const old: string[] = []
   for (const id of outcomes) {
