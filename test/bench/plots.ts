@@ -1,5 +1,5 @@
 /**
- * The two pictures in the README, as SVG: how the time until the last client is ready grows with the number of
+ * The two pictures in test/README.md, as SVG: how the time until the last client is ready grows with the number of
  * clients, and what each client of one crowd waited. Times are multiples of a floor of the same run, because
  * the machine's own speed says nothing about any of the sides.
  */

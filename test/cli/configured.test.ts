@@ -2,13 +2,12 @@
  * A name on the command line is a server of the nearest config file, with all that the file says of it; flags
  * come before the environment before the file. A name that the file does not have is what it was without one.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { read } from '../../lib/cli/arguments.js'
 import { COMMANDS } from '../../lib/cli/commands.js'
 import { FLAGS, type Flag } from '../../lib/cli/flags.js'
-import { splitWords } from '../../lib/cli/words.js'
 import { run } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { fixture, home, PROGRAM, type Home } from './command-line.js'
@@ -135,21 +134,4 @@ t.test('a mistake in the file is a wrong call that names file, line and key; --p
   const { run } = here
   t.same(await run(['start', 'api']), { code: 2, signal: null, stdout: '', stderr: `one-server: ${file}:7: servers.api.prot: unknown key; did you mean port?\n` })
   t.match(await run(['status', '--pid-file', join(here.folder, 'x.pid')]), { code: 3, stderr: '' })
-})
-
-t.test("the README's example, as it is printed", async (t) => {
-  const here = home(t)
-  const section = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8').split('\n## ').find((text) => text.startsWith('Servers by name\n'))!
-  const block = (kind: string): string => section.split(`\n\`\`\`${kind}\n`)[1]!.split('\n```')[0]!
-  writeFileSync(join(here.folder, 'one-server.config.json'), block('jsonc'))
-  const commands = block('console').split('\n').map((line) => line.replace(/^\$ npx one-server /, ''))
-  t.equal(commands.length, 5)
-  const told = []
-  for (const command of commands) {
-    const split = splitWords(command)
-    const ended = await here.start('words' in split ? split.words : [])
-    t.equal(ended.code, 0, `${command}: ${ended.stderr}`)
-    told.push(ended.stdout)
-  }
-  t.match(told, [/^http:/, '200\n', told[0], new RegExp(`^api \\(${here.folder}\\) +ready`, 'm'), ''])
 })

@@ -1,5 +1,5 @@
 /**
- * What the README says of surroundings that are not the usual ones: logs that are emptied in place, a HOME that
+ * The special cases of lib/README.md: logs that are emptied in place, a HOME that
  * sudo kept, an editor without a PATH, a health check with headers over https, and proxies.
  */
 import { chownSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'

@@ -1,0 +1,109 @@
+/** Each recipe of fixtures/README.md, run as its tool would run it. */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildSync } from 'esbuild'
+import { fixture, startSpeaking } from './child.js'
+import type { Fates } from './newcomer.js'
+
+export const recipes: Fates = {
+  'GitHub Actions yaml 1': {
+    run: async (t, text, { folder, sh }) => {
+      // As its runner runs them: bash -e. A step is one line, or a block.
+      const steps = text.split(/^- /m).slice(1).map((step) => `set -e\n${/run: (?:\|\n)?([\s\S]*)$/.exec(step)![1]!}`)
+      t.equal(steps.length, 3)
+      const variables = join(folder, 'github-env')
+      t.not(sh(steps[0]!.replace('server.js', 'no-server.js'), { GITHUB_ENV: variables }).status, 0, 'a step whose server does not start fails')
+      t.match(sh(steps[2]!), { status: 0, stdout: /no-server\.js/ }, 'and the log says why')
+      t.match(sh(steps[0]!, { GITHUB_ENV: variables }), { status: 0 })
+      const [, url] = /^BASE_URL=(http:.*)$/m.exec(readFileSync(variables, 'utf8'))!
+      t.match(sh(steps[1]!, { BASE_URL: url! }), { status: 0, stdout: /^test well/m })
+      t.match(sh(steps[2]!), { status: 0, stderr: '' })
+      t.equal(sh('one-server stop e2e').status, 0)
+    },
+  },
+  'GitLab CI yaml 1': {
+    run: async (t, text, { folder, sh }) => {
+      const state = { CI_PROJECT_DIR: folder, ONE_SERVER_STATE_DIR: join(folder, '.one-server') }
+      const [script, after] = ['script', 'after_script'].map((name) => new RegExp(`^ *${name}: (.*)$`, 'm').exec(text)![1]!)
+      t.match(sh(script!, state), { status: 0, stdout: /^test well/m })
+      t.match(sh(after!, state), { status: 0 })
+      t.equal(sh('one-server stop e2e', state).status, 0)
+    },
+  },
+  'Playwright js 1': {
+    run: async (t, text, { module: run, sh }) => {
+      const told = await run(t, 'setup.mjs', `${text.replace('export default', '')}
+        const teardown = await globalSetup()
+        console.log(process.env.BASE_URL)
+        await teardown()`)
+      t.match(told, /^http:/)
+      t.match(sh('one-server status e2e --json'), { stdout: /"leases":\[\]/ }, 'the teardown releases the lease')
+      t.equal(sh('one-server stop e2e').status, 0)
+    },
+  },
+  'Nx and Turborepo json 1': {
+    run: async (t, text, { folder, sh }) => {
+      const [web, own] = ['apps/web', 'packages/e2e'].map((name) => join(folder, 'mono', name))
+      for (const path of [web!, own!]) mkdirSync(path, { recursive: true })
+      writeFileSync(join(web!, 'server.js'), readFileSync(join(folder, 'server.js')))
+      writeFileSync(join(own!, 'package.json'), text)
+      // In the place of the test runner: what it is started with is what counts.
+      writeFileSync(join(folder, 'node_modules/.bin/vitest'), '#!/bin/sh\necho "$1 $BASE_URL"\n', { mode: 0o755 })
+      t.match(sh('npm run --silent e2e', {}, own!), { status: 0, stdout: /^run http:\S+\n$/ })
+      t.equal(sh('one-server stop e2e').status, 0)
+    },
+  },
+  'Make make 1': {
+    run: async (t, text, { folder, sh }) => {
+      writeFileSync(join(folder, 'Makefile'), text)
+      const { status, stdout, stderr } = sh('make -j8 test')
+      t.equal(status, 0, stderr)
+      const lines = [...stdout.matchAll(/^test:(\w+) well (\S+)$/gm)]
+      t.same(lines.map(([, name]) => name).toSorted(), ['api', 'browser', 'unit'])
+      t.equal(new Set(lines.map(([, , url]) => url)).size, 1, 'one server')
+      t.equal(sh('one-server stop e2e').status, 0)
+    },
+  },
+  'VS Code js 1': {
+    run: async (t, text, { folder, module: run, sh }) => {
+      writeFileSync(join(folder, 'extension.js'), text)
+      writeFileSync(join(folder, 'vscode.cjs'), `
+        const bar = { show() {} }
+        exports.window = { createStatusBarItem: () => bar }
+        exports.bar = bar`)
+      buildSync({ entryPoints: [join(folder, 'extension.js')], outfile: join(folder, 'bundled.cjs'), bundle: true, platform: 'node', format: 'cjs', external: ['vscode'], absWorkingDir: folder, logLevel: 'silent' })
+      const told = await run(t, 'window.mjs', `
+        import { createRequire } from 'node:module'
+        const require = createRequire(import.meta.url)
+        require('node:module')._load = ((load) => (name, ...rest) => load(name === 'vscode' ? ${JSON.stringify(join(folder, 'vscode.cjs'))} : name, ...rest))(require('node:module')._load)
+        const { activate, deactivate } = require('./bundled.cjs')
+        const { bar } = require('./vscode.cjs')
+        activate({ asAbsolutePath: (path) => (path === 'dist/server.js' ? ${JSON.stringify(fixture('healthy.mjs'))} : path) })
+        while (bar.text === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
+        console.log(bar.text)
+        await deactivate()`)
+      t.match(told, /^\$\(pass\) \d+\n$/)
+      t.match(sh('one-server status my-extension --json'), { stdout: /"leases":\[\]/ })
+      t.equal(sh('one-server stop my-extension').status, 0)
+    },
+  },
+  'Neovim lua 1': {
+    run: async (t, text, { folder, env, sh }) => {
+      if (spawnSync('nvim', ['--version']).status === 0) {
+        writeFileSync(join(folder, 'init.lua'), `${text}\nvim.wait(10000, function() return vim.g.docs_url ~= nil end)\nio.stdout:write(vim.g.docs_url)`)
+        t.match(sh('nvim --headless -u NONE -l init.lua'), { stdout: /^http:/ })
+      } else {
+        t.comment('nvim is not installed here: its job is started without it')
+        const [program, ...args] = [.../local hold = \{(.*?)\}/.exec(text)![1]!.matchAll(/'([^']*)'/g)].map(([, word]) => word!)
+        const { child, line } = startSpeaking(t, program!, args, { cwd: folder, env })
+        t.match(JSON.parse(await line()), { url: /^http:/ })
+        t.match(sh('one-server status docs --json'), { stdout: /"leases":\[\{/ })
+        const ended = new Promise((resolve) => { child.once('exit', resolve) })
+        child.stdin!.end()
+        t.equal(await ended, 0, 'the end of its stdin is the end of the lease')
+      }
+      t.equal(sh('one-server stop docs').status, 0)
+    },
+  },
+}
