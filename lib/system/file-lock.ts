@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { stateUnusable } from '../errors.js'
 import type { Paths } from '../paths.js'
 import { list, remove } from './files.js'
-import { lookAt } from './process-table.js'
+import { lookAt } from './processes.js'
 import { judge, type FileLock, type HeldLock, type ProcessId } from './system.js'
 
 /** ms without a refresh after which a lock whose holder lives is taken over. proper-lockfile refreshes every 1000 ms. */

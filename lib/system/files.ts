@@ -27,6 +27,9 @@ const unusable = (path: string, what: string, error: unknown): Error =>
 
 const isOurs = ({ uid }: Stats): boolean => process.getuid === undefined || uid === process.getuid()
 
+/** Windows has access lists in place of owners and modes, and Node shows none of them. */
+const hasModes = process.getuid !== undefined
+
 export const realpath = (path: string): string | undefined => {
   try {
     return realpathSync.native(path)
@@ -99,7 +102,7 @@ export const inspect = (folder: string): void => {
   const hint = 'Nothing in it was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).'
   if (!stats.isDirectory()) throw stateUnusable(folder, `${kindOf(stats)}, where the state folder should be`, hint)
   if (!isOurs(stats)) throw stateUnusable(folder, `belongs to another user (uid ${stats.uid})`, hint)
-  if (process.platform !== 'win32' && (stats.mode & OTHERS_WRITE) !== 0) throw stateUnusable(folder, 'may be written to by other users', hint)
+  if (hasModes && (stats.mode & OTHERS_WRITE) !== 0) throw stateUnusable(folder, 'may be written to by other users', hint)
 }
 
 /** Refuses a log that is not a plain file: the next launch moves it aside, which a folder or /dev/null must not suffer. */

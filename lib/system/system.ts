@@ -7,43 +7,15 @@
 import type { Clock } from '../deadline.js'
 import type { Match } from '../options.js'
 import type { Paths } from '../paths.js'
+import type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
 
-/** A process is its PID and its kernel start time: a PID alone is reused. */
-export interface ProcessId {
-  readonly pid: number
-  /** Digits only, so that it can stand in a file name. Linux: clock ticks since boot. */
-  readonly start: string
-}
-
-/** The server itself, and the process group that it was started in. */
-export interface Leader extends ProcessId {
-  readonly group: number
-}
-
-/** What can be seen of a PID. `hidden`: something has it, and nothing more can be learnt. */
-export type ProcessLook =
-  | { readonly state: 'gone' | 'hidden' }
-  | { readonly state: 'running' | 'stopped' | 'zombie'; readonly start: string; readonly isThread: boolean }
-
-/** A live process that belongs to a launch: by its process group, or by the launch id in its environment. */
-export interface Kin extends ProcessId {
-  readonly inGroup: boolean
-  readonly carriesLaunchId: boolean
-}
+export type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
 
 /** What `read` found. `foreign`: something is there that is not a plain, small file of this user. */
 export type Found =
   | { readonly kind: 'absent' }
   | { readonly kind: 'file'; readonly text: string; readonly modified: number }
   | { readonly kind: 'foreign'; readonly what: string }
-
-/** A socket that listens. What the platform does not tell is undefined. */
-export interface Listener {
-  /** `127.0.0.1`, `::1`, `0.0.0.0`, `::`, … */
-  readonly address: string
-  readonly uid: number | undefined
-  readonly inode: string | undefined
-}
 
 /** A check that was passed. */
 export interface Healthy {
@@ -191,7 +163,7 @@ export interface System extends Clock {
   /** The sockets that a connection to this address and port would reach. Empty: it is refused. */
   listenersAt(address: string, port: number): Promise<Listener[]>
   /** Which process holds one of the sockets, `likely` being asked first; undefined when that cannot be seen. */
-  ownerOf(listeners: readonly Listener[], likely?: number): Promise<{ pid: number; launch: string | undefined } | undefined>
+  ownerOf(listeners: readonly Listener[], likely?: number): Promise<{ pid: number; launchId: string | undefined } | undefined>
   freePort(): Promise<number>
   /** Waits, with wait-on where it takes longer, until one URL is healthy. Undefined when `over` settled first. */
   waitUntilReady(plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>): Promise<Healthy | undefined>
