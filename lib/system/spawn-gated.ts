@@ -25,8 +25,10 @@ const GATE_TAKES = 2000
 /** ms that a closed gate may take to exit. A frozen one never does, so it is killed. */
 const CLOSING_TAKES = 1000
 
-/** ms between two looks at a server whose keeper somebody else killed. */
+/** ms between two looks at a server whose keeper was killed too early. */
 const WITHOUT_KEEPER = 50
+
+const WRITABLE = 'Make its folder writable for this user, or choose another logFile (--log-file).'
 
 const openLog = (path: string): number => {
   try {
@@ -35,7 +37,7 @@ const openLog = (path: string): number => {
     fchmodSync(file, 0o600)
     return file
   } catch (error) {
-    throw stateUnusable(path, 'the log of the server cannot be written', 'Make its folder writable for this user, or choose another logFile (--log-file).', error)
+    throw stateUnusable(path, 'the log of the server cannot be written', WRITABLE, error)
   }
 }
 

@@ -21,22 +21,38 @@ import type { WatchdogPlan, Watchdog } from './system.js'
 /** Not stdin: Node closes that when its child has ended, and the watchdog is not its child. */
 const PIPE = 3
 
-/** Seconds: until the watchdog has said its PID, for one run of the reaper besides the server's own time to stop, and until the next run. */
-const PATIENCE = { starter: 5, attempt: 60, again: 30 }
+const PATIENCE = {
+  /** Seconds in which the watchdog must say its PID. */
+  starter: 5,
+  /** Seconds for one run of the reaper, besides those that the server may take to stop. */
+  attempt: 60,
+  /** Seconds from a run that failed to the next. */
+  again: 30,
+}
 
-const start = ({ folder, lease, launchId, idleTimeout, stopTimeout, pidFile }: WatchdogPlan, { attempt, again }: typeof PATIENCE): ChildProcess => {
-  const { program, args, env, cwd } = launching.watchdog({
-    folder, lease, launchId, pidFile, idle: idleTimeout / 1000, attempt: attempt + Math.ceil(stopTimeout / 1000), again, reaper: reaperSource,
-  })
+/** As few threads as Node can do with: there may be no room for more. Not as an argument, which an Electron might not know. */
+const FEW_THREADS = { NODE_OPTIONS: '--v8-pool-size=0', UV_THREADPOOL_SIZE: '1' }
+
+const LIMITS = 'Check the limits on processes and open files (ulimit -u, ulimit -n), and call again.'
+
+const start = ({ idleTimeout, stopTimeout, ...plan }: WatchdogPlan, patience: typeof PATIENCE): ChildProcess => {
+  const times = { idle: idleTimeout / 1000, attempt: patience.attempt + Math.ceil(stopTimeout / 1000), again: patience.again }
+  const { program, args, env, cwd } = launching.watchdog({ ...plan, ...times, reaper: reaperSource })
   // Inside Electron, Node is the editor unless this is set.
   const electron = process.versions['electron'] === undefined ? {} : { ELECTRON_RUN_AS_NODE: '1' }
-  // As few threads as Node can do with: there may be no room for more. Not as an argument, which an Electron might not know.
-  const threads = { NODE_OPTIONS: '--v8-pool-size=0', UV_THREADPOOL_SIZE: '1' }
-  return spawnCovered(program, args, { cwd, env: { ...env, ...threads, ...electron }, stdio: ['ignore', 'pipe', 'ignore', 'pipe'], detached: true, windowsHide: true })
+  const options = { cwd, env: { ...env, ...FEW_THREADS, ...electron }, detached: true, windowsHide: true }
+  return spawnCovered(program, args, { ...options, stdio: ['ignore', 'pipe', 'ignore', 'pipe'] })
 }
 
 const cannotWatch = ({ folder }: WatchdogPlan, cause?: unknown): Error =>
-  stateUnusable(folder, 'no process could be started that ends the server when this lease does', 'Check the limits on processes and open files (ulimit -u, ulimit -n), and call again.', cause)
+  stateUnusable(folder, 'no process could be started that ends the server when this lease does', LIMITS, cause)
+
+/** What the watchdog says first, or nothing: when there were no descriptors, its child has no pipes, and an error tells why. */
+const firstLine = async ({ stdout }: ChildProcess, failed: Promise<never>, seconds: number): Promise<string | undefined> => {
+  if (!stdout) return failed
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]()
+  return Promise.race([lineWithin(lines, seconds * 1000), failed])
+}
 
 /** @param patience Tests have less of it. */
 export const watchOver = async (plan: WatchdogPlan, patience = PATIENCE): Promise<Watchdog> => {
@@ -48,18 +64,16 @@ export const watchOver = async (plan: WatchdogPlan, patience = PATIENCE): Promis
   }
   const failed = new Promise<never>((_, reject) => { child.once('error', (cause) => reject(cannotWatch(plan, cause))) })
   failed.catch(() => {})
-  // A child for which there were no descriptors has none of these.
   const pipe = child.stdio?.[PIPE] as Socket | undefined
   pipe?.on('error', () => {})
   child.stdout?.on('error', () => {})
   try {
-    const line = child.stdout && pipe ? await Promise.race([lineWithin(createInterface({ input: child.stdout })[Symbol.asyncIterator](), patience.starter * 1000), failed]) : await failed
+    const line = await firstLine(child, failed, patience.starter)
     const pid = Number(/^pid (\d+)$/.exec(line ?? '')?.[1])
     const id = Number.isNaN(pid) ? undefined : identify(pid)
-    if (id === undefined) throw cannotWatch(plan)
-    const own = pipe!
-    own.unref()
-    return { id, letGo: () => { own.destroy() }, dismiss: () => { own.end('dismissed\n') } }
+    if (id === undefined || pipe === undefined) throw cannotWatch(plan)
+    pipe.unref()
+    return { id, letGo: () => { pipe.destroy() }, dismiss: () => { pipe.end('dismissed\n') } }
   } catch (error) {
     child.kill('SIGKILL')
     pipe?.destroy()

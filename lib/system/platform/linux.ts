@@ -76,7 +76,7 @@ const kin = (leader: Leader, launchId: string): Kin[] => {
     const stat = readStat(pid)
     if (stat === undefined || hasEnded(stat)) continue
     const inGroup = stat.group === leader.group
-    // A process that is older than the leader does not descend from it, which spares most of the reading. Only the keeper is older, by a tick, and in the group.
+    // A process that is older than the leader does not descend from it, which spares most of the reading. The keeper may be a tick older.
     if (!inGroup && BigInt(stat.start) < BigInt(leader.start)) continue
     const carriesLaunchId = environmentOf(pid).includes(mark)
     if (inGroup || carriesLaunchId) found.push({ pid, start: stat.start, inGroup, carriesLaunchId })
@@ -84,7 +84,8 @@ const kin = (leader: Leader, launchId: string): Kin[] => {
   return found
 }
 
-const HINT = 'one-server must be able to tell this boot and these namespaces from others. Mount /proc of this PID namespace and make it readable.'
+const HINT =
+  'one-server must be able to tell this boot and these namespaces from others. Mount /proc of this PID namespace and make it readable.'
 
 const required = (path: string, read: (path: string) => string): string => {
   try {

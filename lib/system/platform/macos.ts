@@ -23,11 +23,15 @@ const rowsIn = (text: string): Row[] =>
     return [{ pid: Number(match[1]), group: Number(match[2]), state: match[3]!, start: String(start / 1000) }]
   })
 
+const HINT = 'one-server must be able to tell this boot from others. Put the folder of sysctl (/usr/sbin) into PATH.'
+
+/** One -o for each column: by POSIX a comma after `=` belongs to a header, and the BSDs read it so. */
+const COLUMNS = ['-o', 'pid=', '-o', 'pgid=', '-o', 'stat=', '-o', 'lstart=']
+
 export const macos = (run: Run): Platform => {
   const rows = (args: readonly string[]): Row[] => {
     try {
-      // One -o for each column: by POSIX a comma after `=` belongs to a header, and the BSDs read it so.
-      return rowsIn(run('ps', [...args, '-o', 'pid=', '-o', 'pgid=', '-o', 'stat=', '-o', 'lstart='], { ...process.env, LC_ALL: 'C', TZ: 'UTC' }))
+      return rowsIn(run('ps', [...args, ...COLUMNS], { ...process.env, LC_ALL: 'C', TZ: 'UTC' }))
     } catch {
       return []
     }
@@ -60,7 +64,7 @@ export const macos = (run: Run): Platform => {
       try {
         return run('sysctl', ['-n', 'kern.bootsessionuuid']).toLowerCase().replace(/[^0-9a-f]/g, '').slice(0, 16)
       } catch (error) {
-        throw stateUnusable('sysctl kern.bootsessionuuid', 'cannot be read', 'one-server must be able to tell this boot from others. Put the folder of sysctl (/usr/sbin) into PATH.', error)
+        throw stateUnusable('sysctl kern.bootsessionuuid', 'cannot be read', HINT, error)
       }
     },
     stateFolder: () => undefined,

@@ -75,7 +75,7 @@ export type Run = (program: string, args: readonly string[], env?: NodeJS.Proces
 export interface Platform {
   /** The process that has this PID now, which is a positive integer. Never guesses: what cannot be read is `hidden`. */
   look(pid: number): ProcessLook
-  /** The live processes of a launch, this process excepted: the group of its leader, and all that carry its id, as far as that can be seen. */
+  /** The live processes of a launch, without this one: the group of its leader, and all that carry its id, as far as that can be seen. */
   kin(leader: Leader, launchId: string): Kin[]
   /** The process group of a process; where there are no groups, its own PID. Undefined when there is no such process. */
   groupOf(pid: number): number | undefined
@@ -96,13 +96,13 @@ export interface Launching {
   /** Descriptors from `least` on that a child would inherit without being given them; none where they cannot be seen. */
   leakingDescriptors(least: number): number[]
   /**
-   * A process that waits at its stdin and then runs the plan: a line opens the gate, end-of-file ends it. It prints `pid <n>`, the server to
-   * be, and, if another process waits for that one, `exit <n>`. The server's output goes to descriptor 3.
+   * A process that waits at its stdin and then runs the plan: a line opens the gate, end-of-file ends it. It prints `pid <n>`,
+   * the server to be, and `exit <n>`, how that one ended. The server's output goes to descriptor 3.
    */
   gate(plan: GatePlan): Invocation
   /**
-   * A process that prints `pid <n>`, itself, and reads descriptor 3: a line dismisses it. On end-of-file it waits out the idle time, removes
-   * the files of its lease, and runs the reaper.
+   * A process that prints `pid <n>`, the watchdog, and reads descriptor 3: a line dismisses it. On end-of-file it waits out
+   * the idle time, removes the files of its lease, and runs the reaper.
    */
   watchdog(order: WatchdogOrder): Invocation & { readonly cwd: string }
 }

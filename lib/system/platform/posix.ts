@@ -3,7 +3,7 @@
  * 1–2 ms and 180 KiB where a Node costs 40 ms and 40 MiB, and since it can become another program by `exec`: PID and
  * start time of the gate are those of the server. /bin/sh may be bash (3.2, too), dash, busybox, mksh, yash, zsh or posh.
  */
-import type { GatePlan, Invocation, Programs, WatchdogOrder } from './platform.js'
+import type { Launching, Programs } from './platform.js'
 
 export const NULL_DEVICE = '/dev/null'
 
@@ -28,13 +28,13 @@ const GATE = 'unset -f read echo; echo "pid $$"; TMOUT= read -r one_server_gate 
 /** Changes what the shells of the gate do, and no server could want it. */
 const SHELL_ONLY = ['OPTIND', 'SHELLOPTS', 'BASHOPTS', 'one_server_gate']
 
-export const gate = ({ program, args, env, gateFile }: GatePlan): Invocation => ({
+export const gate: Launching['gate'] = ({ program, args, env, gateFile }) => ({
   program: '/bin/sh',
   args: ['-c', KEEPER, 'one-server', GATE, gateFile, program, ...args],
   env: Object.fromEntries(Object.entries(env).filter(([name]) => !SHELL_ONLY.includes(name))),
 })
 
-/** Whoever ends the processes of a job by their parents would end the watchdog: its parent, this shell, is gone at once, and init has it. */
+/** A tool that ends a process tree by parent PIDs would end the watchdog. So this shell, its parent, exits at once, and init adopts it. */
 const STARTER = '/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 & echo "pid $!"'
 
 /**
@@ -109,9 +109,12 @@ exit 0
 /** What finds and loads programs, and nothing else of the holder's: a runner takes what carries its marks for a process of its job. */
 const INHERITED = ['PATH', 'LD_LIBRARY_PATH']
 
-export const watchdog = ({ folder, lease, launchId, pidFile, idle, attempt, again, reaper }: WatchdogOrder): Invocation & { cwd: string } => ({
+export const watchdog: Launching['watchdog'] = ({ folder, lease, launchId, pidFile, idle, attempt, again, reaper }) => ({
   program: '/bin/sh',
-  args: ['-c', STARTER, 'one-server', folder, lease, launchId, idle.toFixed(3), String(Math.ceil(idle)), process.execPath, pidFile, String(attempt), String(again)],
+  args: [
+    '-c', STARTER, 'one-server',
+    folder, lease, launchId, idle.toFixed(3), String(Math.ceil(idle)), process.execPath, pidFile, String(attempt), String(again),
+  ],
   env: {
     ...Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
     ONE_SERVER_WATCH: WATCHDOG, ONE_SERVER_REAPER: reaper,

@@ -1,7 +1,7 @@
 /**
  * Windows. It has no `exec`, so the gate is a Node that runs the server as its child and stays; it has no process groups,
  * so a launch is the tree of processes below the gate; and it has no signals but the end. The start time of a process is its creation
- * date, which PowerShell tells. Not tested on a real one: the tests run this file over stand-ins.
+ * date, which PowerShell prints. Not tested on a real one: the tests run this file over stand-ins.
  */
 import type { Launching, Platform, ProcessLook, Programs, Run, Surroundings } from './platform.js'
 import { exists } from './signal.js'
@@ -38,7 +38,7 @@ export const windows = (run: Run): Platform => {
         return false
       }
     },
-    /** The time of the boot in minutes: what Windows tells of it drifts by seconds. */
+    /** The time of the boot in minutes: as Windows reports it, it drifts by seconds. */
     host: () => Math.round((Date.now() / 1000 - process.getBuiltinModule('node:os').uptime()) / 60).toString(36),
     stateFolder: (env) => env['LOCALAPPDATA'],
   }
@@ -61,7 +61,8 @@ const { folder, lease, launchId, pidFile, idle } = JSON.parse(process.argv[1])
 console.log('pid ' + process.pid)
 const reap = () => {
   const fs = require('node:fs')
-  for (const name of fs.readdirSync(folder)) if (name.startsWith(lease + '.' + launchId + '.')) fs.rmSync(folder + '/' + name, { force: true })
+  const own = fs.readdirSync(folder).filter((name) => name.startsWith(lease + '.' + launchId + '.'))
+  for (const name of own) fs.rmSync(folder + '/' + name, { force: true })
   process.argv = [process.argv[0], pidFile, launchId]
   eval(process.env.ONE_SERVER_REAPER)
 }
@@ -73,7 +74,8 @@ export const windowsLaunching: Launching = {
   leakingDescriptors: () => [],
   gate: ({ program, args, env, gateFile }) => ({ program: process.execPath, args: ['-e', GATE, gateFile, program, ...args], env }),
   watchdog: ({ reaper, ...order }) => ({
-    program: process.execPath, args: ['-e', WATCHDOG, JSON.stringify(order)], env: { ...process.env, ONE_SERVER_REAPER: reaper }, cwd: order.folder,
+    program: process.execPath, args: ['-e', WATCHDOG, JSON.stringify(order)],
+    env: { ...process.env, ONE_SERVER_REAPER: reaper }, cwd: order.folder,
   }),
 }
 
