@@ -25,7 +25,7 @@ for (const host of ['127.0.0.1', '0.0.0.0', '127.0.0.2', '::1', '::']) {
     t.match(found, [{ address: host, uid: process.getuid?.(), inode: /^[1-9]\d*$/ }])
     t.same(ownerOf(found), { pid: process.pid, launchId: undefined })
     t.same(ownerOf(found, process.pid), { pid: process.pid, launchId: undefined }, 'when it was expected')
-    t.same(ownerOf(found, process.ppid), { pid: process.pid, launchId: undefined }, 'and when somebody else was')
+    t.same(ownerOf(found, process.ppid), { pid: process.pid, launchId: undefined }, 'and when another process was')
   })
 }
 
@@ -47,7 +47,7 @@ t.test('a connection is no listener, and a port that was closed has none', async
   t.same(await listenersAt('127.0.0.1', port), [])
 })
 
-t.test('of another process the launch id is told with the owner', async (t) => {
+t.test('the launch id comes with the owner', async (t) => {
   const child = start(t, process.execPath, [fixture('plain-http-server.mjs')], { env: { ...bareEnv(), PORT: '0', ONE_SERVER_LAUNCH_ID: 'abc' }, stdio: ['ignore', 'pipe', 'inherit'] })
   const line = String((await once(child.stdout!, 'data'))[0])
   const found = await listenersAt('127.0.0.1', Number(/port (\d+)/.exec(line)![1]))
@@ -57,7 +57,7 @@ t.test('of another process the launch id is told with the owner', async (t) => {
   await until(() => ownerOf(found) === undefined, 'the sockets to go')
 })
 
-t.test('nobody owns no socket', async (t) => {
+t.test('no socket has no owner', async (t) => {
   t.equal(ownerOf([]), undefined)
   t.equal(ownerOf([{ address: '127.0.0.1', uid: undefined, inode: undefined }]), undefined, 'where inodes are not told')
 })

@@ -50,7 +50,7 @@ t.test('a process that has ended and was waited for is gone', async (t) => {
   t.same(lookAt(child.pid!), { state: 'gone' })
 })
 
-t.test('the start time stays the same across exec, and two processes can be told apart by it', async (t) => {
+t.test('the start time stays the same across exec, and tells two processes apart', async (t) => {
   const { child } = await shell(t, 'echo 1; exec sleep 60', 1)
   const before = identify(child.pid!)
   await until(() => execFileSync('ps', ['-o', 'args=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('sleep'), 'the exec')
@@ -79,7 +79,7 @@ t.test('a zombie has ended', async (t) => {
   t.equal(judge(identify(child.pid!), lookAt(child.pid!)), 'alive')
 })
 
-t.test('a stopped process is alive, and is told apart', async (t) => {
+t.test('a stopped process is alive, and shows as stopped', async (t) => {
   const child = waiter(t)
   child.kill('SIGSTOP')
   await until(() => lookAt(child.pid!).state === 'stopped', 'the stop')
@@ -98,7 +98,7 @@ t.test('a name with parentheses in it is not mistaken for a state', async (t) =>
   t.ok(Math.abs(startedAt(child.pid!)! - Date.now()) < 5000)
 })
 
-t.test('when a process was started is told to a second or so', async (t) => {
+t.test('the time at which a process was started is right to a second or so', async (t) => {
   const before = Date.now()
   const child = waiter(t)
   const after = Date.now()
@@ -109,7 +109,7 @@ t.test('when a process was started is told to a second or so', async (t) => {
   t.equal(startedAt(child.pid!), undefined, 'of one that is gone it is not')
 })
 
-t.test('the processes of a launch are its group and whoever carries its id, and nobody else', async (t) => {
+t.test('the processes of a launch are its group and those that carry its id, and no others', async (t) => {
   const env = { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH }
   const { child, pids: [inside, bare, escaped] } = await shell(t,
     'sleep 60 & echo $!; env -i sleep 60 & echo $!; setsid sh -c \'echo $$; exec sleep 60\' & wait', 3, { env, detached: true })

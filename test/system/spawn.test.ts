@@ -30,7 +30,7 @@ const limited = async (t: Test, limit: number, text: string, given: Record<numbe
   return { folder, said: JSON.parse(stdout) }
 }
 
-t.test('a client that is short of descriptors is told so, whatever needed the one too many', { skip: process.platform === 'linux' ? false : 'only Linux tells' }, async (t) => {
+t.test('a client that is short of descriptors gets an error that says so, wherever the last one was needed', { skip: process.platform === 'linux' ? false : 'only Linux tells' }, async (t) => {
   const { said } = await limited(t, 300, `
     const first = await attempt()
     for (const what of ['held', 'stopped']) {

@@ -1,6 +1,6 @@
 /**
- * macOS' answers, over real processes of whatever POSIX system this is: a ps that takes the BSDs' words stands in
- * for theirs. What only they print is told from what they print.
+ * macOS' answers, over real processes of the POSIX system that runs this: a ps that takes the BSDs' options stands in
+ * for theirs. What only a Mac prints is given as text.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -19,13 +19,17 @@ const LAUNCH = randomBytes(8).toString('hex')
 /** `ps -E` shows environments on macOS, which the ps of procps calls `ps e`. */
 const STAND_IN = '#!/bin/sh\nif [ "$1" = -E ]; then shift; exec ps e "$@"; fi\nexec ps "$@"\n'
 
-const withPs = spawnSync('ps', ['-A', '-o', 'pid=', '-o', 'pgid=', '-o', 'stat=', '-o', 'lstart='], { env: { ...bareEnv(), LC_ALL: 'C' } }).status === 0
-  ? {} : { skip: 'the ps of this system does not know these columns' }
+const withPs =
+  spawnSync('ps', ['-A', '-o', 'pid=', '-o', 'pgid=', '-o', 'stat=', '-o', 'lstart=']).status === 0
+    ? {} : { skip: 'the ps of this system does not know these columns' }
 
 const here = (t: Test): ReturnType<typeof macos> => {
   const ps = join(tempFolder(t), 'ps')
   writeFileSync(ps, STAND_IN, { mode: 0o755 })
-  return macos((program, args, env = process.env) => execFileSync(program === 'ps' ? ps : program, args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] }))
+  return macos((program, args, env = process.env) => {
+    t.equal(program, 'ps')
+    return execFileSync(ps, args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] })
+  })
 }
 
 /** What a Mac's ps has printed of this process. */
@@ -38,7 +42,9 @@ const fails: Run = () => { throw new Error('Command failed: ps') }
  * a zombie: before the exec the shell might wait for it after all.
  */
 const shell = async (t: Test, text: string, lines: number) => {
-  const child = start(t, '/bin/sh', ['-c', `sleep 600 & echo $!; ${text} exec sleep 601`], { stdio: ['pipe', 'pipe', 'inherit'], detached: true, env: { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH } })
+  const env = { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH }
+  const args = ['-c', `sleep 600 & echo $!; ${text} exec sleep 601`]
+  const child = start(t, '/bin/sh', args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true, env })
   t.teardown(() => { try { process.kill(-child.pid!, 'SIGKILL') } catch {} })
   let out = ''
   child.stdout!.setEncoding('utf8')
@@ -68,7 +74,7 @@ t.test('a process runs, is stopped, is a zombie, and is gone', withPs, async (t)
   t.equal(groupOf(pid), undefined)
 })
 
-t.test('the processes of a launch are the live ones of its group, and which of them carry its id shows; a signal reaches them all', withPs, async (t) => {
+t.test('the processes of a launch are the live ones of its group, with or without its id, and a signal reaches all', withPs, async (t) => {
   const { look, kin, signalGroup } = here(t)
   const { child, pids: [zombie, inside, bare] } = await shell(t, 'sleep 602 & echo $!; env -i sleep 603 & echo $!;', 3)
   const group = child.pid!
@@ -79,14 +85,17 @@ t.test('the processes of a launch are the live ones of its group, and which of t
     const all = kin(leader, LAUNCH)
     return all.find(({ pid }) => pid === bare)?.carriesLaunchId === false ? all : undefined
   }, 'the environment to be emptied')
-  t.same(new Map(found.map(({ pid, inGroup, carriesLaunchId }) => [pid, [inGroup, carriesLaunchId]])), new Map([[group, [true, true]], [inside, [true, true]], [bare, [true, false]]]))
+  t.same(
+    new Map(found.map(({ pid, inGroup, carriesLaunchId }) => [pid, [inGroup, carriesLaunchId]])),
+    new Map([[group, [true, true]], [inside, [true, true]], [bare, [true, false]]]),
+  )
   t.equal(found.find(({ pid }) => pid === group)?.start, leader.start)
   t.equal(signalGroup(group, 'SIGKILL'), true)
   await until(() => kin(leader, LAUNCH).length === 0, 'the group to end')
   await until(() => look(group).state === 'gone', 'its leader to be waited for')
 })
 
-t.test("what Apple's ps prints is read: padded columns, more than one letter of state, a header that is blank", async (t) => {
+t.test("what Apple's ps prints is read: padded columns, more than one letter of state, a blank header", async (t) => {
   const line = (state: string) => `\n${String(process.pid).padStart(7)} ${'412'.padStart(6)} ${state.padEnd(5)} Sat Nov  1 09:05:07 2025    \n`
   for (const state of ['S', 'Ss', 'R+', 'U', 'SN', 'I<', '?E']) {
     t.same(printing(line(state)).look(process.pid), { state: 'running', start: '1761987907', isThread: false }, state)

@@ -36,7 +36,9 @@ t.test('a process is known by the time at which it was created', async (t) => {
 })
 
 t.test('a process that PowerShell says nothing about is hidden, and one that is gone costs no PowerShell', async (t) => {
-  for (const answer of ['', 'Get-CimInstance : Access denied', new Error('spawnSync powershell.exe ENOENT')]) t.same(answering(answer).look(process.pid), { state: 'hidden' }, String(answer))
+  for (const answer of ['', 'Get-CimInstance : Access denied', new Error('spawnSync powershell.exe ENOENT')]) {
+    t.same(answering(answer).look(process.pid), { state: 'hidden' }, String(answer))
+  }
   const child = start(t, process.execPath, ['-e', ''])
   await once(child, 'exit')
   const { look, ran } = answering(FILETIME)
@@ -46,8 +48,9 @@ t.test('a process that PowerShell says nothing about is hidden, and one that is 
 
 t.test('a launch is its leader, as long as that is the same process', async (t) => {
   const { kin } = answering(FILETIME)
-  t.same(kin({ pid: process.pid, start: FILETIME, group: process.pid }, 'abc'), [{ pid: process.pid, start: FILETIME, inGroup: true, carriesLaunchId: true }])
-  t.same(kin({ pid: process.pid, start: '134064615070000002', group: process.pid }, 'abc'), [])
+  const leader = { pid: process.pid, start: FILETIME, group: process.pid }
+  t.same(kin(leader, 'abc'), [{ pid: process.pid, start: FILETIME, inGroup: true, carriesLaunchId: true }])
+  t.same(kin({ ...leader, start: '134064615070000002' }, 'abc'), [])
 })
 
 t.test('a group is signalled by ending the tree of its leader', async (t) => {
@@ -76,7 +79,8 @@ const behindGate = async (t: Test) => {
   const folder = tempFolder(t)
   const log = openSync(join(folder, 'log'), 'a')
   const text = "fs.writeFileSync('ran', ''); console.log(JSON.stringify(process.argv.slice(1))); console.error('wrong'); process.exit(7)"
-  const plan = { program: process.execPath, args: ['-e', `process.chdir(process.env.FOLDER); ${text}`, '--', 'a b', '"q"', ''], env: { ...bareEnv(), FOLDER: folder }, gateFile: join(folder, 'gate') }
+  const args = ['-e', `process.chdir(process.env.FOLDER); ${text}`, '--', 'a b', '"q"', '']
+  const plan = { program: process.execPath, args, env: { ...bareEnv(), FOLDER: folder }, gateFile: join(folder, 'gate') }
   const gate = spawned(t, windowsLaunching.gate(plan), ['pipe', 'pipe', 'ignore', log])
   closeSync(log)
   await gate.said(`pid ${gate.child.pid}\n`)
@@ -105,16 +109,18 @@ t.test('the gate ends without having run anything when its pipe does', async (t)
 const aWatchdog = async (t: Test, idle: number) => {
   const folder = tempFolder(t)
   const reaped = join(folder, 'reaped')
-  for (const name of ['one.abc.7.5.lease', 'one.abc.9.6.watch', 'two.abc.7.5.lease', 'one.abcd.7.5.lease', 'abc.7.5.7.claim']) writeFileSync(join(folder, name), '')
+  const names = ['one.abc.7.5.lease', 'one.abc.9.6.watch', 'two.abc.7.5.lease', 'one.abcd.7.5.lease', 'abc.7.5.7.claim']
+  for (const name of names) writeFileSync(join(folder, name), '')
   // As lib/reaper.ts reads them.
-  const reaper = `const [, pidFile, launch] = process.argv; require('node:fs').writeFileSync(${JSON.stringify(reaped)}, pidFile + ' ' + launch)`
+  const write = `require('node:fs').writeFileSync(${JSON.stringify(reaped)}, pidFile + ' ' + launch)`
+  const reaper = `const [, pidFile, launch] = process.argv; ${write}`
   const order: WatchdogOrder = { folder, lease: 'one', launchId: 'abc', pidFile: "/a b/it's.pid", idle, attempt: 60, again: 1, reaper }
   const { child, gone, said } = spawned(t, windowsLaunching.watchdog(order), ['ignore', 'pipe', 'ignore', 'pipe'])
   await said(`pid ${child.pid}\n`)
   return { pipe: child.stdio[3] as NodeJS.WritableStream, gone, reaped, folder }
 }
 
-t.test('the watchdog whose pipe ends waits out the idle time, removes the files of its lease, and runs the reaper on its launch', async (t) => {
+t.test('the watchdog whose pipe ends waits, removes the files of its lease, and runs the reaper on its launch', async (t) => {
   const { pipe, gone, reaped, folder } = await aWatchdog(t, 0.2)
   const began = performance.now()
   pipe.end()
