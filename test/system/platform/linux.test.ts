@@ -15,7 +15,8 @@ const onLinux = { skip: process.platform === 'linux' ? false : 'this is not Linu
 
 /** Namespaces are Linux's, and a container may not be allowed to make new ones. */
 const needs = (...flags: string[]) =>
-  spawnSync('unshare', [...flags, 'true'], { env: bareEnv() }).status === 0 ? {} : { skip: `unshare ${flags.join(' ')} is not permitted here` }
+  spawnSync('unshare', [...flags, 'true'], { env: bareEnv() }).status === 0
+    ? {} : { skip: `unshare ${flags.join(' ')} is not permitted here` }
 
 for (const [what, flags] of [['PID', ['--pid', '--fork', '--mount-proc']], ['network', ['--net']]] as const) {
   t.test(`another ${what} namespace is another place`, needs('-Ur', ...flags), async (t) => {
@@ -50,12 +51,14 @@ t.test('what a process was given shows, what Node opened itself does not', onLin
     import { openSync } from 'node:fs'
     const { linuxLaunching: { leakingDescriptors } } = await import(${JSON.stringify(library('system/platform/linux.js'))})
     const own = openSync('/dev/null')
-    console.log(JSON.stringify([leakingDescriptors(3).includes(39), leakingDescriptors(3).includes(own), leakingDescriptors(40).includes(39)]))`
+    const from = (least, fd) => leakingDescriptors(least).includes(fd)
+    console.log(JSON.stringify([from(3, 39), from(3, own), from(40, 39)]))`
   // Node marks the first few itself when it starts.
   const stdio: (number | 'ignore' | 'pipe')[] = Array.from({ length: 39 }, () => 'ignore')
   stdio[1] = stdio[2] = 'pipe'
   stdio[39] = given
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', text], { env: bareEnv(), stdio, encoding: 'utf8' })
+  const args = ['--input-type=module', '--eval', text]
+  const { stdout, stderr } = spawnSync(process.execPath, args, { env: bareEnv(), stdio, encoding: 'utf8' })
   t.equal(stderr, '')
   t.same(JSON.parse(stdout), [true, false, false], 'the one that it was given, not the one that it opened, and none below the least')
 })

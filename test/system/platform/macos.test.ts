@@ -96,7 +96,8 @@ t.test('the processes of a launch are the live ones of its group, with or withou
 })
 
 t.test("what Apple's ps prints is read: padded columns, more than one letter of state, a blank header", async (t) => {
-  const line = (state: string) => `\n${String(process.pid).padStart(7)} ${'412'.padStart(6)} ${state.padEnd(5)} Sat Nov  1 09:05:07 2025    \n`
+  const line = (state: string) =>
+    `\n${String(process.pid).padStart(7)} ${'412'.padStart(6)} ${state.padEnd(5)} Sat Nov  1 09:05:07 2025    \n`
   for (const state of ['S', 'Ss', 'R+', 'U', 'SN', 'I<', '?E']) {
     t.same(printing(line(state)).look(process.pid), { state: 'running', start: '1761987907', isThread: false }, state)
   }
