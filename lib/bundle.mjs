@@ -116,8 +116,14 @@ const beside = (lazy, more) => build({
 })
 const { metafile } = await build({ ...esm, entryPoints: [index], write: false, metafile: true, plugins: [apart(lazy, './lib/', here)] })
 
+/**
+ * What keeps no state need not be shared: each bundle has a copy of what it uses of it. So a file of a platform may have what a warm call
+ * asks and what only a launch asks, and `index.js` has the first alone.
+ */
+const isCopied = (file) => dirname(file) === join(lib, 'system/platform')
+
 /** What the files beside it take of each file that is in it. */
-const inIndex = Object.keys(metafile.inputs).map((input) => resolve(input))
+const inIndex = Object.keys(metafile.inputs).map((input) => resolve(input)).filter((file) => !isCopied(file))
 const names = new Map(inIndex.filter((file) => file !== index).map((file) => [file, takenOf(file, (by) => !inIndex.includes(by))]))
 const all = [...names.values()].flat()
 if (new Set(all).size < all.length) throw new Error(`internals can have a name once: ${all.toSorted().filter((name, at, sorted) => name === sorted[at - 1])}`)

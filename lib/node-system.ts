@@ -1,15 +1,14 @@
 /**
- * The machine as it is: the seam's methods on Node. What a warm call needs is imported at once, what
- * only a launch needs when it is first used, since most calls find a server that runs.
+ * The machine as it is: the seam's methods on Node. Most calls find a server that runs, so what such a call
+ * needs is imported at once, and what only a launch needs when it is first used.
  */
-import { notPermitted } from './errors.js'
 import { prepare, probe } from './health/probe.js'
 import * as files from './system/files.js'
-import { hostIdentity } from './system/host-identity.js'
-import { groupOf, kinOf, lookAt, self, startedAt } from './system/process-table.js'
+import { send } from './system/platform/signal.js'
+import { groupOf, hostIdentity, kinOf, lookAt, self, signalGroup, startedAt } from './system/processes.js'
 import { judge, type FileLock, type ProcessId, type System } from './system/system.js'
 
-/** hrtime is the monotonic clock of the boot, so that deadlines mean the same in every process. */
+/** A deadline must mean the same in every process, so this is the monotonic clock of the boot. */
 const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
 
 const randomId = async (): Promise<string> => {
@@ -38,21 +37,6 @@ const sleep: System['sleep'] = (ms, { wake, signal } = {}) =>
     signal?.addEventListener('abort', done)
     wake?.then(done, done)
   })
-
-/** Sends, and tells whether there was somebody to send to. Not being allowed to is not knowing. */
-const kill = (pid: number, signal: NodeJS.Signals): boolean => {
-  try {
-    process.kill(pid, signal)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
-    throw notPermitted(Math.abs(pid), error)
-  }
-}
-
-/** Windows has neither groups nor signals: the tree is ended by taskkill. Untested. */
-const killTree = (pid: number): boolean =>
-  process.getBuiltinModule('node:child_process').spawnSync('taskkill', ['/pid', String(pid), '/T', '/F'], { windowsHide: true }).status === 0
 
 const isAlive = (id: ProcessId): boolean => judge(id, lookAt(id.pid)) === 'alive'
 
@@ -84,13 +68,10 @@ export const nodeSystem: System = {
 
   look: async (pid) => lookAt(pid),
   startedAt: async (pid) => startedAt(pid),
-  kin: async (leader, launch) => kinOf(leader, launch),
-  // The identity is checked in the same tick as kill(2) is called; Node has no pidfd to close the rest of the gap.
-  signal: async (id, signal) => isAlive(id) && kill(id.pid, signal),
-  signalGroup: async (group, member, signal) => {
-    if (process.platform === 'win32') return isAlive(member) && killTree(member.pid)
-    return isAlive(member) && groupOf(member.pid) === group && kill(-group, signal)
-  },
+  kin: async (leader, launchId) => kinOf(leader, launchId),
+  // Another process can get the PID between the check and kill(2). Both are in one tick; Node has no pidfd to close the rest of the gap.
+  signal: async (id, signal) => isAlive(id) && send(id.pid, signal),
+  signalGroup: async (group, member, signal) => isAlive(member) && groupOf(member.pid) === group && signalGroup(group, signal),
   spawn: async (plan) => (await import('./system/spawn-gated.js')).spawnGated(plan),
 
   watchOver: async (plan) => (await import('./system/watchdog.js')).watchOver(plan),

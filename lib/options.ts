@@ -313,7 +313,7 @@ const pidFileOf = ({ pidFile, name }: ClientProcessManagerOptions, env: NodeJS.P
     if (typeof name !== 'string' || !NAME.test(name)) {
       throw invalidOption('name', "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100", name)
     }
-    return join(absolute('the folder of names (ONE_SERVER_STATE_DIR)', stateDir(env, process.platform)), `${name}.pid`)
+    return join(absolute('the folder of names (ONE_SERVER_STATE_DIR)', stateDir(env)), `${name}.pid`)
   }
   return pidFile === undefined ? absolute('pidFile', defaultPidFile(env)) : absolute('pidFile', pidFile)
 }

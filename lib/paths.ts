@@ -4,6 +4,7 @@
  * while a symbolic link in the place of the PID file itself is not followed anywhere.
  */
 import { basename, dirname, join } from 'node:path'
+import { platform } from './system/platform/current.js'
 
 export interface Paths {
   /** P: line 1 the PID, line 2 the record. */
@@ -43,9 +44,9 @@ export const defaultPidFile = (env: NodeJS.ProcessEnv): string => join(home(env)
  * The folder of named servers. Never XDG_RUNTIME_DIR or TMPDIR: they differ between a desktop
  * session, cron, sudo and docker exec, and one name must mean one server.
  */
-export const stateDir = (env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string => {
+export const stateDir = (env: NodeJS.ProcessEnv, { stateFolder } = platform): string => {
   if (env['ONE_SERVER_STATE_DIR']) return env['ONE_SERVER_STATE_DIR']
-  if (platform === 'win32' && env['LOCALAPPDATA']) return join(env['LOCALAPPDATA'], 'one-server')
-  if (env['XDG_STATE_HOME']) return join(env['XDG_STATE_HOME'], 'one-server')
+  const folder = stateFolder(env) || env['XDG_STATE_HOME']
+  if (folder) return join(folder, 'one-server')
   return join(home(env), '.local', 'state', 'one-server')
 }

@@ -1,6 +1,6 @@
 /**
- * What the watch over an idle launch runs, by itself and without any other file of ours: it is bundled
- * into one text at build time, since an extension that has us in its own bundle has no file to run.
+ * The reaper: what the watchdog of an idle launch runs. An extension that has one-server in its own bundle has no file
+ * to run, so this program is bundled into one text at build time and needs no other file.
  *
  *     node -e <this> <PID file> <launch id>
  */
@@ -9,7 +9,7 @@ import { reap } from './protocol/stop.js'
 import { nodeSystem } from './node-system.js'
 import { settingsFrom } from './options.js'
 
-const [, pidFile = '', launch = ''] = process.argv
+const [, pidFile = '', launchId = ''] = process.argv
 
-// Nobody is there to be told; what it leaves undone the next client does.
-reap(contextOf(settingsFrom({ pidFile }), nodeSystem), launch).catch(() => { process.exitCode = 1 })
+// Nobody reads an error here. The exit code makes the watchdog try again, and the next client does what is left undone.
+reap(contextOf(settingsFrom({ pidFile }), nodeSystem), launchId).catch(() => { process.exitCode = 1 })

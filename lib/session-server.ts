@@ -1,14 +1,14 @@
 /**
- * The bundled server, started when nothing else is named, so that the library does something useful
+ * The bundled server: it runs where no other server is named, so that the library does something useful
  * without any set-up. It keeps the contract that every shared server should keep: it is ready when
- * its health check answers and not earlier, it says who it is, and a signal ends it at once. It loads
- * nothing but node:http, because all clients of a cold start wait for exactly this process.
+ * its health check answers and not earlier, it says who it is, and a signal ends it at once. All clients of
+ * a cold start wait for it, so it loads nothing but node:http.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
 const HEALTH_PATH = '/api/health'
 
-/** An address that this machine does not have, as opposed to one that somebody else uses. */
+/** An address that this machine does not have, as opposed to one that another process uses. */
 const UNAVAILABLE: ReadonlySet<string | undefined> = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT'])
 
 const host = process.env['HOST'] || 'localhost'
@@ -16,13 +16,14 @@ const port = process.env['PORT'] || process.env['SESSION_SERVER_PORT'] || '3000'
 
 /**
  * `localhost` means 127.0.0.1 to one client and ::1 to the next, and Node would bind only the one that
- * its resolver names first. Whoever gets the other one must not be refused, let alone meet a stranger.
+ * its resolver names first. A client of the other one would be refused, or meet a stranger, so both are bound.
  */
 const addresses = host === 'localhost' ? ['127.0.0.1', '::1'] : [host]
 
 const respond = (response: ServerResponse, status: number, body: object): void => {
   const text = JSON.stringify(body)
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), 'cache-control': 'no-store' })
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), 'cache-control': 'no-store' }
+  response.writeHead(status, headers)
   response.end(text)
 }
 
@@ -32,15 +33,16 @@ const answer = ({ method, url }: IncomingMessage, response: ServerResponse): voi
     response.setHeader('allow', 'GET, HEAD')
     return respond(response, 405, { error: 'method not allowed' })
   }
-  respond(response, 200, { status: 'ok', pid: process.pid, launchId: process.env['ONE_SERVER_LAUNCH_ID'] ?? null, uptime: process.uptime() })
+  const launchId = process.env['ONE_SERVER_LAUNCH_ID'] ?? null
+  respond(response, 200, { status: 'ok', pid: process.pid, launchId, uptime: process.uptime() })
 }
 
 const servers = addresses.map((address) => ({ address, server: createServer(answer) }))
 
 /**
- * Ends by leaving nothing for the event loop, so that what was printed is written before the exit. All
- * connections go, not only the idle ones: Node does not count one that never sent a request as
- * idle, and each answer is already with the kernel when this runs.
+ * Leaves nothing for the event loop, so that what was printed is written before the exit. All connections
+ * are closed: Node does not count one that never sent a request as idle, and the kernel already has
+ * each answer.
  */
 const leave = (exitCode: number): void => {
   process.exitCode = exitCode
@@ -61,7 +63,7 @@ const fail = (reason: string): void => {
 const bound: string[] = []
 let open = servers.length
 
-/** Every address has been tried. Both are bound before the first request can be read, so readiness is never taken back. */
+/** Once every address has been tried. Both are bound before the first request can be read, so readiness is never taken back. */
 const settled = (): void => {
   if (failed) return
   if (bound.length === 0) return fail(`no address of ${host} is available on this machine`)

@@ -11,7 +11,7 @@ import t from 'tap'
 /** From the top to the bottom. */
 const LAYERS = [
   'index.ts', 'cli/', 'doctor/', 'from-config.ts', 'client-process-manager.ts', 'reaper.ts', 'protocol/', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts', 'state/', 'health/', 'system/',
-  'config/', 'options.ts', 'events.ts', 'deadline.ts', 'paths.ts', 'text/', 'errors.ts',
+  'config/', 'options.ts', 'events.ts', 'deadline.ts', 'paths.ts', 'text/', 'system/platform/', 'errors.ts',
 ]
 
 /** Processes of their own, which neither import nor are imported. */
@@ -37,7 +37,9 @@ const IMPORTS = [
 const importsOf = (file: string, text: string): string[] =>
   IMPORTS.flatMap((pattern) => [...text.matchAll(pattern)]).map((match) => posix.join(posix.dirname(file), match[2]!).replace(/\.js$/, '.ts'))
 
-const layerOf = (file: string): number => LAYERS.findIndex((layer) => (layer.endsWith('/') ? file.startsWith(layer) : file === layer))
+/** A folder within another may be a layer of its own, so the longest name that fits counts. */
+const layerOf = (file: string): number =>
+  LAYERS.indexOf(LAYERS.filter((layer) => (layer.endsWith('/') ? file.startsWith(layer) : file === layer)).toSorted((one, other) => other.length - one.length)[0] ?? '')
 
 const against = (files: Sources): string[] => {
   const found: string[] = []
@@ -81,11 +83,25 @@ t.test('there is no cycle, not even one of types', async (t) => {
   t.same(cycles(sources), [])
 })
 
+const PLATFORM = 'system/platform/'
+
+/** Where a text asks which system this is. */
+const asksWhichSystem = (text: string): boolean => /\bprocess\s*(?:\.\s*platform|\[['"]platform)|\b(?:os|platform)\(\) [!=]==/.test(text)
+
+t.test('one file asks which system this is, and the others what the platform answers', async (t) => {
+  t.same([...sources].filter(([, text]) => asksWhichSystem(text)).map(([file]) => file), [`${PLATFORM}current.ts`])
+})
+
+t.test('the platforms keep no state, since each bundle has its own copy of them', async (t) => {
+  const variables = [...sources].filter(([file]) => file.startsWith(PLATFORM)).flatMap(([file, text]) => (/^(?:export )?(?:let|var) .*/gm.exec(text) ?? []).map((line) => `${file}: ${line}`))
+  t.same(variables, [])
+})
+
 t.test('the rules see every kind of import, and each breach of them', async (t) => {
   const edges = [...sources].flatMap(([file, text]) => importsOf(file, text).map((target) => `${file} → ${target}`))
   for (const edge of [
     'index.ts → client-process-manager.ts', 'protocol/supervise.ts → errors.ts', 'events.ts → errors.ts',
-    'node-system.ts → system/file-lock.ts', 'node-system.ts → health/wait-until-ready.ts', 'system/files.ts → system/system.ts',
+    'node-system.ts → system/file-lock.ts', 'node-system.ts → health/wait-until-ready.ts', 'system/files.ts → system/system.ts', 'system/processes.ts → system/platform/current.ts', 'paths.ts → system/platform/current.ts',
   ]) t.ok(edges.includes(edge), edge)
   for (const text of [
     "import { x } from '../protocol/x.js'", "import type { X } from '../protocol/x.js'", "import {\n  x,\n  type Y,\n} from '../protocol/x.js'", "export * from '../protocol/x.js'",
@@ -94,6 +110,7 @@ t.test('the rules see every kind of import, and each breach of them', async (t) 
     t.same(against(new Map([['system/a.ts', text], ['protocol/x.ts', '']])), ['system/a.ts imports protocol/x.ts, which is above it'], text)
     t.same(cycles(new Map([['system/a.ts', text], ['protocol/x.ts', "import type { A } from '../system/a.js'"]])), ['system/a.ts → protocol/x.ts → system/a.ts'], text)
   }
+  t.same(against(new Map([['system/platform/a.ts', "import '../b.js'"], ['system/b.ts', '']])), ['system/platform/a.ts imports system/b.ts, which is above it'])
   t.same(against(new Map([['new.ts', '']])), ['new.ts is in no layer'])
   t.same(against(new Map([['cli/bin.ts', "import '../session-server.js'"], ['session-server.ts', '']])), ['cli/bin.ts imports session-server.ts'])
   t.same(against(new Map([['cli/a.ts', "import './b.js'"]])), ['cli/a.ts imports cli/b.ts, which is not there'])

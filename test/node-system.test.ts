@@ -1,4 +1,4 @@
-/** The machine behind the seam: the clock, waiting, and above all that a signal goes only to the process that was meant. */
+/** The machine behind the seam: the clock, waiting, and above all that a signal goes only to the very process. */
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -45,12 +45,12 @@ t.test('a sleep ends after its time, when it is woken, and on a signal', async (
   t.equal(code, 0, 'and then it holds nothing')
 })
 
-t.test('a signal goes to the process that was meant', async (t) => {
+t.test('a signal goes to the very process', async (t) => {
   const { child, id } = await waiter(t)
   const exit = once(child, 'exit')
   t.equal(await system.signal(id, 'SIGTERM'), true)
   t.same(await exit, [null, 'SIGTERM'])
-  t.equal(await system.signal(id, 'SIGTERM'), false, 'once it is gone there is nobody to send to')
+  t.equal(await system.signal(id, 'SIGTERM'), false, 'and to none once it is gone')
 })
 
 t.test('a process that has the PID of another is not signalled, nor its group', async (t) => {
@@ -64,7 +64,7 @@ t.test('a process that has the PID of another is not signalled, nor its group', 
 
 t.test('a group is signalled only while a member vouches for it', async (t) => {
   const [one, other] = [await waiter(t), await waiter(t)]
-  t.equal(await system.signalGroup(one.id.pid, other.id, 'SIGKILL'), false, 'whoever is in another group does not')
+  t.equal(await system.signalGroup(one.id.pid, other.id, 'SIGKILL'), false, 'a process of another group does not')
   t.match(await system.look(one.id.pid), { state: 'running' })
   const exit = once(one.child, 'exit')
   t.equal(await system.signalGroup(one.id.pid, one.id, 'SIGKILL'), true)

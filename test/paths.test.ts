@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { defaultPidFile, pathsOf, resolvePidFile, stateDir } from '../lib/paths.js'
 import { realpath } from '../lib/system/files.js'
+import { linux } from '../lib/system/platform/linux.js'
+import { windows } from '../lib/system/platform/windows.js'
 import { tempFolder } from './support/temp-folder.js'
 
 t.test('all names derive from the PID file', async (t) => {
@@ -39,9 +41,10 @@ t.test('the default PID file lies in HOME, else USERPROFILE, else here', async (
 
 t.test('the folder of names depends on neither the session nor the temporary folder', async (t) => {
   const session = { XDG_RUNTIME_DIR: '/run/user/1', TMPDIR: '/tmp/x', HOME: '/home/a' }
-  t.equal(stateDir(session, 'linux'), '/home/a/.local/state/one-server')
-  t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state' }, 'linux'), '/state/one-server')
-  t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state', ONE_SERVER_STATE_DIR: '/mine' }, 'linux'), '/mine')
-  t.equal(stateDir({ ...session, LOCALAPPDATA: '/local' }, 'win32'), join('/local', 'one-server'))
-  t.equal(stateDir({ ...session, LOCALAPPDATA: '/local' }, 'linux'), '/home/a/.local/state/one-server', 'LOCALAPPDATA means something on Windows alone')
+  t.equal(stateDir(session, linux), '/home/a/.local/state/one-server')
+  t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state' }, linux), '/state/one-server')
+  t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state', ONE_SERVER_STATE_DIR: '/mine' }, linux), '/mine')
+  t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state', LOCALAPPDATA: '/local' }, windows(() => '')), join('/local', 'one-server'))
+  t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state', LOCALAPPDATA: '' }, windows(() => '')), join('/state', 'one-server'))
+  t.equal(stateDir({ ...session, LOCALAPPDATA: '/local' }, linux), '/home/a/.local/state/one-server', 'LOCALAPPDATA means something on Windows alone')
 })

@@ -38,7 +38,8 @@ const io: Io = {
   signal: interrupt.signal,
   divert: (to) => {
     receiver = to
-    if (process.platform !== 'win32') for (const signal of MORE) process.on(signal, onSignal)
+    // To a system that does not know one of them its name is an event like others, which never comes.
+    for (const signal of MORE) process.on(signal, onSignal)
   },
 }
 

@@ -12,7 +12,7 @@ import { nodeSystem } from '../node-system.js'
 import { defaultPidFile, resolvePidFile, stateDir } from '../paths.js'
 import { parseRecord } from '../state/launch-record.js'
 import { realpath } from '../system/files.js'
-import { launchesInTable } from '../system/process-table.js'
+import { surroundings } from '../system/platform/current.js'
 import type { Request } from './arguments.js'
 import { use } from './clients.js'
 import type { Output } from './output.js'
@@ -94,9 +94,9 @@ const look = async ({ name, folder }: ReturnType<typeof called>, pidFile: string
 
 /** PID files that are not among these, of launches whose processes live: the file must be of the very launch that a process carries. */
 const elsewhere = (known: readonly string[]): string[] =>
-  launchesInTable().flatMap(({ launch, pidFile }) => {
+  surroundings.launches().flatMap(({ launchId, pidFile }) => {
     const record = known.includes(pidFile) ? undefined : parseRecord(linesOf(pidFile)[1] ?? '')
-    return typeof record === 'object' && record.launch === launch ? [pidFile] : []
+    return typeof record === 'object' && record.launch === launchId ? [pidFile] : []
   }).sort()
 
 /** One line, whatever a folder is called. */
@@ -112,7 +112,7 @@ const table = (entries: readonly Entry[], output: Output): string => {
 }
 
 export const run = async ({ onlyNamed }: Request, output: Output, signal: AbortSignal): Promise<number> => {
-  const folder = stateDir(process.env, process.platform)
+  const folder = stateDir(process.env)
   const files = namesIn(folder).map((file) => join(folder, file)).map((pidFile) => ({ which: called(pidFile), pidFile, isElsewhere: false }))
   const unnamed = defaultPidFile(process.env)
   if (existsSync(unnamed) || isClaimed(unnamed)) files.unshift({ which: { name: '(default)', folder: undefined }, pidFile: resolve(unnamed), isElsewhere: false })

@@ -7,6 +7,7 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { commandNotFound, type OneServerError } from '../errors.js'
+import { programs } from '../system/platform/current.js'
 
 export interface Refusal {
   readonly exitCode: 126 | 127
@@ -42,8 +43,8 @@ const kindOf = (path: string): 'executable' | 'folder' | 'forbidden' | 'absent' 
 /** Why it cannot be run, as far as that can be told beforehand. */
 export const refuse = (program: string, path: string | undefined): Refusal | undefined => {
   const named = program.includes('/')
-  // Windows has its own way to look programs up, and so has execvp where there is no PATH.
-  if (process.platform === 'win32' || (path === undefined && !named)) return undefined
+  // execvp has places of its own where there is no PATH, and some systems have others besides.
+  if (!programs.onlyInPath || (path === undefined && !named)) return undefined
   // An empty entry is the working directory.
   const kinds = named ? [kindOf(program)] : (path ?? '').split(delimiter).map((folder) => kindOf(join(folder, program)))
   if (kinds.includes('executable')) return undefined

@@ -59,7 +59,7 @@ const valueOf = (name: string, part: Part, folder: string): object => {
 /** The same name in two checkouts is two servers, so the folder is in the name of the state. */
 const pidFileFor = (name: string, folder: string): string => {
   const hash = createHash('sha256').update(folder).digest('hex').slice(0, 8)
-  return join(stateDir(process.env, process.platform), `${name}-${hash}.pid`)
+  return join(stateDir(process.env), `${name}-${hash}.pid`)
 }
 
 /** What a file says about one of its servers. */

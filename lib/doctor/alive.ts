@@ -16,6 +16,9 @@ import { examined, finding, type Finding } from './finding.js'
 import { isLiving, type Recorded, type Seen } from './recorded.js'
 import { redactUrl } from '../text/redact-url.js'
 
+/** The owner of a socket, as the document has it. */
+const shown = ({ pid, launchId }: { pid: number; launchId: string | undefined }) => ({ pid, launch: launchId })
+
 const listed = (pids: readonly number[]): string => pids.join(', ')
 
 /** What a process runs, in a word: of its command line more than that may be secret. */
@@ -119,9 +122,9 @@ const ofPort = async (context: Context, { launch, record }: Seen): Promise<Findi
   const isWrong = launch.ready && record.health.log === undefined
   if (there.length === 0) return [finding('port', isWrong ? 'problem' : 'note', `nothing listens on port ${port}`, { advice: isWrong ? 'The server lives and has closed it. one-server restart' : 'The server boots, or listens elsewhere: PORT and HOST tell it where.', data: { port } })]
   const owner = await system.ownerOf(there, launch.leader.pid)
-  const data = { port, addresses, uid: there[0]!.uid, owner }
+  const data = { port, addresses, uid: there[0]!.uid, owner: owner && shown(owner) }
   if (owner === undefined) return [finding('port', 'note', `port ${port} (${addresses.join(', ')}) is a socket${whose(there[0]!)}, and whose it is cannot be seen`, { advice: 'Its process is another user\'s, in another namespace, or this platform does not tell.', data })]
-  const isOurs = owner.launch === launch.id || owner.pid === launch.leader.pid || (await system.kin(launch.leader, launch.id)).some(({ pid }) => pid === owner.pid)
+  const isOurs = owner.launchId === launch.id || owner.pid === launch.leader.pid || (await system.kin(launch.leader, launch.id)).some(({ pid }) => pid === owner.pid)
   const by = `PID ${owner.pid}${programOf(owner.pid)}`
   if (isOurs) return [finding('port', 'ok', `port ${port} (${addresses.join(', ')}) is that of ${by}`, { data })]
   return [finding('port', 'problem', `port ${port} (${addresses.join(', ')}) belongs to ${by}, which is not of this launch`, { advice: 'Stop that, or start the server on another port: --port auto', data })]
@@ -135,7 +138,7 @@ const ofFormerPort = async (context: Context, record: LaunchRecord): Promise<Fin
   if (there.length === 0) return [finding('port', 'ok', `nothing listens on port ${port}, where the recorded server was`, { data: { port } })]
   const owner = await context.system.ownerOf(there)
   const by = owner === undefined ? `a process${whose(there[0]!)} that cannot be seen` : `PID ${owner.pid}${programOf(owner.pid)}`
-  return [finding('port', 'note', `port ${port}, where the recorded server was, belongs to ${by}`, { advice: 'A start on that port fails with PORT_IN_USE, or adopts it if it is healthy. Stop it, or --port auto', data: { port, owner } })]
+  return [finding('port', 'note', `port ${port}, where the recorded server was, belongs to ${by}`, { advice: 'A start on that port fails with PORT_IN_USE, or adopts it if it is healthy. Stop it, or --port auto', data: { port, owner: owner && shown(owner) } })]
 }
 
 export const alive = async (context: Context, { launches, pidFile, listing }: Recorded): Promise<Finding[]> => {

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
+import { programs } from '../system/platform/current.js'
 import { finding, type Finding } from './finding.js'
 import { isLiving, type Recorded } from './recorded.js'
 
@@ -72,7 +73,7 @@ const others = (env: Env): Finding[] => {
   const found: Finding[] = []
   const own = Object.keys(env).filter((name) => name.startsWith('ONE_SERVER_') && !KNOWN.has(name))
   if (own.length > 0) found.push(finding('environment', 'note', `also set: ${own.join(', ')}`, { advice: 'On the command line, those that are called like a flag count as that flag.' }))
-  if (!isSet(env, 'PATH') && process.platform !== 'win32') found.push(finding('environment', 'note', 'PATH is not set', { advice: 'A server whose program has no slash in its name is not found. Name it by an absolute path, or by serverScript (--script), which this Node runs.' }))
+  if (!programs.pathIn(env)) found.push(finding('environment', 'note', 'PATH is not set', { advice: 'A server whose program has no slash in its name is not found. Name it by an absolute path, or by serverScript (--script), which this Node runs.' }))
   if (isSet(env, 'NODE_USE_ENV_PROXY')) found.push(finding('environment', 'note', 'NODE_USE_ENV_PROXY is set', { advice: 'The requests of a newer Node go through the proxy that is set; health checks do not.' }))
   if (isSet(env, 'CI')) found.push(finding('environment', 'ok', 'CI is set: no progress is drawn'))
   return found

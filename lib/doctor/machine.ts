@@ -2,8 +2,9 @@
  * Where this runs: versions, whose process it is, and in which box. Two calls that disagree about a server
  * mostly disagree about one of these.
  */
-import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { arch, platform, release, userInfo } from 'node:os'
+import { surroundings } from '../system/platform/current.js'
 import { finding, type Finding } from './finding.js'
 
 /** The first PID namespace of a kernel has this number (PROC_PID_INIT_INO). */
@@ -19,7 +20,7 @@ const versions = (version: string): Finding => {
   const data = { oneServer: version, node: process.versions.node, electron, platform: platform(), arch: arch(), kernel: release() }
   return isOld
     ? finding('versions', 'problem', text, { advice: `one-server needs Node ${OLDEST.join('.')} or newer.`, data })
-    : finding('versions', platform() === 'linux' ? 'ok' : 'note', text, { ...(platform() === 'linux' ? {} : { advice: 'one-server was written for this platform and not tested on it.' }), data })
+    : finding('versions', surroundings.isTested ? 'ok' : 'note', text, { ...(surroundings.isTested ? {} : { advice: 'one-server was written for this platform and not tested on it.' }), data })
 }
 
 const text = (path: string): string => {
@@ -73,30 +74,10 @@ const user = (env: NodeJS.ProcessEnv): Finding[] => {
   return found
 }
 
-/** What kind of box this is, as far as it can be seen from within. */
-const boxes = (env: NodeJS.ProcessEnv): string[] => [
-  ...(/microsoft|wsl/i.test(text('/proc/sys/kernel/osrelease')) ? ['WSL'] : []),
-  ...(existsSync('/.dockerenv') ? ['a Docker container'] : []),
-  ...(existsSync('/run/.containerenv') ? ['a Podman container'] : []),
-  ...(env['KUBERNETES_SERVICE_HOST'] === undefined ? [] : ['a Kubernetes pod']),
-  ...(env['REMOTE_CONTAINERS'] === undefined ? [] : ['a dev container']),
-  ...(env['CODESPACES'] === undefined ? [] : ['a codespace']),
-  ...(existsSync('/.flatpak-info') ? ['a Flatpak sandbox'] : []),
-  ...(env['SNAP'] === undefined ? [] : ['a snap']),
-]
-
-const namespaceOf = (name: string): number | undefined => {
-  try {
-    return Number(/\[(\d+)\]/.exec(readlinkSync(`/proc/self/ns/${name}`))?.[1])
-  } catch {
-    return undefined
-  }
-}
-
 const box = (env: NodeJS.ProcessEnv): Finding[] => {
-  if (process.platform !== 'linux') return []
-  const namespaces = { pid: namespaceOf('pid'), net: namespaceOf('net'), time: namespaceOf('time') }
-  const kinds = boxes(env)
+  const seen = surroundings.box(env)
+  if (seen === undefined) return []
+  const { namespaces, kinds } = seen
   const isOwn = namespaces.pid !== undefined && namespaces.pid !== FIRST_PID_NAMESPACE
   const data = { namespaces, kinds }
   if (kinds.length === 0 && !isOwn) return [finding('namespaces', 'ok', 'the first PID namespace of this kernel: no container that could be seen', { data })]

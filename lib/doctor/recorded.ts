@@ -113,7 +113,7 @@ const ofAnotherHost = ({ paths, system }: Context, host: string): Finding => {
     return finding('other hosts', 'note', `${path} cannot be listed (${(error as NodeJS.ErrnoException).code})`, { advice: 'No call here depends on it.' })
   }
   const claims = names.filter((name) => name.endsWith('.claim')).length
-  const isThisBoot = process.platform === 'linux' && host.split('-')[0] === system.host().split('-')[0]
+  const isThisBoot = host.split('-')[0] === system.host().split('-')[0]
   const what = `${claims} claim${claims === 1 ? '' : 's'}, last changed ${formatDuration(Date.now() - lstatSync(path).mtimeMs)} ago`
   const data = { host, claims, files: names.length, isThisBoot }
   return isThisBoot

@@ -7,6 +7,7 @@ import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { commandNotFound } from '../errors.js'
 import type { Settings } from '../options.js'
+import { programs } from '../system/platform/current.js'
 import type { System } from '../system/system.js'
 
 export interface Command {
@@ -44,16 +45,11 @@ const tsx = async (system: System, path: string): Promise<string> => {
   )
 }
 
-/** Windows calls it `Path`, and in a copy of the environment case counts. */
-const pathIn = (env: Readonly<Record<string, string>>): string =>
-  (process.platform === 'win32' ? Object.entries(env).find(([name]) => name.toUpperCase() === 'PATH')?.[1] : env['PATH']) ?? ''
-
 /** Looks a program up as a shell does: in PATH, or from the working directory when it has a slash. */
 const find = async (system: System, program: string, cwd: string, path: string): Promise<string | undefined> => {
-  const extensions = process.platform === 'win32' ? ['', '.exe', '.com'] : ['']
   const folders = /[\\/]/.test(program) || isAbsolute(program) ? [''] : path.split(delimiter)
   for (const folder of folders) {
-    for (const extension of extensions) {
+    for (const extension of programs.extensions) {
       const candidate = resolve(cwd, folder, program + extension)
       if ((await system.kindOf(candidate)) === 'executable') return candidate
     }
@@ -68,7 +64,7 @@ export const resolveCommand = async (system: System, settings: Settings, port: n
   }
   if (settings.command === undefined) return script(system, settings)
   const [program = '', ...args] = settings.command.map((word) => word.replaceAll('{port}', String(port)).replaceAll('{host}', settings.host))
-  const found = await find(system, program, settings.cwd, pathIn(env))
+  const found = await find(system, program, settings.cwd, programs.pathIn(env) ?? '')
   if (found === undefined) {
     const exists = /[\\/]/.test(program) && (await system.kindOf(resolve(settings.cwd, program))) === 'file'
     throw commandNotFound(

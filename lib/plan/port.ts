@@ -61,7 +61,7 @@ export const occupantOf = async (context: Context, port: number): Promise<Occupa
   const by = owner === undefined ? '' : ` by PID ${owner.pid}`
   if (!answer.healthy) return { kind: 'stranger', what: `${by} and does not pass the health check: ${answer.reason}`.trimStart(), pid: owner?.pid }
   if (there.some(isAnotherUsers)) return { kind: 'stranger', what: `${by} of another user`.trimStart(), pid: owner?.pid }
-  if (owner?.launch !== undefined || answer.launchId !== undefined) {
+  if (owner?.launchId !== undefined || answer.launchId !== undefined) {
     return { kind: 'stranger', what: `${by}, a server that was launched for another PID file (or whose state was deleted)`.trimStart(), pid: owner?.pid }
   }
   if (!settings.reuseExisting) return { kind: 'stranger', what: `${by}: it passes the health check, but one-server did not start it, and reuseExisting is false`.trimStart(), pid: owner?.pid }

@@ -33,7 +33,7 @@ const assertPort = async (context: Context, { launchId, port: held }: Replaced):
   for (const candidate of ports) {
     if (candidate === held) return
     const owner = await system.ownerOf(await listenersThere(context, candidate))
-    if (owner === undefined || owner.launch === launchId) return
+    if (owner === undefined || owner.launchId === launchId) return
     const occupant = await occupantOf(context, candidate)
     if (occupant.kind === 'none') return
     // A server that a person ran by hand would be used in its place, of any version.

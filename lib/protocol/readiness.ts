@@ -40,7 +40,7 @@ const foreignOwnerOf = async ({ system }: Context, { id, leader }: Launch, href:
   // A path does not tell the owner of a Unix socket. `plan/port.ts` refused a socket that answered before the launch.
   if (url.protocol === 'socket:') return undefined
   const owner = await system.ownerOf(await system.listenersAt(bareHost(url.hostname), portOf(url)), leader.pid)
-  if (owner === undefined || owner.pid === leader.pid || owner.launch === id) return undefined
+  if (owner === undefined || owner.pid === leader.pid || owner.launchId === id) return undefined
   const kin = await system.kin(leader, id)
   return kin.some(({ pid }) => pid === owner.pid) ? undefined : owner.pid
 }

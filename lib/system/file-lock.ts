@@ -1,14 +1,13 @@
 /**
  * The lock on the PID file: proper-lockfile, one try at a time. It keeps a crowd orderly, so that one
- * client checks and decides while the others wait; it does not keep promise 1 (two processes that
- * find the same stale lock can both take it), the claim does.
+ * client checks and decides while the others wait. It does not keep promise 1, since two processes that
+ * find the same stale lock can both take it; the claim does.
  *
- * What is added is judging a lock that somebody left. proper-lockfile compares its mtime with the
- * wall clock: two seconds at least after a crash, and hours when the clock was set back. Here each
- * client leaves a note with its PID and start time before it makes the lock, so a lock without the
- * note of a live process is stale now; and one whose holder lives but does not refresh it ages on the
- * monotonic clock of the one who looks at it. The note comes before proper-lockfile is loaded, so that of
- * a crowd one client loads it, and the others need not.
+ * proper-lockfile judges a lock by comparing its mtime with the wall clock, which takes two seconds at least after a
+ * crash, and hours when the clock was set back. So each client leaves a note with its PID and start time before it
+ * makes the lock. A lock without the note of a live process is stale at once, and a lock whose holder lives but does
+ * not refresh it ages on the monotonic clock of the client that looks. The note is there before its writer loads
+ * proper-lockfile, so of a crowd one client loads it.
  */
 import { lstatSync, mkdir, rmdir, rmdirSync, Stats, utimes, writeFileSync, type NoParamCallback } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -16,24 +15,28 @@ import { join } from 'node:path'
 import { stateUnusable } from '../errors.js'
 import type { Paths } from '../paths.js'
 import { list, remove } from './files.js'
-import { lookAt } from './process-table.js'
+import { lookAt } from './processes.js'
 import { judge, type FileLock, type HeldLock, type ProcessId } from './system.js'
 
 /** ms without a refresh after which a lock whose holder lives is taken over. proper-lockfile refreshes every 1000 ms. */
 const STALE = 3000
 const REFRESH = 1000
 
-/** ms that another client has between its note and its lock, before it is no longer waited for. */
+/** ms between the note and the lock of another client, after which this client does not wait for it any longer. */
 const TAKING = 500
+
+const ELSEWHERE = 'Nothing was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).'
+
+const WRITABLE = 'Make the folder writable for this user; if something else stands in the place of the lock, move it away.'
 
 type Lockfile = typeof import('proper-lockfile')
 
 const NOTE = /^[0-9a-f]+\.(\d+)\.(\d+)\.locking$/
 
 /**
- * Loads proper-lockfile and gives back the signal listeners that its signal-exit adds on loading,
- * unless the host application had loaded the same copy before: then they are the host's. Nothing is
- * lost by it, since a lock whose process has ended is stale at once.
+ * Loads proper-lockfile and removes the signal listeners that its signal-exit adds on loading, since a library must not
+ * change how its host ends. A host that had loaded the same copy before keeps them. Nothing is lost:
+ * a lock whose process has ended is stale at once.
  */
 const load = async (): Promise<Lockfile> => {
   const before = process.listenerCount('SIGTERM')
@@ -47,7 +50,7 @@ const load = async (): Promise<Lockfile> => {
     const from = createRequire(createRequire(import.meta.url).resolve('proper-lockfile'))
     ;(from('signal-exit') as { unload(): void }).unload()
   } catch {
-    // In a bundle the copy is nobody else's, and what it added can be taken away from outside.
+    // In a bundle no other module has this copy, and what it added can be removed from outside.
     for (const name of process.eventNames()) {
       if (typeof name !== 'string' || !name.startsWith('SIG')) continue
       for (const listener of process.rawListeners(name as 'SIGTERM')) {
@@ -61,8 +64,12 @@ const load = async (): Promise<Lockfile> => {
 
 let lockfile: Promise<Lockfile> | undefined
 
-/** Inode and mtime may be those of the lock before (proper-lockfile rounds the mtime up to a second); the ctime is the kernel's own. */
-const sameLock = (one: Stats, other: Stats): boolean => one.ino === other.ino && one.mtimeMs === other.mtimeMs && one.ctimeMs === other.ctimeMs
+/**
+ * A new lock can have the inode and the mtime of the one before (proper-lockfile rounds the mtime up to a second),
+ * so the kernel's ctime counts, too.
+ */
+const sameLock = (one: Stats, other: Stats): boolean =>
+  one.ino === other.ino && one.mtimeMs === other.mtimeMs && one.ctimeMs === other.ctimeMs
 
 export const fileLock = (paths: Paths, self: ProcessId, now: () => number): FileLock => {
   /** The lock as this client last saw it, and since when it has not been refreshed. */
@@ -79,13 +86,13 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
       const holder = { pid: Number(match[1]), start: match[2]! }
       const look = lookAt(holder.pid)
       if (judge(holder, look) === 'dead') remove(join(paths.host, name))
-      // A stopped process may be stopped for hours; the claim covers it when it goes on.
+      // A process may be stopped for hours. When it goes on, the claim keeps it from doing harm.
       else if (look.state !== 'stopped') alive.push(name)
     }
     return alive
   }
 
-  /** Whether somebody else is about to take the lock. Not for longer than a moment, whatever became of it. */
+  /** Whether another client is about to take the lock. It may have failed, so this holds for a moment only. */
   const isBeingTaken = (): boolean => {
     taking = new Map(liveNotes().map((name) => [name, taking.get(name) ?? now()]))
     return [...taking.values()].some((since) => now() - since < TAKING)
@@ -105,8 +112,8 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
     }
   }
 
-  /** Its notes are in a folder of ours, so another user's lock would look like one that was left. */
-  const refuseAnothers = (): void => {
+  /** The notes of another user's clients are in another folder, so their lock would look like one that a crash left. */
+  const refuseForeign = (): void => {
     let stats: Stats
     try {
       stats = lstatSync(paths.lock)
@@ -114,10 +121,10 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
       return
     }
     if (process.getuid === undefined || stats.uid === process.getuid()) return
-    throw stateUnusable(paths.lock, `belongs to another user (uid ${stats.uid})`, 'Nothing was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).')
+    throw stateUnusable(paths.lock, `belongs to another user (uid ${stats.uid})`, ELSEWHERE)
   }
 
-  /** The file system as proper-lockfile sees it. Made anew for each try, since it keeps its probe of the clock's resolution on it. */
+  /** The file system as proper-lockfile sees it. A new one for each try: proper-lockfile keeps on it how finely it resolves time. */
   const judging = (note: string) => {
     let held = false
     /** The lock as this client made or refreshed it last. */
@@ -146,7 +153,7 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
           callback(error)
         }),
       rmdir: (path: string, callback: NoParamCallback) => {
-        // Since the look at it, or while this client was frozen, another one may have taken the lock over: that one stays.
+        // Another client may have taken the lock over since the look at it, or while this client was frozen: its lock stays.
         const known = held ? mine : seen?.stats
         const stats = lstatSync(path, { throwIfNoEntry: false })
         if (stats === undefined || (known !== undefined && !sameLock(known, stats))) return callback(null)
@@ -158,9 +165,9 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
 
   return {
     async try(): Promise<HeldLock | undefined> {
-      refuseAnothers()
+      refuseForeign()
       if (isHeld()) return undefined
-      // Random, since a process may have two copies of this file; not from node:crypto, which costs a crowd more than the note.
+      // A process may have two copies of this file, so the name is random. node:crypto would cost a crowd more than the note.
       const note = `${Math.floor(Math.random() * 2 ** 52).toString(16)}.${self.pid}.${self.start}.locking`
       const removeNote = () => { remove(join(paths.host, note)) }
       const take = async (): Promise<() => Promise<void>> => {
@@ -169,7 +176,7 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
         const { lock } = await lockfile
         return lock(paths.pidFile, {
           fs: judging(note), realpath: false, retries: 0, stale: STALE, update: REFRESH,
-          // The default would throw from a timer and end the host. The claim decides, so it only matters for the release.
+          // The default would throw from a timer and end the host. The claim decides, so only the release has to know.
           onCompromised: () => { compromised = true },
         })
       }
@@ -180,13 +187,13 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
       } catch (error) {
         removeNote()
         const { code } = error as NodeJS.ErrnoException
-        // Not there any more: another client released the folder just now, or, while this one was frozen, took its lock over. The next try makes it anew.
+        // ENOENT: another client removed the folder just now, or took the lock over while this one was frozen. The next try makes both.
         if (code === 'ELOCKED' || code === 'ENOENT') return undefined
-        throw stateUnusable(paths.lock, 'the lock cannot be taken', 'Make the folder writable for this user; if something else stands in the place of the lock, move it away.', error)
+        throw stateUnusable(paths.lock, 'the lock cannot be taken', WRITABLE, error)
       }
       return {
         release: async () => {
-          // What another client has taken over is not ours to remove.
+          // Another client has taken a compromised lock over: it is not ours to remove.
           if (!compromised) await release().catch(() => {})
           removeNote()
         },

@@ -1,11 +1,11 @@
 /**
- * Files of the state folder. Three truths are guarded here: what is written appears as a whole or not
- * at all, is 0600 in 0700 whatever the umask; what is read is never followed through a symbolic link
- * and never blocks (a FIFO in the place of a PID file); and a folder that somebody else owns or may
- * write to is refused, since in a shared /tmp another user may have made it first.
+ * Files of the state folder. Three truths are guarded here. A file appears as a whole or not at all, and is 0600 in
+ * 0700 whatever the umask. A read follows no symbolic link and never blocks, also on a FIFO in the place
+ * of a PID file. And in a shared /tmp another user may have made the folder first, so a folder that another
+ * user owns or may write to is refused.
  *
- * The calls are synchronous on purpose: a warm call makes five of them, each of some µs, and a
- * thread-pool round trip costs more than the work.
+ * The calls are synchronous: a warm call makes five of them, each of some µs, and a round trip to
+ * the thread pool costs more than the work.
  */
 import {
   accessSync, chmodSync, closeSync, constants, fchmodSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync,
@@ -22,10 +22,14 @@ const OTHERS_WRITE = 0o022
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
 
-const unusable = (path: string, what: string, error: unknown): Error =>
-  stateUnusable(path, what, 'Make the folder usable for this user, or choose another one (pidFile, --pid-file, ONE_SERVER_STATE_DIR).', error)
+const USABLE = 'Make the folder usable for this user, or choose another one (pidFile, --pid-file, ONE_SERVER_STATE_DIR).'
+
+const unusable = (path: string, what: string, error: unknown): Error => stateUnusable(path, what, USABLE, error)
 
 const isOurs = ({ uid }: Stats): boolean => process.getuid === undefined || uid === process.getuid()
+
+/** Windows has access lists in place of owners and modes, and Node shows none of them. */
+const hasModes = process.getuid !== undefined
 
 export const realpath = (path: string): string | undefined => {
   try {
@@ -47,10 +51,15 @@ const contentOf = (file: number): Found => {
   return { kind: 'file', text: bytes.toString('utf8', 0, length), modified: stats.mtimeMs }
 }
 
-const kindOf = (stats: Stats): string =>
-  stats.isDirectory() ? 'is a folder' : stats.isFIFO() ? 'is a FIFO' : stats.isSymbolicLink() ? 'is a symbolic link' : stats.isSocket() ? 'is a socket' : stats.isFile() ? 'is a file' : 'is a device'
+const kindOf = (stats: Stats): string => {
+  if (stats.isDirectory()) return 'is a folder'
+  if (stats.isFIFO()) return 'is a FIFO'
+  if (stats.isSymbolicLink()) return 'is a symbolic link'
+  if (stats.isSocket()) return 'is a socket'
+  return stats.isFile() ? 'is a file' : 'is a device'
+}
 
-/** What a command could name. Symbolic links are followed: programs often are. */
+/** What a command could name. A symbolic link is followed: many programs are links. */
 export const kindAt = (path: string): 'absent' | 'folder' | 'file' | 'executable' => {
   try {
     const stats = statSync(path)
@@ -87,7 +96,10 @@ export const read = (path: string): Found => {
   }
 }
 
-/** Refuses a folder that others could write into. */
+const ELSEWHERE =
+  'Nothing in it was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).'
+
+/** Refuses a folder into which other users could write. */
 export const inspect = (folder: string): void => {
   let stats: Stats
   try {
@@ -96,19 +108,18 @@ export const inspect = (folder: string): void => {
     if (codeOf(error) === 'ENOENT') return
     throw unusable(folder, 'cannot be used', error)
   }
-  const hint = 'Nothing in it was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).'
-  if (!stats.isDirectory()) throw stateUnusable(folder, `${kindOf(stats)}, where the state folder should be`, hint)
-  if (!isOurs(stats)) throw stateUnusable(folder, `belongs to another user (uid ${stats.uid})`, hint)
-  if (process.platform !== 'win32' && (stats.mode & OTHERS_WRITE) !== 0) throw stateUnusable(folder, 'may be written to by other users', hint)
+  if (!stats.isDirectory()) throw stateUnusable(folder, `${kindOf(stats)}, where the state folder should be`, ELSEWHERE)
+  if (!isOurs(stats)) throw stateUnusable(folder, `belongs to another user (uid ${stats.uid})`, ELSEWHERE)
+  if (hasModes && (stats.mode & OTHERS_WRITE) !== 0) throw stateUnusable(folder, 'may be written to by other users', ELSEWHERE)
 }
 
-/** Refuses a log that is not a plain file: the next launch moves it aside, which a folder or /dev/null must not suffer. */
+/** The next launch moves the log aside, and a folder or /dev/null must not suffer that: refuses a log that is not a plain file. */
 export const inspectLog = (path: string): void => {
   let stats: Stats
   try {
     stats = lstatSync(path)
   } catch {
-    // Not there, or not to be seen: whether a log can be opened there is told by opening it.
+    // Not there, or not to be seen: the attempt to open a log there shows whether it can be.
     return
   }
   if (stats.isFile()) return
@@ -178,7 +189,10 @@ export const remove = (path: string): boolean => {
   }
 }
 
-/** How often a folder is made whose parent others remove as often, since the last one out takes an empty one with it. */
+/**
+ * How often a parent is made again. Each client removes a folder that it leaves empty, so the parent may vanish under a
+ * client that is about to make a folder in it.
+ */
 const TRIES = 20
 
 /** Makes the folder and what is missing above it, each 0700. */
@@ -187,7 +201,7 @@ export const makeFolder = (folder: string, tries = TRIES): void => {
     mkdirSync(folder, 0o700)
     chmodSync(folder, 0o700)
   } catch (error) {
-    // Not for ever: what is above may be a symbolic link to nowhere, which is there and is no folder.
+    // What is above may be a symbolic link to nowhere, which would be tried for ever: it exists and is no folder.
     if (codeOf(error) === 'ENOENT' && tries > 0 && dirname(folder) !== folder) {
       makeFolder(dirname(folder), tries - 1)
       return makeFolder(folder, tries - 1)
@@ -196,15 +210,18 @@ export const makeFolder = (folder: string, tries = TRIES): void => {
   }
 }
 
+/** The folder has gone, or other clients use it. */
+const MAY_STAY = ['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EBUSY']
+
 export const removeFolder = (folder: string): void => {
   try {
     rmdirSync(folder)
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EBUSY'].includes(codeOf(error) ?? '')) throw unusable(folder, 'cannot be removed', error)
+    if (!MAY_STAY.includes(codeOf(error) ?? '')) throw unusable(folder, 'cannot be removed', error)
   }
 }
 
-/** What tells a file from another one that gets its name. */
+/** A number that another file does not have which later gets this name. */
 export const inodeOf = (path: string): string | undefined => lstatSync(path, { throwIfNoEntry: false, bigint: true })?.ino.toString()
 
 /** The last lines of a file, read from its end: a log may be large. */
@@ -231,7 +248,7 @@ export const tail = (path: string, lines: number): string => {
 export const watch = (folder: string, onChange: (name: string | undefined) => void): (() => void) | undefined => {
   try {
     const watcher = watchFolder(folder, { persistent: false }, (_, name) => onChange(name ?? undefined))
-    // The folder may be deleted, or inotify be exhausted: the slow poll is the safety net.
+    // The folder may be deleted, or inotify exhausted: callers poll slowly besides.
     watcher.on('error', () => watcher.close())
     return () => watcher.close()
   } catch {

@@ -1,35 +1,15 @@
 /**
- * The one seam between the protocol and the machine. State and launch code reach files, processes,
+ * The one seam between the protocol and the machine. The protocol and the state reach files, processes,
  * sockets and the clock through this object and nothing else, so that a simulation can drive the real
- * code through every order of its steps. Each method is one step: between two of them a client may
- * be killed or frozen, within one it may not (what the kernel does in several is said at the method).
+ * code through every order of its steps. Each method is one step: a client may be killed or frozen between
+ * two of them, and within one it may not. Where the kernel takes several steps, the method says so.
  */
 import type { Clock } from '../deadline.js'
 import type { Match } from '../options.js'
 import type { Paths } from '../paths.js'
+import type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
 
-/** A process is its PID and its kernel start time: a PID alone is reused. */
-export interface ProcessId {
-  readonly pid: number
-  /** Digits only, so that it can stand in a file name. Linux: clock ticks since boot. */
-  readonly start: string
-}
-
-/** The server itself, and the process group that it was started in. */
-export interface Leader extends ProcessId {
-  readonly group: number
-}
-
-/** What can be seen of a PID. `hidden`: something has it, and nothing more can be learnt. */
-export type ProcessLook =
-  | { readonly state: 'gone' | 'hidden' }
-  | { readonly state: 'running' | 'stopped' | 'zombie'; readonly start: string; readonly isThread: boolean }
-
-/** A live process that belongs to a launch: by its process group, or by the launch id in its environment. */
-export interface Kin extends ProcessId {
-  readonly inGroup: boolean
-  readonly carriesLaunchId: boolean
-}
+export type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
 
 /** What `read` found. `foreign`: something is there that is not a plain, small file of this user. */
 export type Found =
@@ -37,30 +17,22 @@ export type Found =
   | { readonly kind: 'file'; readonly text: string; readonly modified: number }
   | { readonly kind: 'foreign'; readonly what: string }
 
-/** A socket that listens. What the platform does not tell is undefined. */
-export interface Listener {
-  /** `127.0.0.1`, `::1`, `0.0.0.0`, `::`, … */
-  readonly address: string
-  readonly uid: number | undefined
-  readonly inode: string | undefined
-}
-
 /** A check that was passed. */
 export interface Healthy {
   readonly healthy: true
   readonly url: string
-  /** The launch id that the server gave, if it gave one: nobody else has it. */
+  /** The launch id in the answer, if the server gives one: no other server has it. */
   readonly launchId?: string
 }
 
 export type Probe = Healthy | { readonly healthy: false; readonly reason: string }
 
 export interface HealthPlan {
-  /** Literal URLs, tried in this order; one that answers is enough. */
+  /** Literal URLs, tried in this order. One that answers is enough. */
   readonly urls: readonly string[]
   readonly headers: Readonly<Record<string, string>>
   readonly match?: Match
-  /** Ready by a line of the log, and not by asking; the URLs then only say where it is. `inode` is that of this launch's own log. */
+  /** The server is ready when this line is in its log; the URLs then only say where it is. `inode` is that of this launch's own log. */
   readonly log?: { readonly file: string; readonly match: Match; readonly inode?: string }
 }
 
@@ -75,9 +47,9 @@ export interface SpawnPlan {
   readonly args: readonly string[]
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
-  /** Opened for appending and given to the child as stdout and stderr. */
+  /** The child appends its stdout and stderr to it. */
   readonly logFile: string
-  /** The child writes a line into it after its gate was opened and before it becomes the server. */
+  /** The child writes a line into it between the opening of its gate and the first instruction of the server. */
   readonly gateFile: string
 }
 
@@ -86,34 +58,35 @@ export interface GatedChild {
   readonly id: ProcessId
   /** Its process group. */
   readonly group: number
-  /** Its parent, which knows how it ends, and which is to be killed when that need not be known any more. */
+  /** Its parent, which learns how it ends. Kill it as soon as nobody needs the exit code. Undefined where the gate is the parent itself. */
   readonly keeper: ProcessId | undefined
-  /** Settles when the child has exited. Never rejects. */
+  /** Resolves when the child has exited. Never rejects. */
   readonly exited: Promise<Exit>
-  /** Lets it run. False when it is gone. */
+  /** Lets the child run. False when it is gone. */
   open(): Promise<boolean>
-  /** Makes it exit without having run, and waits for that. */
+  /** Makes the child exit without having run, and waits for that. */
   close(): Promise<void>
 }
 
-/** What a watch is told; all of it is known before the watch exists. */
+/** What a watchdog has to know, all of it before the watchdog exists. */
 export interface WatchdogPlan {
   readonly pidFile: string
-  /** The host's folder, in which its own files and those of others are. */
+  /** The host's folder, in which the files of all watchdogs and leases are. */
   readonly folder: string
   readonly launchId: string
   readonly lease: string
-  /** ms that it waits once it was let go. */
+  /** ms between the end of the lease and the end of the server. */
   readonly idleTimeout: number
   /** ms that the server may take to stop. */
   readonly stopTimeout: number
 }
 
-/** A process that ends a launch which nobody uses, once this client lets go or dies. */
+/** A process that ends the launch once this client lets go or dies, unless another lease holds it. */
 export interface Watchdog {
   readonly id: ProcessId
+  /** As if this client had died: the idle time begins. */
   letGo(): void
-  /** It need not look any more. */
+  /** Ends the watchdog, and the launch goes on. */
   dismiss(): void
 }
 
@@ -128,13 +101,13 @@ export interface FileLock {
 
 export interface System extends Clock {
   readonly self: ProcessId
-  /** The name of this host's folder: boot and namespaces. Throws STATE_UNUSABLE when it cannot be told. */
+  /** The name of this host's folder: boot and namespaces. Throws STATE_UNUSABLE when they cannot be read. */
   host(): string
   /** 16 hex digits. */
   randomId(): Promise<string>
   /** 0 ≤ x < 1. */
   random(): number
-  /** Wall clock, for people only: nothing is decided by it. */
+  /** Wall clock, for people only: it can be set, so no decision rests on it. */
   today(): Date
   /** Resolves after `ms`, or as soon as `wake` settles or `signal` fires. */
   sleep(ms: number, options?: { wake?: Promise<unknown>; signal?: AbortSignal | undefined }): Promise<void>
@@ -142,17 +115,17 @@ export interface System extends Clock {
   realpath(path: string): string | undefined
   /** What a command could name. */
   kindOf(path: string): Promise<'absent' | 'folder' | 'file' | 'executable'>
-  /** The file that a package's name means to the script at `from`; undefined when it is not installed there. */
+  /** The file that a package's name means to the script at `from`. Undefined when it is not installed there. */
   resolvePackage(name: string, from: string): Promise<string | undefined>
   /** Reads a small file. Never follows a symbolic link, never blocks on a FIFO. */
   read(path: string): Promise<Found>
-  /** Throws STATE_UNUSABLE when a folder is another user's, or others may write into it. */
+  /** Throws STATE_UNUSABLE when a folder is another user's, or when others may write into it. */
   inspect(folder: string): Promise<void>
   /** Throws STATE_UNUSABLE when something other than a plain file is in the place of a log. */
   inspectLog(path: string): Promise<void>
   /** Names in a folder; none when it is not there. */
   list(folder: string): Promise<string[]>
-  /** Creates `path` with its whole body, or not at all; false when it exists. (temp file + link) */
+  /** Creates `path` with its whole body, or not at all. False when it exists. (temp file + link) */
   create(path: string, body: string, temp: string): Promise<boolean>
   /** Replaces `path` as a whole. (temp file + rename) */
   replace(path: string, body: string, temp: string): Promise<void>
@@ -165,16 +138,16 @@ export interface System extends Clock {
   removeFolder(folder: string): Promise<void>
   /** The last lines of a log. */
   tail(path: string, lines: number): Promise<string>
-  /** Tells a file from another one that gets its name. Undefined where there is none. */
+  /** A number that another file does not have which later gets this name. Undefined when there is no file. */
   inodeOf(path: string): Promise<string | undefined>
-  /** Calls back whenever something changed in the folder, with its name where that is known; undefined when that cannot be watched. */
+  /** Calls back when something changes in the folder, with its name where that is known. Undefined when the folder cannot be watched. */
   watch(folder: string, onChange: (name: string | undefined) => void): (() => void) | undefined
 
   look(pid: number): Promise<ProcessLook>
-  /** Wall-clock ms at which a process was started, as far as that can be told. */
+  /** Wall-clock ms at which a process was started. Undefined when that cannot be read. */
   startedAt(pid: number): Promise<number | undefined>
   /** The live processes of a launch: those in the process group of its leader, and those that carry its id. */
-  kin(leader: Leader, launch: string): Promise<Kin[]>
+  kin(leader: Leader, launchId: string): Promise<Kin[]>
   /** Signals the process if it is still this very process. False when it is gone. */
   signal(process: ProcessId, signal: NodeJS.Signals): Promise<boolean>
   /** Signals the process group `group` if `member` is still alive and in it. */
@@ -182,16 +155,16 @@ export interface System extends Clock {
   /** Undefined when the gate was ended before it stood: nothing has run. */
   spawn(plan: SpawnPlan): Promise<GatedChild | undefined>
 
-  /** Starts a watch. It holds neither this process nor anything of it. */
+  /** Starts a watchdog. It keeps neither this process alive nor anything of it. */
   watchOver(plan: WatchdogPlan): Promise<Watchdog>
 
   probe(plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe>
-  /** Loads what `probe` needs. Whoever has to wait anyway does so before. */
+  /** Loads what `probe` needs, for a client that has to wait anyway. */
   prepareProbe(plan: HealthPlan): void
-  /** The sockets that a connection to this address and port would reach. Empty: it is refused. */
+  /** The sockets that a connection to this address and port would reach. None: the connection is refused. */
   listenersAt(address: string, port: number): Promise<Listener[]>
-  /** Which process holds one of the sockets, `likely` being asked first; undefined when that cannot be seen. */
-  ownerOf(listeners: readonly Listener[], likely?: number): Promise<{ pid: number; launch: string | undefined } | undefined>
+  /** The process that holds one of the sockets; `likely` is looked at first. Undefined when that cannot be seen. */
+  ownerOf(listeners: readonly Listener[], likely?: number): Promise<{ pid: number; launchId: string | undefined } | undefined>
   freePort(): Promise<number>
   /** Waits, with wait-on where it takes longer, until one URL is healthy. Undefined when `over` settled first. */
   waitUntilReady(plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>): Promise<Healthy | undefined>
@@ -201,7 +174,7 @@ export interface System extends Clock {
 
 export type Verdict = 'alive' | 'dead' | 'unknown'
 
-/** Whether this very process lives: a thread that has its PID as an id began at another time. Unknown is never treated as dead, and never as ours. */
+/** Whether this very process lives: a thread with its PID as an id began at another time. Unknown is never treated as dead or as ours. */
 export const judge = (process: ProcessId, look: ProcessLook): Verdict => {
   switch (look.state) {
     case 'gone':

@@ -2,7 +2,7 @@
  * What a call costs, counted and not timed: files that are loaded, looks at files and processes, requests. The bench
  * tells how long that takes; here a step that slips into the path of every client is seen at once, on any machine.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -77,6 +77,15 @@ t.test('a warm client loads one file of the package, and the command line two', 
   const looked = await opened(t, here, [fileURLToPath(new URL('lib/cli.js', PACKAGE)), 'status', 'nobody'], {}, 3)
   t.same(looked.filter((path) => /configured|did-you-mean/.test(path)), [])
   t.equal(await here.manager('healthy').stopServer(), true)
+})
+
+t.test('the file of a warm call has no script of a gate or a watchdog', async (t) => {
+  const warm = readFileSync(new URL('index.js', PACKAGE), 'utf8')
+  const cold = readdirSync(new URL('lib/', PACKAGE)).map((name) => readFileSync(new URL(`lib/${name}`, PACKAGE), 'utf8')).join('')
+  for (const script of [/one_server_gate/, /ONE_SERVER_WATCH/, /ONE_SERVER_REAPER/, /appendFileSync/]) {
+    t.notMatch(warm, script)
+    t.match(cold, script, 'a launch has it')
+  }
 })
 
 t.test('a follower sends one request, when the launch is ready; the launcher checks in the end at the interval that it was told', async (t) => {

@@ -490,7 +490,7 @@ export class World {
       }),
       ownerOf: ([listener]) => step('asks whose socket it is', () => {
         const process = listener === undefined ? undefined : world.processes.get(Number(listener.inode))
-        return process === undefined ? undefined : { pid: process.pid, launch: process.launch }
+        return process === undefined ? undefined : { pid: process.pid, launchId: process.launch }
       }),
       freePort: () => atOnce(() => 4000 + actor.pid * 10 + ++actor.ports),
       waitUntilReady: async (plan, interval, _timeout, over) => {

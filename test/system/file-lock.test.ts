@@ -8,7 +8,7 @@ import t, { type Test } from 'tap'
 import { nodeSystem as system } from '../../lib/node-system.js'
 import { pathsOf, type Paths } from '../../lib/paths.js'
 import { fileLock } from '../../lib/system/file-lock.js'
-import { lookAt } from '../../lib/system/process-table.js'
+import { lookAt } from '../../lib/system/processes.js'
 import { library, runModule, startModule } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
@@ -19,7 +19,7 @@ const pathsIn = (t: Test): Paths => {
   return paths
 }
 
-/** A client in a process of its own, which takes the lock and says so, and gives it back when it is told to. */
+/** A client in a process of its own, which takes the lock and says so, and gives it back on a line. */
 const holder = async (t: Test, paths: Paths) => {
   const { child, line } = startModule(t, `
     import { nodeSystem as system } from '${library('node-system.js')}'
@@ -83,7 +83,7 @@ t.test('the lock of a client that exits without giving it back is free at once',
   await held?.release()
 })
 
-t.test('a lock that nobody alive has announced is free, also when the clock was set back', async (t) => {
+t.test('a lock that no live process has announced is free, also when the clock was set back', async (t) => {
   const paths = pathsIn(t)
   mkdirSync(paths.lock)
   const tomorrow = new Date(Date.now() + 86_400_000)
@@ -105,7 +105,7 @@ t.test('the lock of a client that is stopped is free, since it may be stopped fo
   await held?.release()
 })
 
-t.test('whoever was stopped and goes on does not remove the lock of the next one', async (t) => {
+t.test('a client that was stopped and goes on does not remove the lock of the next one', async (t) => {
   const paths = pathsIn(t)
   const { child, line } = await holder(t, paths)
   child.kill('SIGSTOP')
@@ -166,7 +166,7 @@ t.test('who has written its note and not yet made the lock is waited for, but no
   t.ok(existsSync(note), 'the note of a process that lives is its own')
 })
 
-t.test('a lock that somebody removed is not given back to the one who has it now', async (t) => {
+t.test('a client whose lock was removed by hand does not remove the lock of the next one', async (t) => {
   const paths = pathsIn(t)
   const { child, line } = await holder(t, paths)
   // As a person does who believes that it was left behind.
@@ -179,7 +179,7 @@ t.test('a lock that somebody removed is not given back to the one who has it now
   await held?.release()
 })
 
-t.test('whoever holds the lock is not kept alive by it', async (t) => {
+t.test('the lock does not keep its holder alive', async (t) => {
   const paths = pathsIn(t)
   const { code } = await runModule(t, `
     import { nodeSystem as system } from '${library('node-system.js')}'

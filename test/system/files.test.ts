@@ -1,5 +1,5 @@
 /**
- * Files of the state: whole or not there, for nobody else, and never read through what only looks like
+ * Files of the state: whole or not there, for this user alone, and never read through what only looks like
  * a file. What root may do and others may not differs, so a file of another user is one that is given
  * away where that is possible, and one of the system's where it is not.
  */
@@ -46,7 +46,7 @@ t.test('what is not there is absent', async (t) => {
   t.same(files.read(join(folder, 'no', 'x')), { kind: 'absent' })
 })
 
-t.test('what is not a plain file of ours is told and not read', async (t) => {
+t.test('what is not a plain file of ours is named and not read', async (t) => {
   const folder = tempFolder(t)
   writeFileSync(join(folder, 'file'), 'secret')
   symlinkSync('file', join(folder, 'link'))
@@ -84,7 +84,7 @@ t.test('what cannot be reached is named with the reason', async (t) => {
 })
 
 t.test('without the right to, each step names the file and says so', async (t) => {
-  // Root may do everything, so this runs as somebody else where it can.
+  // Root may do everything, so this runs as another user where it can.
   const folder = tempFolder(t)
   mkdirSync(join(folder, 'shut'))
   chmodSync(join(folder, 'shut'), 0)
@@ -135,7 +135,7 @@ t.test('a folder into which others could write is refused', async (t) => {
   t.throws(() => files.inspect(anothers), { code: 'STATE_UNUSABLE', message: /belongs to another user \(uid (12345|0)\)$/ })
 })
 
-t.test('a file is created as a whole and once, for nobody else', async (t) => {
+t.test('a file is created as a whole and once, for this user alone', async (t) => {
   const folder = tempFolder(t)
   const [file, temp] = [join(folder, 'x'), join(folder, 't')]
   const umask = process.umask(0)
@@ -152,7 +152,7 @@ t.test('a file is created as a whole and once, for nobody else', async (t) => {
   t.same(readdirSync(folder).toSorted(), ['x', 'y'], 'no temporary file is left')
 })
 
-t.test('a file is replaced as a whole: whoever has it open reads on in the old one', async (t) => {
+t.test('a file is replaced as a whole: a process that has it open reads on in the old one', async (t) => {
   const folder = tempFolder(t)
   const [file, temp] = [join(folder, 'x'), join(folder, 't')]
   writeFileSync(file, 'old', { mode: 0o644 })
@@ -184,7 +184,7 @@ t.test('renaming and removing tell whether there was something', async (t) => {
   t.equal(files.remove(join(y, 'below')), false, 'below a file there is nothing either')
 })
 
-t.test('a folder is made with what is missing above it, for nobody else', async (t) => {
+t.test('a folder is made with what is missing above it, for this user alone', async (t) => {
   const folder = tempFolder(t)
   const umask = process.umask(0)
   t.teardown(() => process.umask(umask))
@@ -219,7 +219,7 @@ t.test('a folder that is not there has no names in it', async (t) => {
   t.throws(() => files.list(join(folder, 'x')), { code: 'STATE_UNUSABLE' })
 })
 
-t.test('what a command could name is told apart', async (t) => {
+t.test('what a command could name is a file, a folder, executable, or absent', async (t) => {
   const folder = tempFolder(t)
   const at = (name: string) => files.kindAt(join(folder, name))
   writeFileSync(join(folder, 'plain'), '', { mode: 0o644 })

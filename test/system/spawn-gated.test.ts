@@ -1,12 +1,12 @@
 /**
- * The gate: before it opens nothing of the server has run, and when nobody can open it any more the
+ * The gate: before it opens, nothing of the server has run, and when its launcher is gone the
  * child is gone. Asked of real children, of which each writes a file as its first act.
  */
 import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { groupOf, lookAt } from '../../lib/system/process-table.js'
+import { groupOf, lookAt } from '../../lib/system/processes.js'
 import { spawnGated } from '../../lib/system/spawn-gated.js'
 import { judge, type Exit, type GatedChild, type SpawnPlan } from '../../lib/system/system.js'
 import { bareEnv, library, runModule, startModule } from '../support/child.js'
@@ -68,7 +68,7 @@ t.test('a gate that is closed ends the child without its having run', async (t) 
   t.notOk(existsSync(join(folder, 'ran')))
   t.notOk(existsSync(join(folder, 'gate')))
   t.match(await exitOf(child), { exitCode: Number })
-  t.equal(await child.open(), false, 'there is nobody to let through any more')
+  t.equal(await child.open(), false, 'no child is left to let through')
   t.notOk(existsSync(join(folder, 'ran')))
 })
 
@@ -144,7 +144,7 @@ t.test('the server gets its own folder and environment, nothing on stdin, and it
   t.equal(readFileSync(plan.logFile, 'utf8'), `before\n${folder}/cwd\na b\nwrong\n/dev/null\n`)
 })
 
-t.test('a log that is new is for nobody else', async (t) => {
+t.test('a new log is readable for this user alone', async (t) => {
   const folder = tempFolder(t)
   const umask = process.umask(0)
   t.teardown(() => process.umask(umask))
@@ -153,7 +153,7 @@ t.test('a log that is new is for nobody else', async (t) => {
   await child.close()
 })
 
-t.test('a signal that ended the server is told as one', async (t) => {
+t.test('a signal that ended the server is reported as one', async (t) => {
   const child = await spawn(t, planIn(tempFolder(t), 'kill -9 $$'))
   await child.open()
   t.same(await exitOf(child), { signal: 'SIGKILL' })
@@ -189,10 +189,10 @@ t.test('without its keeper a server runs on, and that it has ended is still seen
   t.equal(parentOf(child.id.pid), keeper.pid, 'who learns the exit code')
   process.kill(keeper.pid, 'SIGKILL')
   await until(() => parentOf(child.id.pid) !== keeper.pid, 'another parent')
-  t.not(parentOf(child.id.pid), process.pid, 'whoever ends the children of this process does not meet it')
+  t.not(parentOf(child.id.pid), process.pid, 'a tool that ends the children of this process does not find it')
   t.equal(judge(child.id, lookAt(child.id.pid)), 'alive')
   process.kill(child.id.pid, 'SIGKILL')
-  t.same(await exitOf(child), {}, 'how it ended nobody has seen')
+  t.same(await exitOf(child), {}, 'no process saw how it ended')
 })
 
 t.test('a log that cannot be written is said before there is a process', async (t) => {

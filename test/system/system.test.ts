@@ -9,5 +9,5 @@ t.test('unknown is neither dead nor alive, and alive is PID and start time', asy
   t.equal(judge(process, { state: 'hidden' }), 'unknown')
   t.equal(judge(process, { state: 'running', start: '100', isThread: false }), 'alive')
   t.equal(judge(process, { state: 'stopped', start: '100', isThread: false }), 'alive')
-  t.equal(judge(process, { state: 'running', start: '101', isThread: false }), 'dead', 'somebody else has the number now')
+  t.equal(judge(process, { state: 'running', start: '101', isThread: false }), 'dead', 'another process has the number now')
 })

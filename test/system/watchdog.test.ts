@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import t, { type Test } from 'tap'
-import { identify } from '../../lib/system/process-table.js'
+import { identify } from '../../lib/system/processes.js'
 import { watchOver } from '../../lib/system/watchdog.js'
 import { isAlive, stateOf } from '../support/clients.js'
 import { library, runModule, start, startSpeaking } from '../support/child.js'
@@ -57,7 +57,7 @@ t.test('dismissed, it ends at once and looks at nothing', async (t) => {
   t.notOk(ran())
 })
 
-t.test('where somebody else holds or watches the launch, it is left to them', async (t) => {
+t.test('where another lease or watchdog holds the launch, the launch is left to it', async (t) => {
   for (const kind of ['lease', 'watch']) {
     const { folder, ran, watch } = aFolder(t)
     writeFileSync(join(folder, `${OTHER}.${LAUNCH}.${process.pid}.${startOf(process.pid)}.${kind}`), '')
@@ -68,7 +68,7 @@ t.test('where somebody else holds or watches the launch, it is left to them', as
   }
 })
 
-t.test('a zombie, a process that is gone, a recycled number and the holder of another launch are nobody', async (t) => {
+t.test('a zombie, a process that is gone, a recycled number and the holder of another launch hold nothing', async (t) => {
   const { folder, ran, watch } = aFolder(t)
   // A shell that does not wait for its child leaves a zombie for as long as it lives itself.
   const parent = start(t, '/bin/sh', ['-c', 'true & exec sleep 600'])
@@ -109,7 +109,7 @@ t.test('a reaper that hangs is ended, one that fails is not the last, and once i
   t.notOk(pids.some(isAlive), 'the one that hung has ended')
 })
 
-t.test('a reaper that fails is not tried again over what is gone, or held by now', async (t) => {
+t.test('a reaper that fails is not tried again when the launch is gone or held again', async (t) => {
   for (const now of ['gone', 'held']) {
     const { folder, root, program, watch } = aFolder(t)
     const tries = join(root, 'tries')

@@ -5,12 +5,12 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { groupOf, kinOf, launchIdOf, lookAt, self, startedAt } from '../../lib/system/process-table.js'
+import { groupOf, hostIdentity, identify as identityOf, kinOf, lookAt, self, startedAt } from '../../lib/system/processes.js'
 import { judge, type ProcessId } from '../../lib/system/system.js'
-import { bareEnv, start } from '../support/child.js'
+import { bareEnv, library, runModule, start } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
 
@@ -21,9 +21,9 @@ const LAUNCH = randomBytes(8).toString('hex')
 const waiter = (t: Test, options: { env?: Record<string, string>; detached?: boolean } = {}) => start(t, '/bin/sh', ['-c', 'read line'], { stdio: ['pipe', 'ignore', 'ignore'], ...options })
 
 const identify = (pid: number): ProcessId => {
-  const look = lookAt(pid)
-  if (!('start' in look)) throw new Error(`PID ${pid} is ${look.state}`)
-  return { pid, start: look.start }
+  const id = identityOf(pid)
+  if (id === undefined) throw new Error(`PID ${pid} is ${lookAt(pid).state}`)
+  return id
 }
 
 /** Runs a shell text that prints one PID a line and goes on; returns the PIDs. */
@@ -50,7 +50,7 @@ t.test('a process that has ended and was waited for is gone', async (t) => {
   t.same(lookAt(child.pid!), { state: 'gone' })
 })
 
-t.test('the start time stays the same across exec, and two processes can be told apart by it', async (t) => {
+t.test('the start time stays the same across exec, and tells two processes apart', async (t) => {
   const { child } = await shell(t, 'echo 1; exec sleep 60', 1)
   const before = identify(child.pid!)
   await until(() => execFileSync('ps', ['-o', 'args=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('sleep'), 'the exec')
@@ -79,7 +79,7 @@ t.test('a zombie has ended', async (t) => {
   t.equal(judge(identify(child.pid!), lookAt(child.pid!)), 'alive')
 })
 
-t.test('a stopped process is alive, and is told apart', async (t) => {
+t.test('a stopped process is alive, and shows as stopped', async (t) => {
   const child = waiter(t)
   child.kill('SIGSTOP')
   await until(() => lookAt(child.pid!).state === 'stopped', 'the stop')
@@ -98,7 +98,7 @@ t.test('a name with parentheses in it is not mistaken for a state', async (t) =>
   t.ok(Math.abs(startedAt(child.pid!)! - Date.now()) < 5000)
 })
 
-t.test('when a process was started is told to a second or so', async (t) => {
+t.test('the time at which a process was started is right to a second or so', async (t) => {
   const before = Date.now()
   const child = waiter(t)
   const after = Date.now()
@@ -109,13 +109,7 @@ t.test('when a process was started is told to a second or so', async (t) => {
   t.equal(startedAt(child.pid!), undefined, 'of one that is gone it is not')
 })
 
-t.test('the number of a thread is no process', { skip: process.platform === 'linux' ? false : 'only Linux gives threads numbers of that kind' }, async (t) => {
-  const thread = readdirSync('/proc/self/task').map(Number).find((tid) => tid !== process.pid)!
-  t.doesNotThrow(() => process.kill(thread, 0), 'although kill(2) takes it')
-  t.match(lookAt(thread), { state: 'running', isThread: true })
-})
-
-t.test('the processes of a launch are its group and whoever carries its id, and nobody else', async (t) => {
+t.test('the processes of a launch are its group and those that carry its id, and no others', async (t) => {
   const env = { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH }
   const { child, pids: [inside, bare, escaped] } = await shell(t,
     'sleep 60 & echo $!; env -i sleep 60 & echo $!; setsid sh -c \'echo $$; exec sleep 60\' & wait', 3, { env, detached: true })
@@ -142,16 +136,16 @@ t.test('a zombie is no process of a launch any more', async (t) => {
   t.same(kinOf({ ...identify(child.pid!), group: child.pid! }, LAUNCH).map(({ pid }) => pid), [child.pid])
 })
 
-t.test('the launch id of a process is the one in its environment', async (t) => {
-  t.equal(launchIdOf(waiter(t, { env: { ...bareEnv(), ONE_SERVER_LAUNCH_ID: 'abc' } }).pid!), 'abc')
-  t.equal(launchIdOf(waiter(t, { env: { ...bareEnv(), NOT_ONE_SERVER_LAUNCH_ID: 'abc' } }).pid!), undefined)
-  t.equal(launchIdOf(2 ** 31 - 1), undefined)
-})
-
 t.test('the group of a process is its leader', async (t) => {
   const { child, pids: [member] } = await shell(t, 'sleep 60 & echo $!; wait', 1, { detached: true })
   t.teardown(() => process.kill(-child.pid!, 'SIGKILL'))
   t.equal(groupOf(child.pid!), child.pid)
   t.equal(groupOf(member!), child.pid)
   t.equal(groupOf(2 ** 31 - 1), undefined)
+})
+
+t.test('the host can be the name of a folder, and is the same at each question, in each process', async (t) => {
+  t.match(hostIdentity(), /^[0-9a-z-]{5,60}$/)
+  t.equal(hostIdentity(), hostIdentity())
+  t.match(await runModule(t, `import { hostIdentity } from '${library('system/processes.js')}'; console.log(hostIdentity())`), { stdout: `${hostIdentity()}\n`, stderr: '' })
 })

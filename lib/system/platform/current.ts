@@ -1,0 +1,28 @@
+/** The one place that asks which system this is. Everybody else asks what the platform answers. */
+import { linux, linuxLaunching, linuxSurroundings } from './linux.js'
+import { linuxSockets } from './linux-sockets.js'
+import { macos, macosLaunching, macosSurroundings } from './macos.js'
+import type { Launching, Platform, Programs, Run, Sockets, Surroundings } from './platform.js'
+import { posixPrograms } from './posix.js'
+import { windows, windowsLaunching, windowsPrograms, windowsSurroundings } from './windows.js'
+
+/** node:child_process is loaded by the first run: on Linux a warm call runs nothing, and the module costs more than all its looks. */
+const run: Run = (program, args, env = process.env) => {
+  const { execFileSync } = process.getBuiltinModule('node:child_process')
+  return execFileSync(program, args, { encoding: 'utf8', env, windowsHide: true, stdio: ['ignore', 'pipe', 'ignore'] })
+}
+
+/** What is neither Linux nor Windows has ps(1), as macOS and the BSDs have. */
+const choose = <T>(onLinux: T, onMacos: T, onWindows: T): T =>
+  process.platform === 'linux' ? onLinux : process.platform === 'win32' ? onWindows : onMacos
+
+/** Where a system shows nothing about sockets, a connection is all that can be tried. */
+const NO_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined }
+
+// Marked as pure, so that a bundle leaves out the groups that it does not use.
+export const platform: Platform = /* @__PURE__ */ choose(linux, /* @__PURE__ */ macos(run), /* @__PURE__ */ windows(run))
+export const launching: Launching = /* @__PURE__ */ choose(linuxLaunching, macosLaunching, windowsLaunching)
+export const sockets: Sockets = /* @__PURE__ */ choose(linuxSockets, NO_SOCKETS, NO_SOCKETS)
+export const programs: Programs = /* @__PURE__ */ choose(posixPrograms, posixPrograms, windowsPrograms)
+export const surroundings: Surroundings =
+  /* @__PURE__ */ choose(linuxSurroundings, /* @__PURE__ */ macosSurroundings(run), windowsSurroundings)

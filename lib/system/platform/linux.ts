@@ -1,0 +1,219 @@
+/**
+ * Linux: everything is a file below /proc, read in some µs. Sources: proc_pid_stat(5) (field 22 is the start time; fields
+ * count from the last parenthesis, since the name before it may contain anything), proc_pid_environ(5), namespaces(7).
+ */
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { stateUnusable } from '../../errors.js'
+import type { Box, Kin, Launching, Leader, Platform, ProcessLook, Surroundings } from './platform.js'
+import { gate, NULL_DEVICE, watchdog } from './posix.js'
+import { exists, send } from './signal.js'
+
+/** USER_HZ, which is 100 on every architecture that Node runs on. */
+const MS_PER_TICK = 10
+
+const CLOSE_ON_EXEC = 0o2000000
+
+interface Stat {
+  readonly state: string
+  readonly group: number
+  readonly threads: number
+  readonly start: string
+}
+
+const readStat = (pid: number): Stat | undefined => {
+  try {
+    // A name that is no UTF-8 does no harm before the last parenthesis, and Node reads UTF-8 in one call.
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    const [state, group, threads, start] = [fields[0], fields[2], fields[17], fields[19]]
+    if (state === undefined || group === undefined || threads === undefined || start === undefined) return undefined
+    return { state, group: Number(group), threads: Number(threads), start }
+  } catch {
+    return undefined
+  }
+}
+
+/** A zombie has ended; of a zombie with more than one thread only the main thread has. */
+const hasEnded = ({ state, threads }: Stat): boolean => state === 'X' || state === 'x' || (state === 'Z' && threads <= 1)
+
+const isThread = (pid: number): boolean => {
+  try {
+    return !new RegExp(`^Tgid:\\s*${pid}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'latin1'))
+  } catch {
+    return false
+  }
+}
+
+/** With a zero byte around each entry. Empty where it may not be read: another user's process. */
+const environmentOf = (pid: number): string => {
+  try {
+    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`
+  } catch {
+    return ''
+  }
+}
+
+const look = (pid: number): ProcessLook => {
+  // A process can end between the two questions, so what kill(2) still knows is read once more.
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const stat = readStat(pid)
+    if (stat !== undefined) {
+      const state = hasEnded(stat) ? 'zombie' : stat.state === 'T' || stat.state === 't' ? 'stopped' : 'running'
+      return { state, start: stat.start, get isThread() { return isThread(pid) } }
+    }
+    if (!exists(pid)) return { state: 'gone' }
+  }
+  // hidepid hides the files of other users' processes, not the processes.
+  return { state: 'hidden' }
+}
+
+const kin = (leader: Leader, launchId: string): Kin[] => {
+  const mark = `\0ONE_SERVER_LAUNCH_ID=${launchId}\0`
+  const found: Kin[] = []
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid) || pid === process.pid) continue
+    const stat = readStat(pid)
+    if (stat === undefined || hasEnded(stat)) continue
+    const inGroup = stat.group === leader.group
+    // A process that is older than the leader does not descend from it, which spares most of the reading. The keeper may be a tick older.
+    if (!inGroup && BigInt(stat.start) < BigInt(leader.start)) continue
+    const carriesLaunchId = environmentOf(pid).includes(mark)
+    if (inGroup || carriesLaunchId) found.push({ pid, start: stat.start, inGroup, carriesLaunchId })
+  }
+  return found
+}
+
+const HINT =
+  'one-server must be able to tell this boot and these namespaces from others. Mount /proc of this PID namespace and make it readable.'
+
+const required = (path: string, read: (path: string) => string): string => {
+  try {
+    return read(path)
+  } catch (error) {
+    throw stateUnusable(path, 'cannot be read', HINT, error)
+  }
+}
+
+/** The number in `pid:[4026531836]`. */
+const numberIn = (link: string): number | undefined => {
+  const number = /\[(\d+)\]/.exec(link)?.[1]
+  return number === undefined ? undefined : Number(number)
+}
+
+const namespace = (name: string): string => {
+  const path = `/proc/self/ns/${name}`
+  const link = required(path, readlinkSync)
+  const number = numberIn(link)
+  if (number === undefined) throw stateUnusable(path, `has an unknown form: ${link}`, HINT)
+  return number.toString(36)
+}
+
+/** Kernels before 5.6 have no time namespaces: that the file is not there is an answer. */
+const timeNamespace = (): string => {
+  try {
+    return namespace('time')
+  } catch (error) {
+    const { cause } = error as { cause?: NodeJS.ErrnoException }
+    if (cause?.code === 'ENOENT') return '0'
+    throw error
+  }
+}
+
+export const linux: Platform = {
+  look,
+  kin,
+  groupOf: (pid) => readStat(pid)?.group,
+  startedAt: (start) => {
+    try {
+      const uptime = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1000
+      return Date.now() - uptime + Number(start) * MS_PER_TICK
+    } catch {
+      return undefined
+    }
+  },
+  signalGroup: (group, signal) => send(-group, signal),
+  host: () => {
+    const pid = required('/proc/self', readlinkSync)
+    if (pid !== String(process.pid)) throw stateUnusable('/proc', 'belongs to another PID namespace', HINT)
+    const boot = required('/proc/sys/kernel/random/boot_id', (path) => readFileSync(path, 'utf8')).replace(/[^0-9a-f]/g, '')
+    if (boot.length !== 32) throw stateUnusable('/proc/sys/kernel/random/boot_id', 'has an unknown form', HINT)
+    return [boot.slice(0, 16), namespace('pid'), namespace('net'), timeNamespace()].join('-')
+  },
+  stateFolder: () => undefined,
+}
+
+export const linuxLaunching: Launching = {
+  nullDevice: NULL_DEVICE,
+  leakingDescriptors: (least) =>
+    readdirSync('/proc/self/fd').map(Number).filter((fd) => {
+      if (fd < least) return false
+      try {
+        const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
+        return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0
+      } catch {
+        return false
+      }
+    }),
+  gate,
+  watchdog,
+}
+
+/** The launch id in the environment of a process. */
+export const launchIdOf = (pid: number): string | undefined => /\0ONE_SERVER_LAUNCH_ID=([^\0]*)\0/.exec(environmentOf(pid))?.[1]
+
+const namespaceNumber = (name: string): number | undefined => {
+  try {
+    return numberIn(readlinkSync(`/proc/self/ns/${name}`))
+  } catch {
+    return undefined
+  }
+}
+
+const isWsl = (): boolean => {
+  try {
+    return /microsoft|wsl/i.test(readFileSync('/proc/sys/kernel/osrelease', 'latin1'))
+  } catch {
+    return false
+  }
+}
+
+const box = (env: NodeJS.ProcessEnv): Box => ({
+  namespaces: { pid: namespaceNumber('pid'), net: namespaceNumber('net'), time: namespaceNumber('time') },
+  kinds: [
+    ...(isWsl() ? ['WSL'] : []),
+    ...(existsSync('/.dockerenv') ? ['a Docker container'] : []),
+    ...(existsSync('/run/.containerenv') ? ['a Podman container'] : []),
+    ...(env['KUBERNETES_SERVICE_HOST'] === undefined ? [] : ['a Kubernetes pod']),
+    ...(env['REMOTE_CONTAINERS'] === undefined ? [] : ['a dev container']),
+    ...(env['CODESPACES'] === undefined ? [] : ['a codespace']),
+    ...(existsSync('/.flatpak-info') ? ['a Flatpak sandbox'] : []),
+    ...(env['SNAP'] === undefined ? [] : ['a snap']),
+  ],
+})
+
+export const linuxSurroundings: Surroundings = {
+  isTested: true,
+  launches: () => {
+    const found = new Map<string, string>()
+    for (const name of readdirSync('/proc')) {
+      const env = /^\d+$/.test(name) ? environmentOf(Number(name)) : ''
+      const launchId = /\0ONE_SERVER_LAUNCH_ID=([^\0]+)\0/.exec(env)?.[1]
+      const pidFile = /\0ONE_SERVER_PID_FILE=([^\0]+)\0/.exec(env)?.[1]
+      // Paths need not be UTF-8, but ours are.
+      if (launchId !== undefined && pidFile !== undefined) found.set(launchId, Buffer.from(pidFile, 'latin1').toString('utf8'))
+    }
+    return [...found].map(([launchId, pidFile]) => ({ launchId, pidFile }))
+  },
+  isInForeground: () => {
+    try {
+      // Fields 5 and 8: the process group, and the one in the foreground of the controlling terminal.
+      const stat = readFileSync('/proc/self/stat', 'latin1')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      return fields[2] === fields[5]
+    } catch {
+      return false
+    }
+  },
+  box,
+}

@@ -1,0 +1,149 @@
+/**
+ * What one-server asks of the machine beyond what Node answers on every system. Each platform answers in one
+ * file, so a fix for one of them opens that file and no other: `linux.ts`, `macos.ts` (the BSDs, too), `windows.ts`;
+ * what all POSIX systems share is in `posix.ts`, and `current.ts` chooses. A new system is a new file.
+ *
+ * The questions come in groups, by who asks. A bundle then holds only the group that its calls need: a call that
+ * finds a ready server loads one small file. These modules keep no state, since each bundle has its own copy.
+ */
+
+/** A process is its PID and its kernel start time: the kernel gives a PID to another process later. */
+export interface ProcessId {
+  readonly pid: number
+  /** Digits only, so that it can stand in a file name. Linux: clock ticks since boot. macOS: seconds since 1970. Windows: FILETIME. */
+  readonly start: string
+}
+
+/** The server itself, and the process group that it was started in. */
+export interface Leader extends ProcessId {
+  readonly group: number
+}
+
+/** What can be seen of a PID. `hidden`: a process has it, and nothing more can be learnt. */
+export type ProcessLook =
+  | { readonly state: 'gone' | 'hidden' }
+  | { readonly state: 'running' | 'stopped' | 'zombie'; readonly start: string; readonly isThread: boolean }
+
+/** A live process that belongs to a launch: by its process group, or by the launch id in its environment. */
+export interface Kin extends ProcessId {
+  readonly inGroup: boolean
+  readonly carriesLaunchId: boolean
+}
+
+/** A socket that listens. What the platform does not show is undefined. */
+export interface Listener {
+  /** `127.0.0.1`, `::1`, `0.0.0.0`, `::`, … */
+  readonly address: string
+  readonly uid: number | undefined
+  readonly inode: string | undefined
+}
+
+/** How to start a process. */
+export interface Invocation {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** What is to run behind a gate. */
+export interface GatePlan extends Invocation {
+  /** The gate appends a line to it when it opens. */
+  readonly gateFile: string
+}
+
+/** What a watchdog has to know; times are in seconds. */
+export interface WatchdogOrder {
+  /** The host's folder, in which the claims, leases and watchdogs are. */
+  readonly folder: string
+  readonly lease: string
+  readonly launchId: string
+  readonly pidFile: string
+  /** Between the end of the holder and the reaper. */
+  readonly idle: number
+  /** How long one run of the reaper may take. */
+  readonly attempt: number
+  /** Between a reaper that failed and the next one. */
+  readonly again: number
+  /** The program of the reaper, for `node -e`. It gets the PID file and the launch id as arguments. */
+  readonly reaper: string
+}
+
+/** Runs a program to its end and returns what it printed. Throws when it cannot be run or fails. Tests put stand-ins in its place. */
+export type Run = (program: string, args: readonly string[], env?: NodeJS.ProcessEnv) => string
+
+/** Processes and places: what every call asks, a call that finds a ready server included. */
+export interface Platform {
+  /** The process that has this PID now, which is a positive integer. Never guesses: what cannot be read is `hidden`. */
+  look(pid: number): ProcessLook
+  /** The live processes of a launch, without this one: the group of its leader, and all that carry its id, as far as that can be seen. */
+  kin(leader: Leader, launchId: string): Kin[]
+  /** The process group of a process; where there are no groups, its own PID. Undefined when there is no such process. */
+  groupOf(pid: number): number | undefined
+  /** Wall-clock ms at which a process with this start time was started. */
+  startedAt(start: string): number | undefined
+  /** Signals each process of a group; where there are no groups, ends the tree of processes below its leader. False: nobody was there. */
+  signalGroup(group: number, signal: NodeJS.Signals): boolean
+  /** A name for the place in which a PID means something: this boot, these namespaces. Throws STATE_UNUSABLE, and never makes one up. */
+  host(): string
+  /** The folder for the state of programs that only this system has, as the environment names it. */
+  stateFolder(env: NodeJS.ProcessEnv): string | undefined
+}
+
+/** What only the start of a server or of a watchdog asks. */
+export interface Launching {
+  /** A file that swallows what is written to it and is always at its end. */
+  readonly nullDevice: string
+  /** Descriptors from `least` on that a child would inherit without being given them; none where they cannot be seen. */
+  leakingDescriptors(least: number): number[]
+  /**
+   * A process that waits at its stdin and then runs the plan: a line opens the gate, end-of-file ends it. It prints `pid <n>`,
+   * the server to be, and `exit <n>`, how that one ended. The server's output goes to descriptor 3.
+   */
+  gate(plan: GatePlan): Invocation
+  /**
+   * A process that prints `pid <n>`, the watchdog, and reads descriptor 3: a line dismisses it. On end-of-file it waits out
+   * the idle time, removes the files of its lease, and runs the reaper.
+   */
+  watchdog(order: WatchdogOrder): Invocation & { readonly cwd: string }
+}
+
+/** What the check asks whether it was our server that answered. */
+export interface Sockets {
+  /** The listeners that a connection to this address and port reaches. Undefined: this system does not show them. */
+  reachedAt(address: string, port: number): Listener[] | undefined
+  /** The process that holds one of these sockets, and the launch id in its environment. `likely` is looked at first. */
+  ownerOf(listeners: readonly Listener[], likely?: number): { pid: number; launchId: string | undefined } | undefined
+}
+
+/** How the system finds a program by its name. */
+export interface Programs {
+  /** The list of folders in an environment. */
+  pathIn(env: Readonly<Record<string, string | undefined>>): string | undefined
+  /** What may follow the name of a program in the name of its file, in the order in which it is tried. */
+  readonly extensions: readonly string[]
+  /** Whether PATH is all that counts, as for execvp(3): then a program that is not there can be refused before it is run. */
+  readonly onlyInPath: boolean
+}
+
+/** A container or sandbox, as far as it shows from within. */
+export interface Box {
+  /** The numbers of this process's namespaces; undefined where they cannot be read. */
+  readonly namespaces: { readonly pid: number | undefined; readonly net: number | undefined; readonly time: number | undefined }
+  /** `a Docker container`, `WSL`, … */
+  readonly kinds: readonly string[]
+}
+
+/** What only people ask, by the command line and the doctor. */
+export interface Surroundings {
+  /** Whether one-server has been tested on this system. */
+  readonly isTested: boolean
+  /** The launches whose id this user's processes carry, with the PID file of each; none where environments cannot be read. */
+  launches(): { launchId: string; pidFile: string }[]
+  /**
+   * Whether this process is in the foreground of a terminal, so that a typed signal reaches its children, too. False when that
+   * cannot be seen: a signal that is passed on twice is better than one that is lost.
+   */
+  isInForeground(): boolean
+  /** Undefined on a system that has no namespaces. */
+  box(env: NodeJS.ProcessEnv): Box | undefined
+}

@@ -1,0 +1,123 @@
+/**
+ * What Linux, macOS and the BSDs share: the shell scripts of the gate and of the watchdog. A shell, since it costs
+ * 1–2 ms and 180 KiB where a Node costs 40 ms and 40 MiB, and since it can become another program by `exec`: PID and
+ * start time of the gate are those of the server. /bin/sh may be bash (3.2, too), dash, busybox, mksh, yash, zsh or posh.
+ */
+import type { Launching, Programs } from './platform.js'
+
+export const NULL_DEVICE = '/dev/null'
+
+/** Programs are found as execvp(3) does. */
+export const posixPrograms: Programs = { pathIn: (env) => env['PATH'], extensions: [''], onlyInPath: true }
+
+/**
+ * The keeper: the parent of the gate, because only a parent learns an exit code. Not `&`: what a shell runs in the
+ * background ignores SIGINT for ever. The words `pid` and `exit` say which of the two shells printed a line, also
+ * when the other one was killed.
+ */
+const KEEPER = 'unset -f echo; one_server_gate=$1; shift; (exec /bin/sh -c "$one_server_gate" "$@" 2>&3); echo "exit $?"'
+
+/**
+ * The gate. An exported function named `read` or an exported TMOUT would open or close it, so it does without both.
+ * The line in the gate file shows those who find the process dead that the server ran: if its launcher was killed
+ * before it opened the gate, nothing has failed. The server's stdin is /dev/null, its stdout and stderr are
+ * the log, and the pipes are the gate's alone.
+ */
+const GATE = 'unset -f read echo; echo "pid $$"; TMOUT= read -r one_server_gate && echo >>"$0" && exec "$@" </dev/null >&3 2>&3 3>&-'
+
+/** Changes what the shells of the gate do, and no server could want it. */
+const SHELL_ONLY = ['OPTIND', 'SHELLOPTS', 'BASHOPTS', 'one_server_gate']
+
+export const gate: Launching['gate'] = ({ program, args, env, gateFile }) => ({
+  program: '/bin/sh',
+  args: ['-c', KEEPER, 'one-server', GATE, gateFile, program, ...args],
+  env: Object.fromEntries(Object.entries(env).filter(([name]) => !SHELL_ONLY.includes(name))),
+})
+
+/** A tool that ends a process tree by parent PIDs would end the watchdog. So this shell, its parent, exits at once, and init adopts it. */
+const STARTER = '/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 & echo "pid $!"'
+
+/**
+ * The watchdog. $0 is the folder, $1 the lease, $2 the launch, $3 the idle time in seconds, $4 the same as a whole number for a
+ * `sleep` that knows no fractions, $5 Node, $6 the PID file, $7 the seconds that one run of the reaper may take, $8 those until the next.
+ *
+ * 1. A line dismisses the watchdog; end-of-file means that its holder let go or died.
+ * 2. It touches its own file, which shows others since when it waits, and waits out the idle time. No `sleep` lasts longer than 30 s, so
+ *    that no process waits for weeks for a launch that was stopped.
+ * 3. It removes the files of its lease first and then looks for others, so of several that end together the last one sees nobody.
+ *    Another holder or watchdog that seems to live is left to look for itself. Its name is its PID and start time (field 22 of
+ *    proc_pid_stat(5)). A zombie does not count (kill(2) knows it for ever where PID 1 does not reap), nor does a stopped process.
+ *    What is uncertain the reaper judges.
+ * 4. It runs the reaper. A Node that gets too few threads (ulimit -u, pids.max) aborts at its start or hangs there for ever, so a
+ *    reaper that takes too long is killed, and one that failed is run again, ever more rarely. A Node that an update removed
+ *    is looked for in PATH.
+ *
+ * A shell that cannot fork exits, with status 2, or 254 if it is bash. All that it can do then is to become another program,
+ * which waits and becomes the watchdog again.
+ */
+const WATCHDOG = `
+read -r word && exit 0
+cd / && umask 077 && ulimit -c 0
+launch=$2 longest=30
+restart() {
+  command -v perl && exec perl -e 'sleep shift; exec @ARGV' "$@"
+  command -v python3 && exec python3 -c 'import os, sys, time; time.sleep(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])' "$@"
+}
+trap 'case $? in 2|254) trap - EXIT; works && kill -9 $reaper; restart "$8" /bin/sh -c "$ONE_SERVER_WATCH" "$0" "$@" ;; esac' EXIT
+run() { command -p "$@" || "$@"; }
+claimed() { for file in "$0/$launch."*.claim; do test -e "$file"; done; }
+outwait() {
+  left=$1
+  while claimed && test $left -gt 0; do
+    slice=$left; test $slice -gt $longest && slice=$longest
+    run sleep $slice; left=$((left - slice))
+  done
+}
+look() {
+  read -r stat <"/proc/$1/stat" || return
+  stat=\${stat##*\\) } number=0 start=
+  for word in $stat; do number=$((number + 1)); test $number = 20 && start=$word; done
+  test "$start"
+}
+works() { look $reaper && test "$start" = "$since" && case $stat in Z*) false ;; esac; }
+run touch -ch "$0/$1.$2."*.watch
+if test $4 -gt $longest; then outwait $4; else command -p sleep "$3" || run sleep "$4"; fi
+run rm -f "$0/$1.$2."*
+again=$8
+while claimed; do
+  test -e "$0/$2.pin" && exit 0
+  for file in "$0"/*".$2."*.lease "$0"/*".$2."*.watch; do
+    test -e "$file" || continue
+    id=\${file##*/} id=\${id#*.} id=\${id#*.} pid=\${id%%.*} id=\${id#*.} began=\${id%%.*}
+    kill -0 "$pid" || continue
+    look "$pid" || exit 0
+    test "$start" = "$began" || continue
+    case $stat in Z*|T*) ;; *) exit 0 ;; esac
+  done
+  node=$5; test -x "$node" || node=$(command -v node)
+  "$node" -e 'eval(process.env.ONE_SERVER_REAPER)' "$6" "$2" & reaper=$!
+  look $reaper; since=$start left=$7
+  while works && test $left -gt 0; do run sleep 1; left=$((left - 1)); done
+  works && kill -9 $reaper
+  wait $reaper && exit 0
+  outwait $again
+  test $again -lt 3600 && again=$((again * 2))
+done
+exit 0
+`
+
+/** What finds and loads programs, and nothing else of the holder's: a runner takes what carries its marks for a process of its job. */
+const INHERITED = ['PATH', 'LD_LIBRARY_PATH']
+
+export const watchdog: Launching['watchdog'] = ({ folder, lease, launchId, pidFile, idle, attempt, again, reaper }) => ({
+  program: '/bin/sh',
+  args: [
+    '-c', STARTER, 'one-server',
+    folder, lease, launchId, idle.toFixed(3), String(Math.ceil(idle)), process.execPath, pidFile, String(attempt), String(again),
+  ],
+  env: {
+    ...Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
+    ONE_SERVER_WATCH: WATCHDOG, ONE_SERVER_REAPER: reaper,
+  },
+  cwd: '/',
+})

@@ -1,0 +1,39 @@
+/**
+ * Which process is this, is it alive, and who belongs to it. Promise 4 rests on the answers: dead is only what is shown to
+ * be dead (no such process, a true zombie, another start time), alive is only PID *and* start time, and what cannot
+ * be read is hidden, never guessed. How a system is asked is in `platform/`.
+ */
+import { platform } from './platform/current.js'
+import type { ProcessId, ProcessLook } from './platform/platform.js'
+
+/** What this process has asked once and what stays the same as long as it lives. */
+let own: ProcessId | undefined
+let host: string | undefined
+
+/** Looks at one PID. A number that no process of ours could have is gone. */
+export const lookAt = (pid: number): ProcessLook =>
+  Number.isSafeInteger(pid) && pid > 0 && pid < 2 ** 31 ? platform.look(pid) : { state: 'gone' }
+
+/** The process that has this PID now. */
+export const identify = (pid: number): ProcessId | undefined => {
+  const look = lookAt(pid)
+  return 'start' in look ? { pid, start: look.start } : undefined
+}
+
+/** This process. */
+export const self = (): ProcessId => (own ??= identify(process.pid) ?? { pid: process.pid, start: '0' })
+
+/** Wall-clock ms at which a process was started. */
+export const startedAt = (pid: number): number | undefined => {
+  const id = identify(pid)
+  return id === undefined ? undefined : platform.startedAt(id.start)
+}
+
+/** The live processes of a launch, the process group of a process, and a signal to a group: as the platform answers. */
+export const { kin: kinOf, groupOf, signalGroup } = platform
+
+/**
+ * The name of this host's folder. Each place in which a PID means something has its own, so machines and containers
+ * that share a home folder never judge each other's processes, and everything from before a reboot is dead without a look.
+ */
+export const hostIdentity = (): string => (host ??= platform.host())

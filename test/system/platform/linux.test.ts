@@ -1,0 +1,64 @@
+/** What only Linux shows: namespaces, numbers of threads, environments, and which descriptors a child would inherit. */
+import { spawnSync } from 'node:child_process'
+import { closeSync, openSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { launchIdOf, linux } from '../../../lib/system/platform/linux.js'
+import { bareEnv, library, run, start } from '../../support/child.js'
+import { tempFolder } from '../../support/temp-folder.js'
+
+const TELL = `const { linux } = await import('${library('system/platform/linux.js')}')
+try { console.log(linux.host()) } catch (error) { console.log(error.code, error.message) }`
+const NODE = [process.execPath, '--input-type=module', '--eval', TELL]
+
+const onLinux = { skip: process.platform === 'linux' ? false : 'this is not Linux' }
+
+/** Namespaces are Linux's, and a container may not be allowed to make new ones. */
+const needs = (...flags: string[]) =>
+  spawnSync('unshare', [...flags, 'true'], { env: bareEnv() }).status === 0
+    ? {} : { skip: `unshare ${flags.join(' ')} is not permitted here` }
+
+for (const [what, flags] of [['PID', ['--pid', '--fork', '--mount-proc']], ['network', ['--net']]] as const) {
+  t.test(`another ${what} namespace is another place`, needs('-Ur', ...flags), async (t) => {
+    const { stdout } = await run(t, 'unshare', ['-Ur', ...flags, ...NODE])
+    t.match(stdout, /^[0-9a-z-]+\n$/)
+    t.not(stdout.trim(), linux.host())
+    t.equal(stdout.split('-')[0], linux.host().split('-')[0], 'of the same boot')
+  })
+}
+
+t.test('with the /proc of another PID namespace nothing is made up', needs('-Ur', '--pid', '--fork'), async (t) => {
+  const { stdout } = await run(t, 'unshare', ['-Ur', '--pid', '--fork', ...NODE])
+  t.match(stdout, /^STATE_UNUSABLE \/proc: belongs to another PID namespace|^STATE_UNUSABLE \/proc\/self: cannot be read/)
+})
+
+t.test('the number of a thread is no process', onLinux, async (t) => {
+  const thread = readdirSync('/proc/self/task').map(Number).find((tid) => tid !== process.pid)!
+  t.doesNotThrow(() => process.kill(thread, 0), 'although kill(2) takes it')
+  t.match(linux.look(thread), { state: 'running', isThread: true })
+})
+
+t.test('the launch id of a process is the one in its environment', onLinux, async (t) => {
+  t.equal(launchIdOf(start(t, 'sleep', ['60'], { env: { ...bareEnv(), ONE_SERVER_LAUNCH_ID: 'abc' } }).pid!), 'abc')
+  t.equal(launchIdOf(start(t, 'sleep', ['60'], { env: { ...bareEnv(), NOT_ONE_SERVER_LAUNCH_ID: 'abc' } }).pid!), undefined)
+  t.equal(launchIdOf(2 ** 31 - 1), undefined)
+})
+
+t.test('what a process was given shows, what Node opened itself does not', onLinux, async (t) => {
+  const given = openSync(join(tempFolder(t), 'given'), 'w')
+  t.teardown(() => closeSync(given))
+  const text = `
+    import { openSync } from 'node:fs'
+    const { linuxLaunching: { leakingDescriptors } } = await import(${JSON.stringify(library('system/platform/linux.js'))})
+    const own = openSync('/dev/null')
+    const from = (least, fd) => leakingDescriptors(least).includes(fd)
+    console.log(JSON.stringify([from(3, 39), from(3, own), from(40, 39)]))`
+  // Node marks the first few itself when it starts.
+  const stdio: (number | 'ignore' | 'pipe')[] = Array.from({ length: 39 }, () => 'ignore')
+  stdio[1] = stdio[2] = 'pipe'
+  stdio[39] = given
+  const args = ['--input-type=module', '--eval', text]
+  const { stdout, stderr } = spawnSync(process.execPath, args, { env: bareEnv(), stdio, encoding: 'utf8' })
+  t.equal(stderr, '')
+  t.same(JSON.parse(stdout), [true, false, false], 'the one that it was given, not the one that it opened, and none below the least')
+})

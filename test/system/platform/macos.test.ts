@@ -1,0 +1,128 @@
+/**
+ * macOS' answers, over real processes of the POSIX system that runs this: a ps that takes the BSDs' options stands in
+ * for theirs. What only a Mac prints is given as text.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { macos, macosSurroundings } from '../../../lib/system/platform/macos.js'
+import type { Run } from '../../../lib/system/platform/platform.js'
+import { bareEnv, start } from '../../support/child.js'
+import { tempFolder } from '../../support/temp-folder.js'
+import { until } from '../../support/until.js'
+
+const LAUNCH = randomBytes(8).toString('hex')
+
+/** `ps -E` shows environments on macOS, which the ps of procps calls `ps e`. */
+const STAND_IN = '#!/bin/sh\nif [ "$1" = -E ]; then shift; exec ps e "$@"; fi\nexec ps "$@"\n'
+
+const withPs =
+  spawnSync('ps', ['-A', '-o', 'pid=', '-o', 'pgid=', '-o', 'stat=', '-o', 'lstart=']).status === 0
+    ? {} : { skip: 'the ps of this system does not know these columns' }
+
+const here = (t: Test): ReturnType<typeof macos> => {
+  const ps = join(tempFolder(t), 'ps')
+  writeFileSync(ps, STAND_IN, { mode: 0o755 })
+  return macos((program, args, env = process.env) => {
+    t.equal(program, 'ps')
+    return execFileSync(ps, args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] })
+  })
+}
+
+/** What a Mac's ps has printed of this process. */
+const printing = (text: string) => macos(() => text)
+
+const fails: Run = () => { throw new Error('Command failed: ps') }
+
+/**
+ * A shell that prints as many PIDs as `lines`, one a line, and becomes a program that waits for none of them. The first of them is made
+ * a zombie: before the exec the shell might wait for it after all.
+ */
+const shell = async (t: Test, text: string, lines: number) => {
+  const env = { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH }
+  const args = ['-c', `sleep 600 & echo $!; ${text} exec sleep 601`]
+  const child = start(t, '/bin/sh', args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true, env })
+  t.teardown(() => { try { process.kill(-child.pid!, 'SIGKILL') } catch {} })
+  let out = ''
+  child.stdout!.setEncoding('utf8')
+  while (out.split('\n').length <= lines) out += (await once(child.stdout!, 'data'))[0]
+  const pids = out.trim().split('\n').map(Number)
+  await until(() => execFileSync('ps', ['-o', 'args=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('sleep'), 'the exec')
+  process.kill(pids[0]!, 'SIGKILL')
+  return { child, pids }
+}
+
+t.test('a process runs, is stopped, is a zombie, and is gone', withPs, async (t) => {
+  const { look, startedAt, groupOf } = here(t)
+  const before = Date.now()
+  const { child, pids: [zombie] } = await shell(t, '', 1)
+  const pid = child.pid!
+  const seen = look(pid)
+  t.match(seen, { state: 'running', start: /^\d{10}$/, isThread: false })
+  t.ok(Math.abs(startedAt('start' in seen ? seen.start : '')! - before) < 3000, 'seconds since 1970, whatever the time zone')
+  t.equal(groupOf(pid), pid)
+  t.equal(groupOf(zombie!), pid)
+  await until(() => look(zombie!).state === 'zombie', 'the zombie')
+  child.kill('SIGSTOP')
+  await until(() => look(pid).state === 'stopped', 'the stop')
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.same(look(pid), { state: 'gone' })
+  t.equal(groupOf(pid), undefined)
+})
+
+t.test('the processes of a launch are the live ones of its group, with or without its id, and a signal reaches all', withPs, async (t) => {
+  const { look, kin, signalGroup } = here(t)
+  const { child, pids: [zombie, inside, bare] } = await shell(t, 'sleep 602 & echo $!; env -i sleep 603 & echo $!;', 3)
+  const group = child.pid!
+  await until(() => look(zombie!).state === 'zombie', 'the zombie')
+  const seen = look(group)
+  const leader = { pid: group, start: 'start' in seen ? seen.start : '', group }
+  const found = await until(() => {
+    const all = kin(leader, LAUNCH)
+    return all.find(({ pid }) => pid === bare)?.carriesLaunchId === false ? all : undefined
+  }, 'the environment to be emptied')
+  t.same(
+    new Map(found.map(({ pid, inGroup, carriesLaunchId }) => [pid, [inGroup, carriesLaunchId]])),
+    new Map([[group, [true, true]], [inside, [true, true]], [bare, [true, false]]]),
+  )
+  t.equal(found.find(({ pid }) => pid === group)?.start, leader.start)
+  t.equal(signalGroup(group, 'SIGKILL'), true)
+  await until(() => kin(leader, LAUNCH).length === 0, 'the group to end')
+  await until(() => look(group).state === 'gone', 'its leader to be waited for')
+})
+
+t.test("what Apple's ps prints is read: padded columns, more than one letter of state, a blank header", async (t) => {
+  const line = (state: string) =>
+    `\n${String(process.pid).padStart(7)} ${'412'.padStart(6)} ${state.padEnd(5)} Sat Nov  1 09:05:07 2025    \n`
+  for (const state of ['S', 'Ss', 'R+', 'U', 'SN', 'I<', '?E']) {
+    t.same(printing(line(state)).look(process.pid), { state: 'running', start: '1761987907', isThread: false }, state)
+  }
+  t.match(printing(line('T+')).look(process.pid), { state: 'stopped' })
+  t.match(printing(line('Z')).look(process.pid), { state: 'zombie' })
+  t.equal(printing(line('S')).groupOf(process.pid), 412)
+  t.equal(printing(line('S')).startedAt('1761987907'), Date.UTC(2025, 10, 1, 9, 5, 7))
+})
+
+t.test('where ps cannot be run, or says nothing that can be read, a process is hidden and never gone', async (t) => {
+  t.same(macos(fails).look(process.pid), { state: 'hidden' })
+  t.same(printing('ps: illegal option -- o').look(process.pid), { state: 'hidden' })
+  t.same(macos(fails).kin({ pid: process.pid, start: '1', group: process.pid }, LAUNCH), [])
+})
+
+t.test('the host is the session of the boot, and never made up', async (t) => {
+  t.equal(printing('6E2F1C7A-9B3D-4E5F-8A01-23456789ABCD\n').host(), '6e2f1c7a9b3d4e5f')
+  t.throws(() => macos(fails).host(), { code: 'STATE_UNUSABLE', message: /^sysctl kern.bootsessionuuid: cannot be read/, hint: /sysctl/ })
+})
+
+t.test('a process is in the foreground when its group is that of the terminal', async (t) => {
+  const told = (text: string) => macosSurroundings(() => text).isInForeground()
+  t.equal(told('  512   512\n'), true)
+  t.equal(told('  512   400\n'), false)
+  t.equal(told('  512     0\n'), false, 'without a terminal')
+  t.equal(told(''), false)
+  t.equal(macosSurroundings(fails).isInForeground(), false)
+})
