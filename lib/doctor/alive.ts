@@ -4,7 +4,8 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
-import { bareHost, portOf } from '../health/address.js'
+import { endpointOf, type Endpoint } from '../health/address.js'
+import { traitsOf } from '../health/kind.js'
 import type { LeaseEntry } from '../state/directory.js'
 import type { Context } from '../context.js'
 import { readyUrl } from '../protocol/readiness.js'
@@ -95,14 +96,8 @@ const ofHealth = async (context: Context, { launch, record }: Seen): Promise<Fin
   return [finding('health', 'problem', `${shown} answered once and does not now: ${answer.reason}`, { advice: 'It may be busy, so no call ends it. one-server restart if it hangs.', data })]
 }
 
-interface Address {
-  readonly host: string
-  readonly port: number
-}
-
-/** Where it is asked, which need not be the port that it was told. A Unix socket has none. */
-const addressesIn = ({ health }: LaunchRecord): Address[] =>
-  health.urls.map((href) => new URL(href)).filter(({ hostname }) => hostname !== '').map((url) => ({ host: bareHost(url.hostname), port: portOf(url) }))
+/** Where the check asks, which need not be the port that the server was told. */
+const addressesIn = ({ health }: LaunchRecord): Endpoint[] => health.urls.flatMap((url) => endpointOf(url) ?? [])
 
 const listenersOf = async ({ system }: Context, record: LaunchRecord): Promise<Listener[]> =>
   (await Promise.all(addressesIn(record).map(({ host, port }) => system.listenersAt(host, port)))).flat()
@@ -116,7 +111,7 @@ const ofPort = async (context: Context, { launch, record }: Seen): Promise<Findi
   if (port === undefined) return [finding('port', 'ok', `it listens at ${record.health.urls.map(redactUrl).join(', ')}, and at no port that is checked`)]
   const there = await listenersOf(context, record)
   const addresses = there.map(({ address }) => address)
-  const isWrong = launch.ready && record.health.log === undefined
+  const isWrong = launch.ready && traitsOf(record.health).isAskedAgain
   if (there.length === 0) return [finding('port', isWrong ? 'problem' : 'note', `nothing listens on port ${port}`, { advice: isWrong ? 'The server lives and has closed it. one-server restart' : 'The server boots, or listens elsewhere: PORT and HOST tell it where.', data: { port } })]
   const owner = await system.ownerOf(there, launch.leader.pid)
   const data = { port, addresses, uid: there[0]!.uid, owner }

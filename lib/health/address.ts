@@ -6,6 +6,18 @@ export const bareHost = (hostname: string): string => hostname.replace(/^\[(.*)\
 /** The port of a URL; one that has none is of HTTP. */
 export const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80))
 
+/** Where a connection goes. */
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+/** The host and port that a URL leads to. Undefined for a URL without a host, such as that of a Unix socket: no table of the kernel tells who answers there. */
+export const endpointOf = (href: string): Endpoint | undefined => {
+  const url = new URL(href)
+  return url.hostname === '' ? undefined : { host: bareHost(url.hostname), port: portOf(url) }
+}
+
 export const isLoopback = (hostname: string): boolean => {
   const host = bareHost(hostname)
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)

@@ -4,10 +4,9 @@
  */
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { Match } from '../options.js'
-import type { HealthPlan, Probe } from '../system/system.js'
 import { bareHost, isLoopback } from './address.js'
 import { mismatch } from './match.js'
-import { reasonOf } from './connect.js'
+import type { HealthPlan, Probe } from './plan.js'
 
 /** Not with this file: whoever only imports the package need not pay for it. */
 export const clientFor = (protocol: string) => process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
@@ -79,6 +78,10 @@ const decoded = (text: string): string => {
 /** User and password of a URL: wait-on sends them, so a server that asks for them would be ready once and never be healthy again. */
 const authOf = ({ username, password }: URL): { auth: string } | undefined =>
   username === '' && password === '' ? undefined : { auth: `${decoded(username)}:${decoded(password)}` }
+
+/** Why there was no answer, in words. */
+export const reasonOf = (error: NodeJS.ErrnoException): string =>
+  error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? 'the connection was refused' : error.code === 'ECONNRESET' ? 'the connection was closed without an answer' : error.message
 
 /** Asks one URL. */
 export const getUrl = (url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined, isFresh = false): Promise<Probe> => {

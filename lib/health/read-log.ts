@@ -1,7 +1,7 @@
 /** A check by what a server has said: a line of its log. */
-import type { HealthPlan, Probe } from '../system/system.js'
 import { connects } from './connect.js'
 import { mismatch } from './match.js'
+import type { HealthPlan, Probe } from './plan.js'
 
 /** So much of a log is looked at, in bytes, at its beginning and at its end: it is looked at several times a second, and may be long. */
 const LOG = 1024 * 1024
@@ -35,7 +35,8 @@ const ownOf = (path: string, inode: string | undefined): string | undefined => {
 }
 
 /** Ready by a line of the log. Where it is reached is the address that accepts connections, if one does. */
-export const probeLog = async ({ urls, log }: Required<Pick<HealthPlan, 'urls' | 'log'>>, timeout: number): Promise<Probe> => {
+export const probeLog = async ({ urls, log }: Pick<HealthPlan, 'urls' | 'log'>, timeout: number): Promise<Probe> => {
+  if (log === undefined) return { healthy: false, reason: 'there is no log to read' }
   let text: string | undefined
   try {
     // The next launch that is told the same log moves this one aside.

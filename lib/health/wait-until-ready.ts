@@ -11,10 +11,11 @@
  */
 import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
-import { bareHost, isLoopback, portOf } from './address.js'
+import { isLoopback } from './address.js'
+import { tryConnection } from './connect.js'
+import { kindOf, type Kind } from './kind.js'
+import type { Healthy, HealthPlan, Probe } from './plan.js'
 import { prepare, probe } from './probe.js'
-import { accepts } from '../system/listeners.js'
-import type { Healthy, HealthPlan, Probe } from '../system/system.js'
 
 type WaitOn = (options: WaitOnOptions) => Promise<void>
 
@@ -53,12 +54,19 @@ const loadWaitOn = async (over: () => boolean): Promise<WaitOn | undefined> => {
   return over() ? undefined : (await import('wait-on')).default
 }
 
-/** Whether a connection to this URL would be accepted; of a Unix socket the check itself tells as much. */
-const listens = async (url: URL): Promise<boolean> =>
-  url.protocol === 'socket:' ? (await probe({ urls: [url.href], headers: {} }, SLICE)).healthy : accepts(bareHost(url.hostname), portOf(url))
+/** ms that a connection may take to be accepted or refused. */
+const CONNECTING = 500
 
-/** A URL in wait-on's words. */
-const resourceOf = (url: string): string => url.replace(/^http(s?):/, 'http$1-get:').replace(/^tcp:\/\//, 'tcp:')
+/** Whether something listens at this URL. A listener that neither accepts nor refuses in time is there all the same, and may take longer. */
+const listens = async (url: string): Promise<boolean> => !((await tryConnection(new URL(url), CONNECTING)) instanceof Error)
+
+/** A URL in wait-on's words, for each kind that wait-on can wait for. The others are asked by our own check alone. */
+const RESOURCES: Readonly<Record<Kind, ((url: string) => string) | undefined>> = {
+  http: (url) => url.replace(/^http(s?):/, 'http$1-get:'),
+  tcp: (url) => url.replace('tcp://', 'tcp:'),
+  socket: (url) => `socket:${decodeURIComponent(new URL(url).pathname)}`,
+  log: undefined,
+}
 
 export const waitUntilReady = async (
   plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>,
@@ -82,17 +90,17 @@ export const waitUntilReady = async (
     loading.catch(() => {})
     return loading
   }
+  const resourceOf = RESOURCES[kindOf(plan)]
   prepare(plan)
   const check = (url: string): Promise<Probe> => probe({ ...plan, urls: [url] }, timeout, cancel.signal)
   const began = performance.now()
   for (let slices = 0; !ended;) {
-    // wait-on knows nothing of logs.
-    const byLog = plan.log === undefined ? undefined : await probe(plan, timeout)
-    if (byLog?.healthy) return byLog
-    const candidate = byLog === undefined ? await nextCandidate(urls, slices) : undefined
-    if (candidate === undefined) {
+    const own = resourceOf === undefined ? await probe(plan, timeout) : undefined
+    if (own?.healthy) return own
+    const candidate = resourceOf === undefined ? undefined : await nextCandidate(urls, slices)
+    if (resourceOf === undefined || candidate === undefined) {
       const waited = performance.now() - began
-      if (waited > LOAD_AFTER && byLog === undefined) void load()
+      if (waited > LOAD_AFTER && resourceOf !== undefined) void load()
       await pauseFor(Math.min(Math.max(FIRST_PAUSE, waited * SHARE), interval))
       continue
     }
@@ -136,7 +144,7 @@ export const waitUntilReady = async (
 
 const openOf = async (urls: readonly string[]): Promise<string[]> => {
   const open: string[] = []
-  for (const url of urls) if (await listens(new URL(url))) open.push(url)
+  for (const url of urls) if (await listens(url)) open.push(url)
   return open
 }
 

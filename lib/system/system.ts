@@ -5,8 +5,10 @@
  * be killed or frozen, within one it may not (what the kernel does in several is said at the method).
  */
 import type { Clock } from '../deadline.js'
-import type { Match } from '../options.js'
+import type { Healthy, HealthPlan, Probe } from '../health/plan.js'
 import type { Paths } from '../paths.js'
+
+export type { Healthy, HealthPlan, Probe }
 
 /** A process is its PID and its kernel start time: a PID alone is reused. */
 export interface ProcessId {
@@ -43,25 +45,6 @@ export interface Listener {
   readonly address: string
   readonly uid: number | undefined
   readonly inode: string | undefined
-}
-
-/** A check that was passed. */
-export interface Healthy {
-  readonly healthy: true
-  readonly url: string
-  /** The launch id that the server gave, if it gave one: nobody else has it. */
-  readonly launchId?: string
-}
-
-export type Probe = Healthy | { readonly healthy: false; readonly reason: string }
-
-export interface HealthPlan {
-  /** Literal URLs, tried in this order; one that answers is enough. */
-  readonly urls: readonly string[]
-  readonly headers: Readonly<Record<string, string>>
-  readonly match?: Match
-  /** Ready by a line of the log, and not by asking; the URLs then only say where it is. `inode` is that of this launch's own log. */
-  readonly log?: { readonly file: string; readonly match: Match; readonly inode?: string }
 }
 
 /** How a child of ours ended. */
