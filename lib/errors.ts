@@ -155,11 +155,9 @@ export const portInUse = (port: number, what: string, data: OneServerErrorData):
     { port, ...data },
   )
 
-export const socketInUse = (path: string): OneServerError =>
-  new OneServerError(
-    'PORT_IN_USE', `The socket ${path} is in use by a server that one-server did not start, or started for another PID file.`,
-    'Stop that, or choose another socket.',
-  )
+/** `what` passes the check of a server that has not been started, for a kind of readiness that does not ask at the port. */
+export const readyBeforeStart = (what: string, hint: string): OneServerError =>
+  new OneServerError('PORT_IN_USE', `${what} before the server was started, and would make a server look ready that is not.`, hint)
 
 /** `differences`: a line each, the running server's first. */
 export const configMismatch = (pidFile: string, differences: readonly string[], why: string, data: OneServerErrorData): OneServerError =>

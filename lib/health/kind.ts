@@ -1,8 +1,8 @@
 /**
  * The kinds of readiness, and what the rest of the code may conclude from each. Nobody else asks whether a plan
  * has a log or a Unix socket: a rule of the protocol asks for the trait that it depends on. So a new kind is a
- * row here, in the tables of `probe.ts`, `wait-until-ready.ts` and `make-plan.ts`, and its option; the compiler
- * names each table in which the row is missing.
+ * row here and in the tables of `probe.ts` and `wait-until-ready.ts`, a case in `make-plan.ts`, and its option; the
+ * compiler names each place in which the kind is missing.
  */
 import type { Ready } from '../options.js'
 import type { HealthPlan } from './plan.js'
@@ -30,10 +30,10 @@ const TRAITS: Readonly<Record<Kind, Traits>> = {
 }
 
 /** The kind of a plan, from its shape: the record on disk does not name it. */
-export const kindOf = ({ urls, log }: Pick<HealthPlan, 'urls' | 'log'>): Kind => {
+export const kindOf = ({ urls, log }: HealthPlan): Kind => {
   if (log !== undefined) return 'log'
   const scheme = urls[0]?.split(':', 1)[0]
   return scheme === 'tcp' || scheme === 'socket' ? scheme : 'http'
 }
 
-export const traitsOf = (plan: Pick<HealthPlan, 'urls' | 'log'>): Traits => TRAITS[kindOf(plan)]
+export const traitsOf = (plan: HealthPlan): Traits => TRAITS[kindOf(plan)]

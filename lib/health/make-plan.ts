@@ -2,7 +2,7 @@
  * How to ask whether a server is ready, from the settings of the client that launches it. The plan
  * goes into the record of the launch, and from then on those settings do not matter.
  */
-import { socketInUse, type OneServerError } from '../errors.js'
+import { readyBeforeStart, type OneServerError } from '../errors.js'
 import type { Settings } from '../options.js'
 import { addressesOf, bareHost } from './address.js'
 import type { HealthPlan, Probe } from './plan.js'
@@ -50,6 +50,6 @@ export const makeLaunchPlan = async (settings: Settings, port: number, inodeOfLo
  */
 export const whatIsTaken = async (settings: Settings, probe: (plan: HealthPlan, timeout: number) => Promise<Probe>): Promise<OneServerError | undefined> => {
   const { ready, healthTimeout } = settings
-  if (ready?.kind !== 'socket') return undefined
-  return (await probe(makePlan(settings, 0), healthTimeout)).healthy ? socketInUse(ready.path) : undefined
+  if (ready?.kind !== 'socket' || !(await probe(makePlan(settings, 0), healthTimeout)).healthy) return undefined
+  return readyBeforeStart(`The socket ${ready.path} is in use: it accepts connections`, 'Stop the server that listens there (Linux: ss -xlp shows it), or choose another socket.')
 }

@@ -35,7 +35,7 @@ const ownOf = (path: string, inode: string | undefined): string | undefined => {
 }
 
 /** Ready by a line of the log. Where it is reached is the address that accepts connections, if one does. */
-export const probeLog = async ({ urls, log }: Pick<HealthPlan, 'urls' | 'log'>, timeout: number): Promise<Probe> => {
+export const probeLog = async ({ urls, log }: HealthPlan, timeout: number): Promise<Probe> => {
   if (log === undefined) return { healthy: false, reason: 'there is no log to read' }
   let text: string | undefined
   try {

@@ -46,7 +46,7 @@ t.test('only a Unix socket can be taken while the port is free', async (t) => {
     asked.push(plan)
     return healthy ? { healthy, url: plan.urls[0]! } : { healthy, reason: '' }
   })
-  t.match(await taken({ ready: 'socket:/run/x.sock' }, true), { code: 'PORT_IN_USE', message: /^The socket \/run\/x\.sock is in use/ })
+  t.match(await taken({ ready: 'socket:/run/x.sock' }, true), { code: 'PORT_IN_USE', message: /^The socket \/run\/x\.sock is in use: it accepts connections before the server was started, / })
   t.equal(await taken({ ready: 'socket:/run/x.sock' }, false), undefined)
   t.same(asked.map(({ urls }) => urls), [['socket:/run/x.sock'], ['socket:/run/x.sock']])
   for (const ready of [undefined, 'tcp:1', { log: 'up' }] as const) t.equal(await taken(ready === undefined ? {} : { ready }, true), undefined, String(ready))
