@@ -37,8 +37,13 @@ export const makePlan = (settings: Settings, port: number): HealthPlan => {
   }
 }
 
-/** As `makePlan`, for one launch: another server that writes to a log of the same name must not make this one ready, so a plan by log keeps the inode of its own. */
-export const makeLaunchPlan = async (settings: Settings, port: number, inodeOfLog: () => Promise<string | undefined>): Promise<HealthPlan> => {
+/**
+ * As `makePlan`, for one launch. Another server may write to a log of the same name and must not make this one look ready,
+ * so a plan by log keeps the inode of the launch's own log.
+ */
+export const makeLaunchPlan = async (
+  settings: Settings, port: number, inodeOfLog: () => Promise<string | undefined>,
+): Promise<HealthPlan> => {
   const plan = makePlan(settings, port)
   const inode = plan.log === undefined ? undefined : await inodeOfLog()
   return plan.log === undefined || inode === undefined ? plan : { ...plan, log: { ...plan.log, inode } }
@@ -48,8 +53,13 @@ export const makeLaunchPlan = async (settings: Settings, port: number, inodeOfLo
  * Why a launch must not begin although its port is free: something answers already where the check will ask, and would
  * make the new server look ready. At a port the launch looks for itself, and its log is new.
  */
-export const whatIsTaken = async (settings: Settings, probe: (plan: HealthPlan, timeout: number) => Promise<Probe>): Promise<OneServerError | undefined> => {
+export const whatIsTaken = async (
+  settings: Settings, probe: (plan: HealthPlan, timeout: number) => Promise<Probe>,
+): Promise<OneServerError | undefined> => {
   const { ready, healthTimeout } = settings
   if (ready?.kind !== 'socket' || !(await probe(makePlan(settings, 0), healthTimeout)).healthy) return undefined
-  return readyBeforeStart(`The socket ${ready.path} is in use: it accepts connections`, 'Stop the server that listens there (Linux: ss -xlp shows it), or choose another socket.')
+  return readyBeforeStart(
+    `The socket ${ready.path} is in use: it accepts connections`,
+    'Stop the server that listens there (Linux: ss -xlp shows it), or choose another socket.',
+  )
 }

@@ -9,9 +9,9 @@ export interface HealthPlan {
   /** Literal URLs, tried in this order; one that answers is enough. The kind of readiness decides what they mean. */
   readonly urls: readonly string[]
   readonly headers: Readonly<Record<string, string>>
-  /** What the body of a healthy answer holds. */
+  /** What the body of a healthy answer must hold. */
   readonly match?: Match
-  /** Ready by a line of the log, and not by asking; the URLs then only say where the server is. `inode` is that of this launch's own log. */
+  /** A line of the log shows that the server is ready, and the URLs only say where it is. `inode`: of this launch's own log. */
   readonly log?: { readonly file: string; readonly match: Match; readonly inode?: string }
 }
 
@@ -27,7 +27,8 @@ export type Probe = Healthy | { readonly healthy: false; readonly reason: string
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const isUrl = (value: unknown): boolean => typeof value === 'string' && /^(?:(?:https?|tcp):\/\/|socket:\/)/.test(value) && URL.canParse(value)
+const isUrl = (value: unknown): boolean =>
+  typeof value === 'string' && /^(?:(?:https?|tcp):\/\/|socket:\/)/.test(value) && URL.canParse(value)
 
 const isMatch = (value: unknown): boolean => {
   if (!isObject(value)) return false

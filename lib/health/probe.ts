@@ -12,8 +12,10 @@ interface Check {
   readonly check: (plan: HealthPlan, timeout: number, signal: AbortSignal | undefined) => Promise<Probe>
 }
 
+type Ask = (url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined) => Promise<Probe>
+
 /** Asks the URLs in their order; one that answers is enough. The reason is that of the URL that said most. */
-const eachUrl = (ask: (url: URL, plan: HealthPlan, timeout: number, signal?: AbortSignal) => Promise<Probe>): Check['check'] => async (plan, timeout, signal) => {
+const eachUrl = (ask: Ask): Check['check'] => async (plan, timeout, signal) => {
   let worst: Probe = { healthy: false, reason: 'there is no URL to ask' }
   for (const url of plan.urls) {
     const result = await ask(new URL(url), plan, timeout, signal)
@@ -32,7 +34,10 @@ const CHECKS: Readonly<Record<Kind, Check>> = {
   http: { load: ({ urls }) => urls.forEach((url) => clientFor(new URL(url).protocol)), check: eachUrl(getUrl) },
   tcp: byConnection,
   socket: byConnection,
-  log: { load: () => import('./read-log.js'), check: async (plan, timeout) => (await import('./read-log.js')).probeLog(plan, timeout) },
+  log: {
+    load: () => import('./read-log.js'),
+    check: async (plan, timeout) => (await import('./read-log.js')).probeLog(plan, timeout),
+  },
 }
 
 /** Loads what a check by this plan needs, for a caller that has to wait anyway. What cannot be loaded fails the check itself. */
@@ -40,4 +45,6 @@ export const prepare = (plan: HealthPlan): void => {
   Promise.resolve(CHECKS[kindOf(plan)].load(plan)).catch(() => {})
 }
 
-export const probe = (plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe> => CHECKS[kindOf(plan)].check(plan, timeout, signal)
+/** Checks once. `timeout`, in ms, is for each URL; `signal` ends an HTTP request. Never rejects for a server that does not answer. */
+export const probe = (plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe> =>
+  CHECKS[kindOf(plan)].check(plan, timeout, signal)
