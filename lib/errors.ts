@@ -262,4 +262,4 @@ export const insideServer = (pidFile: string): OneServerError =>
   )
 
 export const aborted = (cause: unknown): OneServerError =>
-  new OneServerError('ABORTED', 'The call was aborted by its AbortSignal.', 'Nothing needs to be done: the caller asked for this.', {}, cause)
+  new OneServerError('ABORTED', 'The call was aborted by its AbortSignal.', 'Nothing to do: the caller asked for it.', {}, cause)
