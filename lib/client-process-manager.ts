@@ -143,7 +143,8 @@ export class ClientProcessManager {
     if ('launchId' in call && launchId === undefined) return false
     const context = this.#context()
     const { stop } = await import('./protocol/stop.js')
-    return stop(context, new Deadline(this.#system, this.#settings.startupTimeout + this.#settings.stopTimeout, signal), { ifIdle, only: launchId })
+    const { startupTimeout, stopTimeout } = this.#settings
+    return stop(context, new Deadline(this.#system, startupTimeout + stopTimeout, signal), { ifIdle, only: launchId })
   }
 
   /**
