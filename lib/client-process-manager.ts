@@ -1,6 +1,6 @@
 /**
- * The public face: what a client can ask for, each with its errors. Most calls find a server that is
- * ready, so only what that needs is loaded with this file, and the rest by the call that needs it.
+ * The public face: each method says what it returns and which errors it throws. Most calls find a server that is ready, so
+ * this file imports only what such a call needs. A method that needs more loads it when it is called.
  */
 import { Deadline } from './deadline.js'
 import { contextOf, type Context } from './context.js'
@@ -14,15 +14,22 @@ import type { System } from './system/system.js'
 
 /** Options of one call. */
 export interface CallOptions {
-  /** Ends the waits of the call; it then rejects with ABORTED. A single health check is not cut short (`healthTimeout`), and a server that was started stays. */
+  /**
+   * Ends the waits of the call, which then rejects with ABORTED. A health check that has begun takes its time
+   * (`healthTimeout`), and a server that was started stays. @default none
+   */
   signal?: AbortSignal
 }
 
 /** Options of a call of `stopServer()`. */
 export interface StopOptions extends CallOptions {
-  /** Does nothing while somebody holds a lease. @default false */
+  /** Leaves the server running while a client holds a lease. @default false */
   ifIdle?: boolean
-  /** The only launch that is meant: one that has taken its place meanwhile goes on, so that two who restart a server at once restart it once. Given as undefined, as of an adopted server, it means none. */
+  /**
+   * Stops this launch and no other (`ServerInfo.launchId`). Two clients that restart a server at once then restart it once:
+   * the launch that one of them made goes on. Present and undefined, as that of an adopted server, it stops nothing.
+   * @default any launch
+   */
   launchId?: string
 }
 
@@ -30,21 +37,21 @@ const ensure = async (context: Context, deadline: Deadline, hold: Hold): Promise
   (await reuseReady(context, deadline, hold)) ?? (await import('./protocol/ensure.js')).ensureRunning(context, deadline, hold)
 
 /**
- * A client's view of the one server that its PID file names: finds it, starts it when there is none,
- * waits until it is ready, and stops it. Any number of managers, in any number of processes, share it.
+ * A client's view of the one server that its PID file names: finds the server, starts it when there is none, waits until
+ * it is ready, and stops it. Any number of managers, in any number of processes, share that server.
  */
 export class ClientProcessManager {
   readonly #settings: Settings
   readonly #system: System
 
   /**
-   * @param options What the server is and where it is found; see {@link ClientProcessManagerOptions}.
-   * @throws OneServerError `INVALID_OPTION`
+   * @param options Which server it is and how it is started; see {@link ClientProcessManagerOptions}.
+   * @throws OneServerError `INVALID_OPTION`: the message names the option, what it expects and what it got.
    */
   constructor(options?: ClientProcessManagerOptions)
   /**
    * @internal
-   * @param system The machine; the simulation hands in another one.
+   * @param system The machine. The simulation passes one of its own.
    */
   constructor(options?: ClientProcessManagerOptions & Configured, system?: System)
   constructor(options: ClientProcessManagerOptions & Configured = {}, system: System = nodeSystem) {
@@ -53,13 +60,15 @@ export class ClientProcessManager {
   }
 
   /**
-   * Returns the running server, after its health check has answered; starts it when there is none.
-   * Any number of clients may call it at once: one of them starts the server, all get the same URL.
+   * Returns the running server after it has passed a health check; starts it when there is none. Any number of clients may
+   * call this at once: one of them starts the server, and all get the same URL. A call waits for
+   * `startupTimeout` (10 s) at most.
    *
    * @returns The server. `started` is true for the one call that launched it.
-   * @throws OneServerError `START_TIMEOUT`, `SERVER_EXITED`, `PORT_IN_USE` or `COMMAND_NOT_FOUND` when it could not be started,
-   * `SERVER_UNHEALTHY` when it runs and does not answer, `CONFIG_MISMATCH` when it is not the one that this call means,
-   * `STOPPED` when it was stopped while this call waited, `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`, `INVALID_OPTION` (from within the server itself), `ABORTED`.
+   * @throws OneServerError `START_TIMEOUT`, `SERVER_EXITED`, `PORT_IN_USE` or `COMMAND_NOT_FOUND` when the server could not be
+   * started, `SERVER_UNHEALTHY` when it runs and does not pass its health check, `CONFIG_MISMATCH` when it is not the one that
+   * this call asks for, `STOPPED` when it was stopped while this call waited, `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`,
+   * `INVALID_OPTION` (from within the server itself), `ABORTED`.
    */
   async ensureServerRunning({ signal }: CallOptions = {}): Promise<ServerInfo> {
     const context = this.#context()
@@ -69,20 +78,21 @@ export class ClientProcessManager {
   }
 
   /**
-   * Ensures the server as {@link ensureServerRunning} does, and holds a lease on it: a server that was
-   * started for leases is stopped `idleTimeout` after the last one has ended. A lease ends when it is
-   * released or its process ends, however it dies. A server that somebody started explicitly, by
-   * `ensureServerRunning()`, `startServer()` or on the command line, is never stopped by leases.
+   * Ensures the server as {@link ensureServerRunning} does, and holds a lease on it. A server that was started for leases is
+   * stopped `idleTimeout` (30 s) after its last lease has ended. A lease ends by `release()`, or with the process that holds
+   * it, however that dies. Leases never stop a server that was started explicitly: by `ensureServerRunning()`,
+   * `startServer()` or `one-server start`.
    *
-   * A lease is on one launch: when the server dies or is stopped, it holds nothing any more.
+   * A lease is on one launch. When the server dies or is stopped, the lease holds nothing, also after another start.
    *
-   * @throws OneServerError as {@link ensureServerRunning}; `PORT_IN_USE` for a server that one-server did not start.
+   * @returns The lease, with the server that it is on.
+   * @throws OneServerError As {@link ensureServerRunning}. `PORT_IN_USE` also for a server that one-server did not start.
    */
   async acquire(call?: CallOptions): Promise<Lease>
   /**
    * @internal
-   * @param call `command` is what `status()` says that the holder is, this process's own command line unless told
-   * otherwise: the command line tool holds leases for others.
+   * @param call `command` is what `status()` shows of the holder. The command line tool holds leases for other programs.
+   * @default the command line of this process
    */
   async acquire(call?: CallOptions & { command?: string }): Promise<Lease>
   async acquire({ signal, command = process.argv.slice(1).join(' ') }: CallOptions & { command?: string } = {}): Promise<Lease> {
@@ -93,9 +103,10 @@ export class ClientProcessManager {
   }
 
   /**
-   * Whether the server is healthy, or the process that the PID file names is alive. Removes a PID file
-   * that names a dead one.
+   * Whether the server passes a health check, or the process that the PID file names lives. Removes a PID file that names a
+   * dead process.
    *
+   * @returns true when a server passes its health check, or its process lives.
    * @throws OneServerError `STATE_UNUSABLE`, `STATE_NEWER`, `LOCK_TIMEOUT`, `ABORTED`
    */
   async isServerRunning({ signal }: CallOptions = {}): Promise<boolean> {
@@ -106,9 +117,10 @@ export class ClientProcessManager {
   /**
    * Starts the server when there is none, and does not wait until it is ready.
    *
-   * @returns The PID of the server, also when it ran already; undefined for an adopted one that cannot be seen.
-   * @throws OneServerError `COMMAND_NOT_FOUND`, `PORT_IN_USE`, `CONFIG_MISMATCH`, `STOPPED`, `START_TIMEOUT` (each launch that was seen was
-   * withdrawn or ended), `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`, `INVALID_OPTION` (from within the server itself), `ABORTED`
+   * @returns The PID of the server, also when it ran already. Undefined for an adopted server whose process cannot be seen.
+   * @throws OneServerError `COMMAND_NOT_FOUND`, `PORT_IN_USE`, `CONFIG_MISMATCH`, `STOPPED`, `START_TIMEOUT` (each launch that was
+   * seen within `startupTimeout` was withdrawn or ended), `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`, `INVALID_OPTION`
+   * (from within the server itself), `ABORTED`
    */
   async startServer({ signal }: CallOptions = {}): Promise<number | undefined> {
     const context = this.#context()
@@ -117,25 +129,28 @@ export class ClientProcessManager {
   }
 
   /**
-   * Stops the server and returns when it has exited: the leader, its process group, and on Linux the
-   * descendants that left it. An adopted server is left alone.
+   * Stops the server by `stopSignal` (SIGTERM), and by SIGKILL after `stopTimeout` (5 s). Returns when all of it has exited: the
+   * leader, its process group, and on Linux the descendants that left the group. An adopted server is left alone.
    *
-   * @returns true when a server was running and has exited; false when there was none to stop, with `ifIdle` somebody uses it, or with `launchId` it is another.
+   * @returns true when a server was running and has exited. false when there was none to stop, when a client uses it
+   * (`ifIdle`), or when it is another launch (`launchId`).
    * @throws OneServerError `SERVER_UNHEALTHY` (it does not end, even by SIGKILL), `LOCK_TIMEOUT`, `STATE_UNUSABLE`, `STATE_NEWER`,
    * `INVALID_OPTION` (from within the server itself), `ABORTED` (while it waits for its turn)
    */
   async stopServer(call: StopOptions = {}): Promise<boolean> {
     const { signal, ifIdle = false, launchId } = call
-    // Of a server that has none it is undefined, and does not mean any other.
+    // An adopted server has no launch id, and its undefined one must not stop another server.
     if ('launchId' in call && launchId === undefined) return false
     const context = this.#context()
     const { stop } = await import('./protocol/stop.js')
-    return stop(context, new Deadline(this.#system, this.#settings.startupTimeout + this.#settings.stopTimeout, signal), { ifIdle, only: launchId })
+    const { startupTimeout, stopTimeout } = this.#settings
+    return stop(context, new Deadline(this.#system, startupTimeout + stopTimeout, signal), { ifIdle, only: launchId })
   }
 
   /**
-   * What is known about the server. Starts nothing, removes nothing.
+   * What is known about the server, and whether it passes its health check. Starts nothing, removes nothing.
    *
+   * @returns `state` is `'stopped'` when nothing runs.
    * @throws OneServerError `STATE_UNUSABLE`, `STATE_NEWER`, `ABORTED`
    */
   async status({ signal }: CallOptions = {}): Promise<ServerStatus> {

@@ -1,6 +1,6 @@
 /**
- * What every step of one call shares: the machine, the names on disk, the settings of the caller and
- * the listener for events.
+ * What all steps of one call share: the machine, the names on disk, the caller's settings and the listener for events. One
+ * object instead of five arguments, and no step can take its clock or its paths from elsewhere.
  */
 import { reporter, type Report } from './events.js'
 import type { Settings } from './options.js'
@@ -12,11 +12,11 @@ export interface Context {
   readonly paths: Paths
   readonly settings: Settings
   readonly report: Report
-  /** The launch in whose server this process runs, if it runs in one. */
+  /** The launch in whose server this process runs, if it runs in one. Such a client would wait for itself. */
   readonly inside: string | undefined
 }
 
-/** Made for each call: the folder of the PID file may have come into being since the last one. */
+/** Made for each call, since the folder of the PID file may have been made after the call before. */
 export const contextOf = (settings: Settings, system: System): Context => {
   const pidFile = resolvePidFile(settings.pidFile, (path) => system.realpath(path))
   return {

@@ -1,7 +1,7 @@
 /**
- * One deadline for a whole call. Nested steps get what is left of it, so that no step outlives the
- * call, and an AbortSignal ends every wait. Time is the monotonic clock of the boot: a clock that is
- * set or a laptop that sleeps must not count.
+ * One deadline for a whole call. Each nested step gets what is left of it, so that no step outlives the call, and an
+ * AbortSignal ends each wait. A clock that somebody sets, or a laptop that sleeps, must not end a call early: time is the
+ * monotonic clock of the boot.
  */
 import { aborted } from './errors.js'
 
@@ -11,9 +11,9 @@ export interface Clock {
 }
 
 export class Deadline {
-  /** The monotonic time at which the call is over, in ms. */
+  /** Monotonic time at which the call is over, in ms. */
   readonly at: number
-  /** When the call began, in ms. */
+  /** Monotonic time at which the call began, in ms. */
   readonly began: number
   readonly signal: AbortSignal | undefined
   readonly #clock: Clock
@@ -34,12 +34,12 @@ export class Deadline {
     return this.left === 0
   }
 
-  /** ms that the call was given. */
+  /** ms that the call has from its beginning to its end. */
   get total(): number {
     return Math.round(this.at - this.began)
   }
 
-  /** Throws ABORTED when the caller has asked for it. */
+  /** Throws ABORTED once the caller's signal has fired. */
   check(): void {
     if (this.signal?.aborted) throw aborted(this.signal.reason)
   }

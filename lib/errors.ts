@@ -1,47 +1,53 @@
 /**
- * Everything that can go wrong, and what the reader is told about it: what happened, what it means, what to
- * do. The wording lives here, so that one failure reads the same to the client that launched, to the ones that
- * waited for it and on the command line; what only the command line or a config file can get wrong is worded there.
+ * Every failure and its words: what was seen, what that shows, what to do. All wording is in this file, so that one
+ * failure reads the same to the client that launched the server, to each client that waited for it, and on the command
+ * line. Only mistakes in the arguments of the command line or in a config file are worded where they are read.
  */
 
 /** The machine-readable reason of a {@link OneServerError}. Stable: programs may switch on it. */
 export type OneServerErrorCode =
-  /** The server did not answer its health check within `startupTimeout`; it has been ended. */
+  /**
+   * The server did not pass its health check within `startupTimeout`. The client that launched it, or one that finds it past
+   * its own deadline, ends it; a client with a shorter `startupTimeout` than the launch only gives up.
+   */
   | 'START_TIMEOUT'
-  /** The server exited before it answered its health check. */
+  /** The server exited before it passed its health check. */
   | 'SERVER_EXITED'
-  /** The server was ready once and does not answer any more, and was left alone; or it has not ended, even by SIGKILL. */
+  /** The server was ready once, lives, and fails its health check: it was left alone. From a stop: it has not ended, even by SIGKILL. */
   | 'SERVER_UNHEALTHY'
-  /** Something else listens on the port; for a lease also a server that somebody ran by hand. */
+  /** Something else listens on the port. For a lease this includes a healthy server that one-server did not start. */
   | 'PORT_IN_USE'
-  /** The program, the script, the working directory or `tsx` does not exist or may not be run, or a limit on processes or open files is reached. */
+  /**
+   * The program, the script, the working directory or `tsx` does not exist or may not be run, or a limit on processes or
+   * open files is reached.
+   */
   | 'COMMAND_NOT_FOUND'
-  /** Other clients held the lock for the whole time that this call had. */
+  /** Other clients held the lock for the whole time that this call had: `startupTimeout`, in `stopServer()` plus `stopTimeout`. */
   | 'LOCK_TIMEOUT'
-  /** A file or folder that the state lives in cannot be used, or its content cannot be judged. */
+  /** A file or folder of the state cannot be used, or does not show whether a process is the server. */
   | 'STATE_UNUSABLE'
-  /** The state was written by a newer one-server, which this one must not judge. */
+  /** A newer one-server wrote the state, and this one cannot tell what it says. */
   | 'STATE_NEWER'
-  /** The running server was started with other options than this call asks for. */
+  /** The running server was started by another command, working directory, `env` or `version` than this call asks for. */
   | 'CONFIG_MISMATCH'
   /** The launch that this call waited for was stopped on purpose. */
   | 'STOPPED'
-  /** An option, or a combination of options, is not valid. */
+  /** An option, or a combination of options, is not valid; or the call comes from within the server itself. */
   | 'INVALID_OPTION'
   /** The caller's `AbortSignal` fired. */
   | 'ABORTED'
 
-/** The data that a {@link OneServerError} carries besides its text; what does not apply is absent. */
+/** The data that a {@link OneServerError} carries besides its text. A field that does not apply is absent. */
 export interface OneServerErrorData {
-  /** Exit code of the server. Absent when it was ended by a signal, or when nobody could see it. */
+  /** Exit code of the server. Absent when a signal ended it, or when no client saw the exit code. */
   exitCode?: number
   /** Signal that ended the server. */
   signal?: string
-  /** The last 20 lines of the server's log. */
+  /** The last 20 lines of the server's log, at most 64 KiB; empty when the log is empty or gone. */
   logTail?: string
-  /** Where the server's output went. */
+  /** Path of the server's log. */
   logFile?: string
-  /** The process that the error is about. */
+  /** PID of the process that the error is about. */
   pid?: number
   /** The port that the error is about. */
   port?: number
@@ -71,7 +77,8 @@ export class OneServerError extends Error {
 
 const quoteLog = ({ logTail, logFile }: OneServerErrorData): string => {
   if (logFile === undefined) return ''
-  if (!logTail) return `\nIt printed nothing. Its log is ${logFile}`
+  // Also where the log is gone, so this does not say that nothing was printed.
+  if (!logTail) return `\nIts log has no lines: ${logFile}`
   return `\nThe last lines of its log (${logFile}):\n${logTail.replace(/^/gm, '  | ')}`
 }
 
@@ -119,31 +126,40 @@ export const startTimeout = (ms: number, doing: string, data: OneServerErrorData
   new OneServerError(
     'START_TIMEOUT',
     `Server failed to start within ${ms} ms: ${doing}.${quoteLog(data)}`,
-    'If it needs longer, raise startupTimeout (--timeout). If it is up under another address, check port, host and healthPath (--port, --host, --health).',
+    'If it needs longer, raise startupTimeout (--timeout). If it answers at another address, check port, host and healthPath ' +
+      '(--port, --host, --health).',
     data,
   )
 
 const howItEnded = ({ exitCode, signal }: OneServerErrorData): string => {
   if (signal !== undefined) return `was ended by ${signal}`
   if (exitCode !== undefined) return `exited with code ${exitCode}`
-  return 'exited (its exit code is known only to the client that launched it, which has not told it)'
+  return 'exited (only the client that launched it can learn its exit code, and that client did not record one)'
+}
+
+const afterExit = ({ exitCode, logTail }: OneServerErrorData): string => {
+  if (exitCode === 0) {
+    return 'The command must stay in the foreground for as long as it serves. If an option puts it into the background, drop that option.'
+  }
+  return logTail
+    ? 'Find the reason in its log, correct it and call again. Nothing of the server was left running.'
+    : 'Run its command by hand to see why it ends, correct that and call again. Nothing of the server was left running.'
 }
 
 export const serverExited = (data: OneServerErrorData): OneServerError =>
   new OneServerError(
     'SERVER_EXITED',
     `Server ${howItEnded(data)} before its health check answered.${quoteLog(data)}`,
-    data.exitCode === 0
-      ? 'The command must stay in the foreground for as long as it serves; drop the option that puts it into the background.'
-      : 'Its log says why. Correct that and call again; nothing of it was left running.',
+    afterExit(data),
     data,
   )
 
 export const serverUnhealthy = (url: string, waited: number, reason: string, data: OneServerErrorData): OneServerError =>
   new OneServerError(
     'SERVER_UNHEALTHY',
-    `Server at ${url} (PID ${data.pid ?? 'unknown'}) is alive but did not answer its health check for ${waited} ms: ${reason}.${quoteLog(data)}`,
-    'It may only be busy, so it was left alone. If it hangs: one-server restart, or stopServer() and ensureServerRunning().',
+    `Server at ${url} (PID ${data.pid ?? 'unknown'}) is alive but did not pass its health check for ${waited} ms: ${reason}.` +
+      quoteLog(data),
+    'A busy server can fail the check, so it was left alone. If it hangs: one-server restart, or stopServer() and ensureServerRunning().',
     data,
   )
 
@@ -155,26 +171,28 @@ export const portInUse = (port: number, what: string, data: OneServerErrorData):
     { port, ...data },
   )
 
-export const socketInUse = (path: string): OneServerError =>
-  new OneServerError(
-    'PORT_IN_USE', `The socket ${path} is in use by a server that one-server did not start, or started for another PID file.`,
-    'Stop that, or choose another socket.',
-  )
+/** `what` passes the check of a server that has not been started, for a kind of readiness that does not ask at the port. */
+export const readyBeforeStart = (what: string, hint: string): OneServerError =>
+  new OneServerError('PORT_IN_USE', `${what} before the server was started, and would make a server look ready that is not.`, hint)
 
-/** `differences`: a line each, the running server's first. */
-export const configMismatch = (pidFile: string, differences: readonly string[], why: string, data: OneServerErrorData): OneServerError =>
-  new OneServerError(
+/** `differences`: a line for each, the running server's value first. `why`: why it was not replaced, a sentence or nothing. */
+export const configMismatch = (pidFile: string, differences: readonly string[], why: string, data: OneServerErrorData): OneServerError => {
+  const lines = [...differences.map((line) => `  ${line}`), ...(why === '' ? [] : [why])].join('\n')
+  return new OneServerError(
     'CONFIG_MISMATCH',
-    `The server that runs for ${pidFile} (PID ${data.pid ?? 'unknown'}) is not the one that this call means:\n${differences.map((line) => `  ${line}`).join('\n')}${why === '' ? '' : `\n${why}`}`,
-    "Ask with the options that it was started with, stop it first (one-server stop), choose another name, or take it as it is: onMismatch: 'reuse' (--on-mismatch reuse).",
+    `The server that runs for ${pidFile} (PID ${data.pid ?? 'unknown'}) is not the one that this call asks for:\n${lines}`,
+    'Call with the options that the server was started with, stop it first (one-server stop), choose another name, ' +
+      "or use it as it is: onMismatch: 'reuse' (--on-mismatch reuse).",
     data,
   )
+}
 
 export const notOurs = (port: number, pid: number | undefined): OneServerError =>
   new OneServerError(
     'PORT_IN_USE',
-    `Port ${port} is in use by a server that one-server did not start${pid === undefined ? '' : ` (PID ${pid})`}, so no lease can be held on it: it will never be stopped for being idle.`,
-    'Use it without a lease: ensureServerRunning(), one-server start. Or stop it, or choose another port.',
+    `Port ${port} is in use by a server that one-server did not start${pid === undefined ? '' : ` (PID ${pid})`}. ` +
+      'one-server never stops such a server, so no lease can be held on it.',
+    'Use it without a lease (ensureServerRunning(), one-server start), stop it, or choose another port.',
     { port, ...(pid === undefined ? {} : { pid }) },
   )
 
@@ -193,20 +211,20 @@ export const lockTimeout = (ms: number, lockPath: string): OneServerError =>
   new OneServerError(
     'LOCK_TIMEOUT',
     `Other clients held the lock ${lockPath} for the ${ms} ms that this call had.`,
-    'Call again. If it stays like this, see which client hangs: one-server status --json names the launcher.',
+    'Call again. If it fails again, one-server doctor names the processes that hold the lock or wait for it.',
   )
 
 export const stateUnusable = (path: string, what: string, hint: string, cause?: unknown): OneServerError =>
   new OneServerError(
     'STATE_UNUSABLE',
     cause === undefined ? `${path}: ${what}` : `${path}: ${what}: ${systemReason(cause)}`,
-    // Whatever is wrong with the file cannot be told, and need not be anything.
+    // Without a descriptor nothing was learnt about the file, so advice about the file would be a guess.
     ['EMFILE', 'ENFILE'].includes(String((cause as NodeJS.ErrnoException | undefined)?.code)) ? NO_DESCRIPTORS : hint,
     {},
     cause,
   )
 
-const NO_DESCRIPTORS = 'Raise the limit on open files (ulimit -n), or close what need not be open, and call again.'
+const NO_DESCRIPTORS = 'Raise the limit on open files (ulimit -n), or close files that need not be open, and call again.'
 
 export const cannotStart = (cause: unknown): OneServerError =>
   commandNotFound(
@@ -218,13 +236,13 @@ export const cannotStart = (cause: unknown): OneServerError =>
 export const notPermitted = (pid: number, cause: unknown): OneServerError =>
   new OneServerError(
     'STATE_UNUSABLE', `PID ${pid} may not be signalled: ${systemReason(cause)}`,
-    'It runs as another user by now. Stop it as that user, or as root, and call again.', { pid }, cause,
+    `See whose it is (ps -o user,pid,args -p ${pid}), stop it as that user or as root, and call again.`, { pid }, cause,
   )
 
 export const stateNewer = (path: string): OneServerError =>
   new OneServerError(
     'STATE_NEWER',
-    `${path} was written by a newer version of one-server, which this version must not judge.`,
+    `${path} was written by a newer version of one-server, and this version cannot tell what it says.`,
     'Upgrade one-server here, or stop the server with the program that started it.',
   )
 
@@ -232,16 +250,16 @@ export const stopped = (data: OneServerErrorData): OneServerError =>
   new OneServerError(
     'STOPPED',
     'The server was stopped on purpose while this call waited for it to become ready.',
-    'Call again if it is wanted after all.',
+    'Call again to start it.',
     data,
   )
 
 export const insideServer = (pidFile: string): OneServerError =>
   new OneServerError(
     'INVALID_OPTION',
-    `This process runs inside the very server that ${pidFile} names, so it would wait for itself.`,
-    'Do not call one-server for its own PID file from within the server; it has PORT and HOST in its environment.',
+    `This process runs inside the very server that ${pidFile} names, so the call would wait for itself.`,
+    'Do not call one-server for the PID file of the server from within it: PORT and HOST in its environment say where it listens.',
   )
 
 export const aborted = (cause: unknown): OneServerError =>
-  new OneServerError('ABORTED', 'The call was aborted by its AbortSignal.', 'Nothing to do: this was asked for.', {}, cause)
+  new OneServerError('ABORTED', 'The call was aborted by its AbortSignal.', 'Nothing to do: the caller asked for it.', {}, cause)

@@ -1,13 +1,15 @@
 /**
- * What `onEvent` is told: the protocol as it happens, in the words of the README. Nothing in the
- * protocol depends on a listener, so what one throws is dropped rather than let loose between two
- * steps.
+ * What `onEvent` receives: the steps of the protocol as they happen. A listener that throws between two steps could leave
+ * a launch half made, so its errors are dropped; nothing in the protocol depends on a listener.
  */
 import type { OneServerErrorCode } from './errors.js'
 
-/** A step of the protocol, reported to `onEvent`. `at` is in ms on the monotonic clock of this boot (`process.hrtime`). */
+/**
+ * A step of the protocol, reported to `onEvent`. `at` is in ms on the monotonic clock of this boot (`process.hrtime`), and can be
+ * compared between the processes of one host.
+ */
 export type OneServerEvent = { at: number } & (
-  /** A running server was found. `adopted`: it was not started by one-server. */
+  /** A running server was found. `adopted`: one-server did not start it. */
   | { type: 'reused'; url: string; pid: number | undefined; adopted: boolean }
   /** The call waits: for its turn at the lock, for a launch that another client makes, or for the health check. */
   | { type: 'waiting'; for: 'lock' | 'launch' | 'health'; pid?: number; url?: string }
@@ -15,13 +17,13 @@ export type OneServerEvent = { at: number } & (
   | { type: 'spawned'; pid: number; port: number; launchId: string }
   /** The claim of this client has won: its gate opens. */
   | { type: 'claimed'; pid: number; port: number; launchId: string }
-  /** Another claim was there: the child exits without having run. */
+  /** Another claim was there first, so the child exits without having run. */
   | { type: 'withdrawn'; pid: number; launchId: string }
-  /** The health check has answered. */
+  /** The server passed its health check. */
   | { type: 'ready'; url: string; pid: number; launchId: string }
-  /** What a dead server, client or reboot left was removed. */
+  /** A file that a dead server, a dead client or a reboot left was removed. */
   | { type: 'stale-removed'; path: string }
-  /** A launch has ended before it was ready. */
+  /** A launch ended before it was ready. */
   | { type: 'exited'; code: OneServerErrorCode; pid: number; launchId: string }
   /** The server was stopped on purpose and has exited. */
   | { type: 'stopped'; pid: number; launchId: string }
@@ -29,7 +31,7 @@ export type OneServerEvent = { at: number } & (
 
 type WithoutTime<Event> = Event extends { at: number } ? Omit<Event, 'at'> : never
 
-/** Reports one event; the time is added here. */
+/** Reports one event, with the time added. */
 export type Report = (event: WithoutTime<OneServerEvent>) => void
 
 export const reporter = (listener: ((event: OneServerEvent) => void) | undefined, now: () => number): Report => {
@@ -39,7 +41,7 @@ export const reporter = (listener: ((event: OneServerEvent) => void) | undefined
       const result: unknown = listener({ at: now(), ...event } as OneServerEvent)
       if (result instanceof Promise) result.catch(() => {})
     } catch {
-      // A listener's own failure must not stand between two steps of the protocol.
+      // Dropped, see above.
     }
   }
 }

@@ -1,19 +1,19 @@
 /**
- * Every name on disk, in one place. All names derive from the PID file, which is resolved once: the
- * real path of its folder plus its base name, so that two spellings of one folder share one server,
- * while a symbolic link in the place of the PID file itself is not followed anywhere.
+ * Where the state of a server lies. All names derive from the PID file. Two spellings of one folder must not start two
+ * servers, so the folder is resolved to its real path. The PID file itself is not: a symbolic link in its place could lead
+ * one-server to write somewhere else.
  */
 import { basename, dirname, join } from 'node:path'
 import { platform } from './system/platform/current.js'
 
 export interface Paths {
-  /** P: line 1 the PID, line 2 the record. */
+  /** P, the PID file. */
   readonly pidFile: string
-  /** The directory that proper-lockfile makes. */
+  /** P.lock, the directory by which proper-lockfile holds the lock. */
   readonly lock: string
-  /** P.d: one folder a host. */
+  /** P.d, with one folder for each host. */
   readonly folder: string
-  /** P.d/<host>: claims and marks of this host, this boot, these namespaces. */
+  /** P.d/<host>: the claims and marks of this host, boot and namespaces. Elsewhere their PIDs mean nothing. */
   readonly host: string
 }
 
@@ -24,7 +24,7 @@ export const pathsOf = (realPidFile: string, host: string): Paths => ({
   host: join(`${realPidFile}.d`, host),
 })
 
-/** The PID file under the real path of its folder. The folder need not exist yet: what exists of it is resolved. */
+/** The PID file below the real path of its folder. Where the folder does not exist yet, its nearest existing ancestor is resolved. */
 export const resolvePidFile = (pidFile: string, realpath: (path: string) => string | undefined): string => {
   const missing = [basename(pidFile)]
   for (let folder = dirname(pidFile); ; folder = dirname(folder)) {
@@ -35,7 +35,7 @@ export const resolvePidFile = (pidFile: string, realpath: (path: string) => stri
   }
 }
 
-/** Home of the user as the environment tells it; nothing is looked up, so that one name means one server. */
+/** The user's home by the environment alone: HOME, else USERPROFILE, else the working directory. */
 const home = (env: NodeJS.ProcessEnv): string => env['HOME'] || env['USERPROFILE'] || '.'
 
 export const defaultPidFile = (env: NodeJS.ProcessEnv): string => join(home(env), '.omega-session-server.pid')

@@ -27,15 +27,17 @@ t.test('data that does not apply is absent', async (t) => {
 t.test('how a server ended is told apart', async (t) => {
   t.match(errors.serverExited({ exitCode: 7 }).message, 'Server exited with code 7 before its health check answered.')
   t.match(errors.serverExited({ signal: 'SIGKILL' }).message, 'Server was ended by SIGKILL before')
-  t.match(errors.serverExited({}).message, 'exited (its exit code is known only to the client that launched it, which has not told it) before', 'unknown says so')
+  t.match(errors.serverExited({}).message, 'exited (only the client that launched it can learn its exit code, and that client did not record one) before', 'unknown says so')
   t.match(errors.serverExited({ exitCode: 0 }).hint, /foreground/, 'a command that goes into the background exits with 0')
   t.notMatch(errors.serverExited({ exitCode: 1 }).hint, /foreground/)
+  t.match(errors.serverExited({ exitCode: 1, logTail: 'no such table' }).hint, /in its log/)
+  t.match(errors.serverExited({ exitCode: 1, logTail: '' }).hint, /by hand/, 'nobody is sent to an empty log')
 })
 
 t.test('the end of the log is quoted line by line', async (t) => {
   const { message } = errors.serverExited({ exitCode: 1, logTail: 'first\n\nlast', logFile: '/tmp/x.log' })
   t.equal(message, 'Server exited with code 1 before its health check answered.\nThe last lines of its log (/tmp/x.log):\n  | first\n  | \n  | last')
-  t.match(errors.serverExited({ exitCode: 1, logTail: '', logFile: '/tmp/x.log' }).message, /\nIt printed nothing\. Its log is \/tmp\/x\.log$/)
+  t.match(errors.serverExited({ exitCode: 1, logTail: '', logFile: '/tmp/x.log' }).message, /\nIts log has no lines: \/tmp\/x\.log$/)
   t.notMatch(errors.serverExited({ exitCode: 1 }).message, /log/, 'no log, no word about one')
 })
 
@@ -73,7 +75,7 @@ t.test('a port error names the port in words and as data', async (t) => {
 })
 
 t.test('an unhealthy server is told with its PID, known or not', async (t) => {
-  t.match(errors.serverUnhealthy('http://h', 9, 'busy', { pid: 5 }).message, 'Server at http://h (PID 5) is alive but did not answer its health check for 9 ms: busy.')
+  t.match(errors.serverUnhealthy('http://h', 9, 'busy', { pid: 5 }).message, 'Server at http://h (PID 5) is alive but did not pass its health check for 9 ms: busy.')
   t.match(errors.serverUnhealthy('http://h', 9, 'busy', {}).message, '(PID unknown)')
 })
 
@@ -87,6 +89,10 @@ t.test('each error has its code, a whole sentence and a hint', async (t) => {
     ['SERVER_UNHEALTHY', errors.serverUnhealthy('u', 1, 'r', {})],
     ['PORT_IN_USE', errors.portInUse(1, 'w', {})],
     ['PORT_IN_USE', errors.noPortFree([])],
+    ['PORT_IN_USE', errors.notOurs(1, 2)],
+    ['PORT_IN_USE', errors.readyBeforeStart('It is there', 'A hint.')],
+    ['CONFIG_MISMATCH', errors.configMismatch('/p', ['version: runs 1, wanted 2'], '', {})],
+    ['STATE_UNUSABLE', errors.notPermitted(1, new Error('no'))],
     ['COMMAND_NOT_FOUND', errors.commandNotFound('w', 'A hint.')],
     ['LOCK_TIMEOUT', errors.lockTimeout(5, '/p.lock')],
     ['STATE_UNUSABLE', errors.stateUnusable('/p', 'w', 'A hint.')],

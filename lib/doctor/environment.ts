@@ -1,6 +1,6 @@
 /**
- * What of the environment changes how calls and servers behave. Names are told, and values only where they can be
- * no secret: a proxy's address may have a password in it.
+ * The environment variables that change how calls and servers behave. A value can be secret (the address of a proxy may
+ * hold a password), so names are printed, and values only of the two variables that name a folder.
  */
 import { readFileSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
@@ -12,7 +12,7 @@ type Env = Readonly<NodeJS.ProcessEnv>
 
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy']
 
-/** By these, runners find what they end when a job is over. */
+/** By these variables a CI runner finds the processes that it ends when a job is over. */
 const MARKS = ['RUNNER_TRACKING_ID', 'JENKINS_NODE_COOKIE', 'JENKINS_SERVER_COOKIE', 'HUDSON_COOKIE', 'HUDSON_SERVER_COOKIE']
 
 const isSet = (env: Env, name: string): boolean => env[name] !== undefined && env[name] !== ''
@@ -22,30 +22,53 @@ const proxies = (env: Env): Finding[] => {
   if (set.length === 0) return [finding('environment', 'ok', 'no proxy is set')]
   const except = (env['NO_PROXY'] ?? env['no_proxy'] ?? '').split(/[\s,]+/)
   const spares = except.includes('*') || ['localhost', '127.0.0.1'].every((host) => except.includes(host))
-  const text = `${set.join(', ')} ${set.length === 1 ? 'is' : 'are'} set, NO_PROXY ${spares ? 'spares' : 'does not spare'} localhost and 127.0.0.1`
-  return [finding('environment', spares ? 'ok' : 'note', text, { ...(spares ? {} : { advice: 'Health checks go past every proxy; your own clients of the server may not. Add localhost,127.0.0.1,::1 to NO_PROXY.' }), data: { proxies: set, spares } })]
+  const are = set.length === 1 ? 'is' : 'are'
+  const text = `${set.join(', ')} ${are} set, NO_PROXY ${spares ? 'spares' : 'does not spare'} localhost and 127.0.0.1`
+  const data = { proxies: set, spares }
+  if (spares) return [finding('environment', 'ok', text, { data })]
+  return [finding('environment', 'note', text, {
+    advice: 'Health checks use no proxy, but your own clients of the server may. Add localhost,127.0.0.1,::1 to NO_PROXY.', data,
+  })]
 }
 
 const places = (env: Env): Finding[] => ['ONE_SERVER_STATE_DIR', 'XDG_STATE_HOME'].flatMap((name) => {
   const value = env[name]
   if (!value) return []
-  if (!isAbsolute(value)) return [finding('environment', 'problem', `${name} is a relative path: ${value}`, { advice: 'A name then means another server in each working directory. Make it absolute.' })]
-  return [finding('environment', 'note', `${name}=${value}`, { advice: 'Names are looked for there. A client without this variable means other servers by the same names.' })]
+  if (!isAbsolute(value)) {
+    return [finding('environment', 'problem', `${name} is a relative path: ${value}`, {
+      advice: 'In each working directory a name then stands for another server. Make the path absolute.',
+    })]
+  }
+  const isUsed = name === 'ONE_SERVER_STATE_DIR' || !isSet(env, 'ONE_SERVER_STATE_DIR')
+  return [finding('environment', 'note', `${name}=${value}`, {
+    advice: isUsed
+      ? 'The state of named servers is kept there. A client without this variable does not find them, and starts servers of its own.'
+      : 'It has no effect on one-server, since ONE_SERVER_STATE_DIR comes before it.',
+  })]
 })
 
-/** Option names only: a value may be anything. */
+/** Names of options only: a value may be anything. */
 const nodeOptions = (env: Env): Finding[] => {
   if (!isSet(env, 'NODE_OPTIONS')) return []
   const names = [...new Set((env['NODE_OPTIONS']!.match(/(?:^|\s)(--?[a-z][\w-]*)/g) ?? []).map((name) => name.trim()))]
-  return [finding('environment', 'note', `NODE_OPTIONS has ${names.length === 0 ? 'something' : names.join(', ')}`, { advice: 'The server inherits it, without debuggers and what editors and coverage preload. inheritEnv decides.', data: { nodeOptions: names } })]
+  return [finding('environment', 'note', `NODE_OPTIONS has ${names.length === 0 ? 'something' : names.join(', ')}`, {
+    advice: 'The server inherits it, without debuggers and without what editors and coverage tools preload. ' +
+      'The option inheritEnv can leave it out.',
+    data: { nodeOptions: names },
+  })]
 }
 
 const inside = (env: Env, { launches }: Recorded): Finding[] => {
   const id = env['ONE_SERVER_LAUNCH_ID']
   if (id === undefined) return []
-  return launches.some((seen) => isLiving(seen) && seen.launch.id === id)
-    ? [finding('environment', 'problem', 'this runs inside the very server that it asks about (ONE_SERVER_LAUNCH_ID)', { advice: 'A start from here fails at once with INVALID_OPTION, since it would wait for itself.' })]
-    : [finding('environment', 'note', 'this runs inside a server that one-server has started (ONE_SERVER_LAUNCH_ID)', { advice: 'What is started from here without that variable removed is ended together with that server.' })]
+  if (launches.some((seen) => isLiving(seen) && seen.launch.id === id)) {
+    return [finding('environment', 'problem', 'this process runs inside the very server that it asks about (ONE_SERVER_LAUNCH_ID)', {
+      advice: 'A start from here fails at once with INVALID_OPTION, since it would wait for itself.',
+    })]
+  }
+  return [finding('environment', 'note', 'this process runs inside a server that one-server has started (ONE_SERVER_LAUNCH_ID)', {
+    advice: 'A process that inherits this variable is ended together with that server. Unset it for a process that should outlive it.',
+  })]
 }
 
 const namesIn = (pid: number): string[] => {
@@ -59,10 +82,19 @@ const namesIn = (pid: number): string[] => {
 const marks = (env: Env, { launches }: Recorded): Finding[] => {
   const here = MARKS.filter((name) => isSet(env, name))
   const found: Finding[] = []
-  if (here.length > 0) found.push(finding('environment', 'note', `this is a job of a runner: ${here.join(', ')}`, { advice: 'At its end the runner ends what carries that, a server included that inherits it. inheritEnv decides.', data: { marks: here } }))
+  if (here.length > 0) {
+    found.push(finding('environment', 'note', `a CI runner has marked this process: ${here.join(', ')}`, {
+      advice: 'When the job ends, the runner ends each process that carries the mark. ' +
+        'A server inherits the mark unless inheritEnv leaves it out.',
+      data: { marks: here },
+    }))
+  }
   for (const { launch: { leader } } of launches.filter(isLiving)) {
     const carried = namesIn(leader.pid).filter((name) => MARKS.includes(name))
-    if (carried.length > 0) found.push(finding('environment', 'note', `the server, PID ${leader.pid}, carries ${carried.join(', ')}`, { advice: 'It goes with the job that started it. To outlive that, start it with an inheritEnv that has not these names.' }))
+    if (carried.length === 0) continue
+    found.push(finding('environment', 'note', `the server, PID ${leader.pid}, carries ${carried.join(', ')}`, {
+      advice: 'The runner ends it together with the job that started it. To let it outlive the job, leave these names out of inheritEnv.',
+    }))
   }
   return found
 }
@@ -71,10 +103,18 @@ const KNOWN = new Set(['ONE_SERVER_STATE_DIR', 'ONE_SERVER_LAUNCH_ID', 'ONE_SERV
 
 const others = (env: Env): Finding[] => {
   const found: Finding[] = []
+  const note = (text: string, advice: string): void => { found.push(finding('environment', 'note', text, { advice })) }
   const own = Object.keys(env).filter((name) => name.startsWith('ONE_SERVER_') && !KNOWN.has(name))
-  if (own.length > 0) found.push(finding('environment', 'note', `also set: ${own.join(', ')}`, { advice: 'On the command line, those that are called like a flag count as that flag.' }))
-  if (!programs.pathIn(env)) found.push(finding('environment', 'note', 'PATH is not set', { advice: 'A server whose program has no slash in its name is not found. Name it by an absolute path, or by serverScript (--script), which this Node runs.' }))
-  if (isSet(env, 'NODE_USE_ENV_PROXY')) found.push(finding('environment', 'note', 'NODE_USE_ENV_PROXY is set', { advice: 'The requests of a newer Node go through the proxy that is set; health checks do not.' }))
+  if (own.length > 0) {
+    const advice = 'On the command line, a variable named like a flag counts as that flag: ONE_SERVER_PORT as --port.'
+    note(`also set: ${own.join(', ')}`, advice)
+  }
+  if (!programs.pathIn(env)) {
+    note('PATH is not set', 'A program without a slash in its name is not found. Give its absolute path, or a serverScript (--script).')
+  }
+  if (isSet(env, 'NODE_USE_ENV_PROXY')) {
+    note('NODE_USE_ENV_PROXY is set', 'A Node that knows this variable sends your own requests through the proxy. Health checks use none.')
+  }
   if (isSet(env, 'CI')) found.push(finding('environment', 'ok', 'CI is set: no progress is drawn'))
   return found
 }

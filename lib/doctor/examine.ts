@@ -1,6 +1,6 @@
 /**
- * Everything that `doctor` looks at, in the order in which it is told. It only looks: what it finds it leaves as
- * it is, since whoever asks may want to report it; and nothing that it finds ends it.
+ * Everything that `doctor` looks at, in the order in which it is printed. A look changes nothing, since the finding may
+ * have to be reported as it is; and a look that fails is a finding, so that it does not hide the others.
  */
 import { contextOf, type Context } from '../context.js'
 import { nodeSystem } from '../node-system.js'
@@ -15,7 +15,7 @@ import { machine } from './machine.js'
 import { recorded, type Recorded } from './recorded.js'
 
 export interface Surroundings {
-  /** Of this package. */
+  /** Version of this package. */
   readonly version: string
   readonly env: NodeJS.ProcessEnv
 }
@@ -29,7 +29,7 @@ export const examine = async (settings: Settings, { version, env }: Surroundings
     context = contextOf(settings, nodeSystem)
     found.push(finding('host', 'ok', `this boot and these namespaces are ${nodeSystem.host()}`, { data: { host: nodeSystem.host() } }))
   } catch (error) {
-    // Without it no claim can be judged; the rest can still be looked at.
+    // Without the host's name no claim can be judged. Folder and environment can still be looked at.
     found.push(failed('host', error))
   }
   found.push(...(await examined('folder', async () => folder(context?.paths.pidFile ?? settings.pidFile))))
@@ -38,7 +38,9 @@ export const examine = async (settings: Settings, { version, env }: Surroundings
     const here = context
     seen = await recorded(here)
     found.push(...seen.findings)
-    for (const [topic, look] of [['processes', () => alive(here, seen)], ['lock', () => lock(here, seen.listing)], ['log', () => log(here, seen)]] as const) found.push(...(await examined(topic, look)))
+    found.push(...(await examined('processes', () => alive(here, seen))))
+    found.push(...(await examined('lock', () => lock(here, seen.listing))))
+    found.push(...(await examined('log', () => log(here, seen))))
   }
   found.push(...(await examined('environment', async () => environment(env, seen))))
   return found

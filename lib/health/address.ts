@@ -1,17 +1,35 @@
-/** Where a server that listens on some host is reached from here, and how its address is told. */
+/** Where a server that listens on some host is reached from this machine, and which address its callers get. */
 
 /** `[::1]` → `::1`. */
 export const bareHost = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1')
 
-/** The port of a URL; one that has none is of HTTP. */
+/** The port of a URL; without one, the default port of http or https. */
 export const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80))
+
+/** Where a connection goes. */
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * The host and port that a URL leads to. Undefined for a URL without a host, such as that of a Unix socket: no table of the
+ * kernel shows who answers there.
+ */
+export const endpointOf = (href: string): Endpoint | undefined => {
+  const url = new URL(href)
+  return url.hostname === '' ? undefined : { host: bareHost(url.hostname), port: portOf(url) }
+}
 
 export const isLoopback = (hostname: string): boolean => {
   const host = bareHost(hostname)
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
-/** The literal addresses at which a server that listens on `host` is reached from here. */
+/**
+ * The literal addresses at which a server that listens on `host` is reached. A name could lead a client to an address at
+ * which only another server listens, so both addresses of `localhost` are asked.
+ */
 export const addressesOf = (host: string): readonly string[] => {
   switch (host) {
     case 'localhost':
@@ -25,7 +43,7 @@ export const addressesOf = (host: string): readonly string[] => {
   }
 }
 
-/** The address that callers are given: the origin of a URL of HTTP, any other as it is. */
+/** The address that callers get: the origin of an HTTP URL, any other URL as it is. */
 export const baseUrl = (href: string): string => {
   const { origin } = new URL(href)
   return origin === 'null' ? href : origin

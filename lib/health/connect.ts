@@ -1,21 +1,25 @@
-/** A check of a server that does not speak HTTP: whether it accepts connections. */
-import type { Probe } from '../system/system.js'
+/** The check of a server that does not speak HTTP: whether it accepts connections. Nothing more can be learnt of such a server. */
 import { bareHost, portOf } from './address.js'
+import { reasonOf } from './get.js'
+import type { Probe } from './plan.js'
 
-/** Whether a connection is accepted, by a port or by a Unix socket. Nothing more can be learnt of a server that does not speak HTTP. */
-export const connects = (url: URL, timeout: number): Promise<Probe> =>
+/** Tries a connection to a port or to a Unix socket. `silent`: it was neither accepted nor refused within `timeout` ms. */
+export const tryConnection = (url: URL, timeout: number): Promise<'accepted' | 'silent' | Error> =>
   new Promise((resolve) => {
     const { connect } = process.getBuiltinModule('node:net')
     const socket = url.protocol === 'socket:' ? connect(decodeURIComponent(url.pathname)) : connect(portOf(url), bareHost(url.hostname))
-    const done = (answer: Probe): void => {
+    const done = (answer: 'accepted' | 'silent' | Error): void => {
       socket.destroy()
       resolve(answer)
     }
-    socket.setTimeout(timeout, () => done({ healthy: false, reason: `it did not accept a connection within ${timeout} ms` }))
-    socket.once('connect', () => done({ healthy: true, url: url.href }))
-    socket.once('error', (error) => done({ healthy: false, reason: reasonOf(error) }))
+    socket.setTimeout(timeout, () => done('silent'))
+    socket.once('connect', () => done('accepted'))
+    socket.once('error', done)
   })
 
-/** Why there was no answer, in words. */
-export const reasonOf = (error: NodeJS.ErrnoException): string =>
-  error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? 'the connection was refused' : error.code === 'ECONNRESET' ? 'the connection was closed without an answer' : error.message
+/** Healthy is a server that accepts a connection. */
+export const connects = async (url: URL, timeout: number): Promise<Probe> => {
+  const answer = await tryConnection(url, timeout)
+  if (answer === 'accepted') return { healthy: true, url: url.href }
+  return { healthy: false, reason: answer === 'silent' ? `it did not accept a connection within ${timeout} ms` : reasonOf(answer) }
+}

@@ -1,30 +1,31 @@
 /**
- * A check over HTTP: GET, 2xx is healthy, redirects are not followed. `node:http` rather than fetch,
- * because loading fetch costs a client more than everything else that a warm call does.
+ * The check over HTTP: GET, 2xx is healthy, redirects are not followed. `node:http` rather than fetch, because loading
+ * fetch costs a client more than everything else that a warm call does.
  */
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { Match } from '../options.js'
-import type { HealthPlan, Probe } from '../system/system.js'
 import { bareHost, isLoopback } from './address.js'
 import { mismatch } from './match.js'
-import { reasonOf } from './connect.js'
+import type { HealthPlan, Probe } from './plan.js'
 
-/** Not with this file: whoever only imports the package need not pay for it. */
+/** Loaded by the first check and not with this file: a client that only imports the package does not pay for it. */
 export const clientFor = (protocol: string) => process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 
-/** ms that a connection is kept for the next check: a burst of calls shares it, and a server that shuts down waits for it no longer. */
+/** ms that a connection is kept. A burst of calls shares it; a server that shuts down may wait for it to close. */
 const KEPT = 200
 
 let kept: Agent | undefined
 
-/** Idle connections hold no process: node:http unrefs them. */
+/** An idle connection does not hold the event loop open: node:http unrefs it. */
 const keepingAgent = (): Agent => (kept ??= new (process.getBuiltinModule('node:http').Agent)({ keepAlive: true, timeout: KEPT }))
 
-/** The header by which a server says which launch it is; in a JSON body it is `launchId`. */
+/** The header by which a server says which launch it is. In a JSON body the field is `launchId`. */
 const LAUNCH_HEADER = 'x-one-server-launch'
 
-/** Of a body that says more than the status this much is read, in bytes, and waited for so long, in ms. */
+/** Bytes of a body that are read. */
 const BODY = 64 * 1024
+
+/** ms to wait for a body that only may say which launch answers; the status is the answer without it. */
 const BODY_TAKES = 100
 
 const launchIn = (body: string): string | undefined => {
@@ -37,12 +38,13 @@ const launchIn = (body: string): string | undefined => {
   }
 }
 
-/** What a 2xx answer says: at once by its status and header, or when its body is there. */
+/** What a 2xx answer shows: at once by its header, or when its body has arrived. */
 const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined, timeout: number): Promise<Probe> | Probe => {
-  // Empty from a server that was run by hand.
+  // A server that was run by hand has no launch id, and may send the header empty.
   const told = response.headers[LAUNCH_HEADER] || undefined
   const byHeader = typeof told === 'string' ? { launchId: told } : {}
-  if (match === undefined && (typeof told === 'string' || !/\bjson\b/i.test(response.headers['content-type'] ?? ''))) {
+  const mayHoldId = typeof told !== 'string' && /\bjson\b/i.test(response.headers['content-type'] ?? '')
+  if (match === undefined && !mayHoldId) {
     return { healthy: true, url: url.href, ...byHeader }
   }
   return new Promise((resolve) => {
@@ -50,7 +52,7 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
     let isJudged = false
     const done = (): void => {
       clearTimeout(timer)
-      // Each further piece of a long body comes here, and its end, too; looking through it is not free.
+      // Called again for each piece past the limit and for the end of the body: searching the text each time would cost.
       if (isJudged) return
       isJudged = true
       const reason = match === undefined ? undefined : mismatch(body, match, timeout, 'its body does not match healthMatch')
@@ -58,7 +60,7 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
       const launchId = told ?? launchIn(body)
       resolve({ healthy: true, url: url.href, ...(typeof launchId === 'string' ? { launchId } : {}) })
     }
-    // Without something to match the status is the answer, also of a body that does not end.
+    // A body may never end. With nothing to match in it, the status is the answer.
     const timer = setTimeout(done, match === undefined ? Math.min(timeout, BODY_TAKES) : timeout)
     response.setEncoding('utf8').on('data', (text: string) => {
       if (body.length < BODY) body += text
@@ -67,7 +69,7 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
   })
 }
 
-/** As wait-on reads them. What is no percent-encoding means itself. */
+/** Percent-decoded as wait-on does it; a text that cannot be decoded stands for itself. */
 const decoded = (text: string): string => {
   try {
     return decodeURIComponent(text)
@@ -76,11 +78,17 @@ const decoded = (text: string): string => {
   }
 }
 
-/** User and password of a URL: wait-on sends them, so a server that asks for them would be ready once and never be healthy again. */
+/** User and password of a URL. wait-on sends them, so a check that does not would never again find the server healthy. */
 const authOf = ({ username, password }: URL): { auth: string } | undefined =>
   username === '' && password === '' ? undefined : { auth: `${decoded(username)}:${decoded(password)}` }
 
-/** Asks one URL. */
+/** Why there was no answer, in words. */
+export const reasonOf = ({ code, message }: NodeJS.ErrnoException): string => {
+  if (code === 'ECONNREFUSED' || code === 'ENOENT') return 'the connection was refused'
+  return code === 'ECONNRESET' ? 'the connection was closed without an answer' : message
+}
+
+/** Asks one URL, which may take `timeout` ms, and with a `match` as long again for the body. `isFresh`: over a new connection. */
 export const getUrl = (url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined, isFresh = false): Promise<Probe> => {
   const { headers, match } = plan
   const secure = url.protocol === 'https:'
@@ -92,7 +100,7 @@ export const getUrl = (url: URL, plan: HealthPlan, timeout: number, signal: Abor
     ...authOf(url),
     ...(signal === undefined ? {} : { signal }),
     agent: secure || isFresh ? false : keepingAgent(),
-    // A development server signs its own certificate; over loopback that proves as much as any other.
+    // A development server signs its own certificate. Over loopback nobody else could have sent it.
     ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
   }
   const { request: send } = clientFor(url.protocol)
@@ -100,8 +108,9 @@ export const getUrl = (url: URL, plan: HealthPlan, timeout: number, signal: Abor
     const call = send(options, (response) => {
       clearTimeout(timer)
       const status = response.statusCode ?? 0
-      resolve(status >= 200 && status < 300 ? judgeBody(url, response, match, timeout) : { healthy: false, reason: `it answered ${status}` })
-      // The status is the answer; an endless body must neither hold this process nor the connection.
+      const isSuccess = status >= 200 && status < 300
+      resolve(isSuccess ? judgeBody(url, response, match, timeout) : { healthy: false, reason: `it answered ${status}` })
+      // A body that never ends must not hold this process or the connection open.
       response.on('error', () => {})
       response.on('end', () => clearTimeout(late))
       const late = setTimeout(() => call.destroy(), timeout)
@@ -115,7 +124,7 @@ export const getUrl = (url: URL, plan: HealthPlan, timeout: number, signal: Abor
     }, timeout)
     call.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer)
-      // The server has closed the connection that was kept, or is another one by now: that says nothing about it.
+      // The server closed the kept connection, or another server has taken its place. Neither shows whether it is healthy.
       if (call.reusedSocket && error.code === 'ECONNRESET') return resolve(getUrl(url, plan, timeout, signal, true))
       resolve({ healthy: false, reason: reasonOf(error) })
     })

@@ -1,24 +1,50 @@
-/** One health check, of whatever kind the plan says. */
-import type { HealthPlan, Probe } from '../system/system.js'
-import { connects } from './connect.js'
+/**
+ * One health check, of whatever kind the plan is. Most servers answer HTTP, so only that check is loaded with this
+ * file; each other kind loads its own when it is first asked, and an HTTP client never pays for it.
+ */
 import { clientFor, getUrl } from './get.js'
-import { probeLog } from './read-log.js'
+import { kindOf, type Kind } from './kind.js'
+import type { HealthPlan, Probe } from './plan.js'
 
-/** Loads what a check of these URLs needs. Whoever has to wait anyway does so before. */
-export const prepare = ({ urls, log }: Pick<HealthPlan, 'urls' | 'log'>): void => {
-  for (const url of urls) if (log === undefined && url.startsWith('http')) clientFor(new URL(url).protocol)
+interface Check {
+  /** Loads what the check needs. */
+  readonly load: (plan: HealthPlan) => unknown
+  readonly check: (plan: HealthPlan, timeout: number, signal: AbortSignal | undefined) => Promise<Probe>
 }
 
-/** Asks the URLs in their order; one that answers is enough. The reason is that of the one that said most. */
-export const probe = async (plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe> => {
-  const { log } = plan
-  if (log !== undefined) return probeLog({ urls: plan.urls, log }, timeout)
+type Ask = (url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined) => Promise<Probe>
+
+/** Asks the URLs in their order; one that answers is enough. The reason is that of the URL that said most. */
+const eachUrl = (ask: Ask): Check['check'] => async (plan, timeout, signal) => {
   let worst: Probe = { healthy: false, reason: 'there is no URL to ask' }
   for (const url of plan.urls) {
-    const parsed = new URL(url)
-    const result = await (parsed.protocol.startsWith('http') ? getUrl(parsed, plan, timeout, signal) : connects(parsed, timeout))
+    const result = await ask(new URL(url), plan, timeout, signal)
     if (result.healthy) return result
     if (worst.reason === 'there is no URL to ask' || worst.reason === 'the connection was refused') worst = result
   }
   return worst
 }
+
+const byConnection: Check = {
+  load: () => import('./connect.js'),
+  check: eachUrl(async (url, _, timeout) => (await import('./connect.js')).connects(url, timeout)),
+}
+
+const CHECKS: Readonly<Record<Kind, Check>> = {
+  http: { load: ({ urls }) => urls.forEach((url) => clientFor(new URL(url).protocol)), check: eachUrl(getUrl) },
+  tcp: byConnection,
+  socket: byConnection,
+  log: {
+    load: () => import('./read-log.js'),
+    check: async (plan, timeout) => (await import('./read-log.js')).probeLog(plan, timeout),
+  },
+}
+
+/** Loads what a check by this plan needs, for a caller that has to wait anyway. What cannot be loaded fails the check itself. */
+export const prepare = (plan: HealthPlan): void => {
+  Promise.resolve(CHECKS[kindOf(plan)].load(plan)).catch(() => {})
+}
+
+/** Checks once. `timeout`, in ms, is for each URL; `signal` ends an HTTP request. Never rejects for a server that does not answer. */
+export const probe = (plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe> =>
+  CHECKS[kindOf(plan)].check(plan, timeout, signal)

@@ -1,15 +1,18 @@
-/** A check by what a server has said: a line of its log. */
-import type { HealthPlan, Probe } from '../system/system.js'
+/**
+ * The check of a server that says by its output that it is ready. Another server may write to a log of the same name, so
+ * only the log of this launch counts, which its inode tells.
+ */
 import { connects } from './connect.js'
 import { mismatch } from './match.js'
+import type { HealthPlan, Probe } from './plan.js'
 
-/** So much of a log is looked at, in bytes, at its beginning and at its end: it is looked at several times a second, and may be long. */
+/** Bytes that are read at the beginning of a log, and as many at its end: a log may be long, and is read several times a second. */
 const LOG = 1024 * 1024
 
-/** Undefined where it is not the log that is meant. */
+/** The text of the log. Undefined where the file at `path` is another one. */
 const endsOf = (path: string, inode: string | undefined): string | undefined => {
   const { closeSync, constants, fstatSync, openSync, readSync } = process.getBuiltinModule('node:fs')
-  // A FIFO in its place would hold the client for good.
+  // Without O_NONBLOCK, a FIFO in the place of the log would block this client for good.
   const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
     if (inode !== undefined && inode !== fstatSync(file, { bigint: true }).ino.toString()) return undefined
@@ -24,7 +27,7 @@ const endsOf = (path: string, inode: string | undefined): string | undefined => 
   }
 }
 
-/** Between two renames there is none of that name. */
+/** As `endsOf`. Between the two renames by which a launch takes the log's name, no file has it. */
 const ownOf = (path: string, inode: string | undefined): string | undefined => {
   try {
     return endsOf(path, inode)
@@ -34,17 +37,18 @@ const ownOf = (path: string, inode: string | undefined): string | undefined => {
   }
 }
 
-/** Ready by a line of the log. Where it is reached is the address that accepts connections, if one does. */
-export const probeLog = async ({ urls, log }: Required<Pick<HealthPlan, 'urls' | 'log'>>, timeout: number): Promise<Probe> => {
+/** Healthy is a server whose log has the line. Its address is the first one that accepts connections, else the first. */
+export const probeLog = async ({ urls, log }: HealthPlan, timeout: number): Promise<Probe> => {
+  if (log === undefined) return { healthy: false, reason: 'there is no log to read' }
   let text: string | undefined
   try {
-    // The next launch that is told the same log moves this one aside.
+    // Another launch with the same log file moves this log aside.
     text = ownOf(log.file, log.inode) ?? endsOf(`${log.file}.prev`, log.inode)
   } catch (error) {
     return { healthy: false, reason: `its log ${log.file} cannot be read: ${(error as Error).message}` }
   }
-  if (text === undefined) return { healthy: false, reason: `${log.file} was replaced or moved aside` }
-  const reason = mismatch(text, log.match, timeout, 'its log does not say so yet')
+  if (text === undefined) return { healthy: false, reason: `its log ${log.file} was replaced or moved aside` }
+  const reason = mismatch(text, log.match, timeout, 'the awaited text is not in its log yet')
   if (reason !== undefined) return { healthy: false, reason }
   for (const url of urls) if ((await connects(new URL(url), timeout)).healthy) return { healthy: true, url }
   return { healthy: true, url: urls[0]! }

@@ -1,42 +1,43 @@
 /**
- * Readiness, as the launcher waits for it: wait-on against the health URL. Only the launcher loads
- * wait-on (46 packages, some hundred ms); twenty clients that each loaded it would take longer than the
- * server. It does so after the gate is open, and only where there is something to wait for: while a server
- * takes its time to boot, or when one that listens is not healthy yet. One that answers 200 as soon as it
+ * Readiness, as the launcher waits for it: wait-on against the health URL. wait-on takes some hundred ms to load (46
+ * packages), and twenty clients that each loaded it would take longer than the server does; so only the launcher loads
+ * it, after the gate is open, and only while there is something to wait for. A server that answers 200 as soon as it
  * listens is ready before wait-on would be.
  *
- * What wait-on does not do is done around it: it cannot be cancelled, so it runs in short slices; it
- * polls at one pace, so a young launch gets faster slices; it would send requests that cannot be
- * answered yet, so a bare connection is tried first.
+ * Three things that wait-on does not do are done around it. It cannot be cancelled, so it runs in short slices. It polls
+ * at one pace, so a young launch gets faster slices. It sends requests to a server that does not listen yet, so a bare
+ * connection is tried first.
  */
 import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
-import { bareHost, isLoopback, portOf } from './address.js'
+import { isLoopback } from './address.js'
+import { tryConnection } from './connect.js'
+import { kindOf, type Kind } from './kind.js'
+import type { Healthy, HealthPlan, Probe } from './plan.js'
 import { prepare, probe } from './probe.js'
-import { accepts } from '../system/listeners.js'
-import type { Healthy, HealthPlan, Probe } from '../system/system.js'
 
 type WaitOn = (options: WaitOnOptions) => Promise<void>
 
-/** How long one slice of wait-on waits for an answer, in ms: what has settled must not hold the process for longer. */
+/** ms that one slice of wait-on waits for an answer. A slice holds the process that long after the call has settled. */
 const SLICE = 250
 
-/** Pauses between two looks whether something listens: from 5 ms on, a thirtieth of the time that has been waited, until `interval`. */
+/** ms between the first two looks. Later pauses are a thirtieth of the time waited so far, `interval` at most. */
 const FIRST_PAUSE = 5
 const SHARE = 1 / 30
 
-/** A server that does not listen after this, in ms, leaves the time to load wait-on. */
+const pauseAfter = (waited: number, interval: number): number => Math.min(Math.max(FIRST_PAUSE, waited * SHARE), interval)
+
+/** ms after which a server that does not listen yet leaves the time to load wait-on. */
 const LOAD_AFTER = 500
 
-/** The first pause between two checks of a server that listens, in ms; each slice doubles it, until `interval`. */
+/** ms between the first two checks of a server that listens. Each slice doubles the pause, up to `interval`. */
 const FIRST_CHECKS = 25
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
 
 /**
- * Loading all of wait-on in one go would keep this process from noticing for a quarter of a second
- * that the server has exited. So its parts are loaded one a turn; in a bundle, where there is nothing
- * to resolve, the one import does it all.
+ * Loaded in one go, wait-on would keep this process from noticing for a quarter of a second that the server has exited. So
+ * its parts are loaded one in each turn of the event loop. In a bundle there is nothing to resolve, and one import does it.
  */
 const loadWaitOn = async (over: () => boolean): Promise<WaitOn | undefined> => {
   try {
@@ -47,23 +48,35 @@ const loadWaitOn = async (over: () => boolean): Promise<WaitOn | undefined> => {
       from(part)
     }
   } catch {
-    // Bundled, or laid out otherwise: then in one go.
+    // Bundled, or another layout of node_modules.
   }
   await nextTurn()
   return over() ? undefined : (await import('wait-on')).default
 }
 
-/** Whether a connection to this URL would be accepted; of a Unix socket the check itself tells as much. */
-const listens = async (url: URL): Promise<boolean> =>
-  url.protocol === 'socket:' ? (await probe({ urls: [url.href], headers: {} }, SLICE)).healthy : accepts(bareHost(url.hostname), portOf(url))
+/** ms that a connection may take to be accepted or refused. */
+const CONNECTING = 500
 
-/** A URL in wait-on's words. */
-const resourceOf = (url: string): string => url.replace(/^http(s?):/, 'http$1-get:').replace(/^tcp:\/\//, 'tcp:')
+/** Whether something listens at this URL. A listener that neither accepts nor refuses in time is there, and may only be slow. */
+const listens = async (url: string): Promise<boolean> => !((await tryConnection(new URL(url), CONNECTING)) instanceof Error)
 
+/** A URL in wait-on's words, for each kind that wait-on knows. The other kinds are polled by their own check. */
+const RESOURCES: Readonly<Record<Kind, ((url: string) => string) | undefined>> = {
+  http: (url) => url.replace(/^http(s?):/, 'http$1-get:'),
+  tcp: (url) => url.replace('tcp://', 'tcp:'),
+  socket: (url) => `socket:${decodeURIComponent(new URL(url).pathname)}`,
+  log: undefined,
+}
+
+/**
+ * Waits until one URL of the plan is healthy. Undefined: `over` settled first. `interval` is the longest pause between two
+ * checks and `timeout` what one check may take, both in ms.
+ */
 export const waitUntilReady = async (
   plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>,
 ): Promise<Healthy | undefined> => {
   const { urls, headers } = plan
+  const resourceOf = RESOURCES[kindOf(plan)]
   let ended = false
   const cancel = new AbortController()
   const finish = (): void => {
@@ -85,33 +98,34 @@ export const waitUntilReady = async (
   prepare(plan)
   const check = (url: string): Promise<Probe> => probe({ ...plan, urls: [url] }, timeout, cancel.signal)
   const began = performance.now()
-  for (let slices = 0; !ended;) {
-    // wait-on knows nothing of logs.
-    const byLog = plan.log === undefined ? undefined : await probe(plan, timeout)
-    if (byLog?.healthy) return byLog
-    const candidate = byLog === undefined ? await nextCandidate(urls, slices) : undefined
+  for (; resourceOf === undefined && !ended; await pauseFor(pauseAfter(performance.now() - began, interval))) {
+    const answer = await probe(plan, timeout)
+    if (answer.healthy) return answer
+  }
+  for (let slices = 0; resourceOf !== undefined && !ended;) {
+    const candidate = await nextCandidate(urls, slices)
     if (candidate === undefined) {
       const waited = performance.now() - began
-      if (waited > LOAD_AFTER && byLog === undefined) void load()
-      await pauseFor(Math.min(Math.max(FIRST_PAUSE, waited * SHARE), interval))
+      if (waited > LOAD_AFTER) void load()
+      await pauseFor(pauseAfter(waited, interval))
       continue
     }
     const first = loading === undefined ? await check(candidate) : undefined
     if (first?.healthy) return first
     if (ended) break
     const waitOn = await Promise.race([load(), end])
-    // Looked at again: while wait-on was loading, the address that comes first may have begun to listen, too.
+    // While wait-on was loading, an address that comes first may have begun to listen.
     const url = await nextCandidate(urls, slices)
     if (ended || !waitOn) break
     if (url === undefined) continue
     const patience = Math.min(timeout, SLICE)
-    // A young launch is asked more often, and settles at the pace that was asked for.
+    // A young launch is checked more often than `interval` says.
     const between = Math.min(interval, FIRST_CHECKS * 2 ** slices)
     slices++
     const slice = waitOn({
       resources: [resourceOf(url)],
       interval: between,
-      // The check after the slice is the next one at this pace.
+      // Whole pauses, so that the check after the slice keeps the pace.
       timeout: Math.ceil(patience / between) * between,
       httpTimeout: patience,
       window: 0,
@@ -126,7 +140,7 @@ export const waitUntilReady = async (
     const passed = (await Promise.race([slice, end])) === true
     if (ended && !passed) break
     if (passed && plan.match === undefined) return { healthy: true, url }
-    // Not for wait-on: what the body says, an answer that takes longer than a slice, and one whose body does not end.
+    // wait-on does not read the body, and fails for an answer that takes longer than a slice or has a body without an end.
     const answer = await check(url)
     if (answer.healthy) return answer
     await pauseFor(between)
@@ -136,14 +150,14 @@ export const waitUntilReady = async (
 
 const openOf = async (urls: readonly string[]): Promise<string[]> => {
   const open: string[] = []
-  for (const url of urls) if (await listens(new URL(url))) open.push(url)
+  for (const url of urls) if (await listens(url)) open.push(url)
   return open
 }
 
-/** The next URL that something listens at, so that of two addresses the one that is never served does not stand in the way. */
+/** The next URL at which something listens. Of two addresses one may never be served, and must not stand in the way of the other. */
 const nextCandidate = async (urls: readonly string[], slices: number): Promise<string | undefined> => {
   let open = await openOf(urls)
-  // A server that listens at all addresses began to between the two looks: then it is the first that everyone is told.
+  // A server that opens all its addresses may have done so between the two looks. Every client gets the first of them then.
   if (open.length > 0 && open[0] !== urls[0]) open = await openOf(urls)
   return open[slices % open.length]
 }

@@ -4,26 +4,11 @@
  * one trust that promise 4 extends. A server of another PID file is not: its owner's stop would take it from our users.
  */
 import { addressesOf, bareHost } from '../health/address.js'
-import { noPortFree, portInUse, socketInUse, type OneServerError } from '../errors.js'
-import type { Settings } from '../options.js'
-import type { HealthPlan, Listener } from '../system/system.js'
+import { traitsOf } from '../health/kind.js'
+import { makePlan, whatIsTaken } from '../health/make-plan.js'
+import { noPortFree, portInUse, type OneServerError } from '../errors.js'
+import type { Listener } from '../system/system.js'
 import type { Context } from '../context.js'
-
-/** Where a server on this port answers its health check. */
-export const healthPlan = ({ host, healthPath, healthUrl, healthHeaders, healthMatch, ready, logFile }: Settings, port: number): HealthPlan => {
-  const url = healthUrl === undefined ? undefined : new URL(healthUrl.replaceAll('{port}', String(port)))
-  if (ready?.kind === 'socket') return { urls: [`socket:${ready.path.split('/').map(encodeURIComponent).join('/')}`], headers: {} }
-  if (ready?.kind === 'tcp') return { urls: addressesOf(ready.host ?? host).map((address) => `tcp://${address}:${ready.port || port}`), headers: {} }
-  if (ready?.kind === 'log') return { urls: addressesOf(host).map((address) => `http://${address}:${port}`), headers: {}, log: { file: logFile, match: ready.match } }
-  const addresses = addressesOf(url === undefined ? host : bareHost(url.hostname))
-  const at = (address: string): string => {
-    if (url === undefined) return `http://${address}:${port}${healthPath}`
-    const copy = new URL(url)
-    copy.hostname = address
-    return copy.href
-  }
-  return { urls: addresses.map(at), headers: healthHeaders, ...(healthMatch === undefined ? {} : { match: healthMatch }) }
-}
 
 export interface Adopted {
   readonly url: string
@@ -46,12 +31,11 @@ const isAnotherUsers = ({ uid }: Listener): boolean => uid !== undefined && proc
 /** Who listens on a port. */
 export const occupantOf = async (context: Context, port: number): Promise<Occupant> => {
   const { system, settings } = context
-  const plan = healthPlan(settings, port)
+  const plan = makePlan(settings, port)
   const elsewhere = settings.healthUrl !== undefined && !settings.healthUrl.includes('{port}')
   const there = await listenersThere(context, port)
   if (there.length === 0 && !elsewhere) return { kind: 'none' }
-  // Neither an accepted connection nor a line in a log shows whose server it is.
-  if (settings.ready !== undefined) {
+  if (!traitsOf(plan).isAdoptable) {
     const owner = await system.ownerOf(there)
     return { kind: 'stranger', what: `${owner === undefined ? '' : `by PID ${owner.pid}, `}and what one-server did not start is used only if it has a health check over HTTP`, pid: owner?.pid }
   }
@@ -84,8 +68,9 @@ export const findAdoptable = async (context: Context): Promise<Adopted | undefin
 
 /** The port to launch on, or the server to adopt. `lost`: ports that launches of this call have lost. Under the lock. */
 export const choosePort = async (context: Context, lost: ReadonlySet<number>): Promise<number | Adopted> => {
-  const { port, ready, healthTimeout } = context.settings
-  if (ready?.kind === 'socket' && (await context.system.probe(healthPlan(context.settings, 0), healthTimeout)).healthy) throw socketInUse(ready.path)
+  const { port } = context.settings
+  const taken = await whatIsTaken(context.settings, (plan, timeout) => context.system.probe(plan, timeout))
+  if (taken !== undefined) throw taken
   if (port.kind === 'auto') return context.system.freePort()
   const ports = port.kind === 'fixed' ? [port.port] : port.ports.filter((candidate) => !lost.has(candidate))
   for (const candidate of ports) {

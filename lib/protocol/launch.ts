@@ -11,10 +11,11 @@
  */
 import { basename, dirname, join } from 'node:path'
 import type { Context } from '../context.js'
+import { makeLaunchPlan } from '../health/make-plan.js'
 import { resolveCommand } from '../plan/command.js'
 import { environmentFor, withLaunchId } from '../plan/environment.js'
 import { fingerprintOf } from '../plan/fingerprint.js'
-import { healthPlan, isFree } from '../plan/port.js'
+import { isFree } from '../plan/port.js'
 import { claimPath, createFile, listClaims, markPath, replaceFile, type Launch } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { formatPidFile } from '../state/pid-file.js'
@@ -65,7 +66,7 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
     await system.remove(ownLog)
   }
   try {
-    const record = recordFor(context, id, child, port, await planFor(context, port, ownLog))
+    const record = recordFor(context, id, child, port, await makeLaunchPlan(settings, port, () => system.inodeOf(ownLog)))
     const claim = claimPath(paths, id, leader)
     const isClaimed = (await createFile(context, claim, JSON.stringify(record))) && (await createFile(context, gateFile, ''))
     if (!isClaimed || (await hasRival(context, id))) {
@@ -100,16 +101,6 @@ const hasRival = async (context: Context, own: string): Promise<boolean> => {
   for (const launch of others) if ((await judgeLaunch(context.system, launch)) !== 'dead') return true
   for (const launch of others) await removeClaim(context, launch)
   return false
-}
-
-/**
- * How the server will be checked. Two servers may share the name of a log, so a log is known by its inode: a line in
- * another server's log makes nobody ready.
- */
-const planFor = async ({ system, settings }: Context, port: number, ownLog: string): Promise<HealthPlan> => {
-  const health = healthPlan(settings, port)
-  const inode = health.log === undefined ? undefined : await system.inodeOf(ownLog)
-  return health.log === undefined || inode === undefined ? health : { ...health, log: { ...health.log, inode } }
 }
 
 const recordFor = (context: Context, id: string, child: GatedChild, port: number, health: HealthPlan): LaunchRecord => {

@@ -5,7 +5,7 @@
  * the kernel tells.
  */
 import type { Context } from '../context.js'
-import { bareHost, portOf } from '../health/address.js'
+import { endpointOf } from '../health/address.js'
 import { markPath, type Launch, type Place } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { judge, type Healthy, type Probe } from '../system/system.js'
@@ -36,10 +36,10 @@ export const confirm = async (context: Context, launch: Launch, answer: Healthy)
 
 /** The process outside the launch that answers at this URL. Undefined when the launch answers itself, or when the kernel does not tell. */
 const foreignOwnerOf = async ({ system }: Context, { id, leader }: Launch, href: string): Promise<number | undefined> => {
-  const url = new URL(href)
+  const at = endpointOf(href)
   // A path does not tell the owner of a Unix socket. `plan/port.ts` refused a socket that answered before the launch.
-  if (url.protocol === 'socket:') return undefined
-  const owner = await system.ownerOf(await system.listenersAt(bareHost(url.hostname), portOf(url)), leader.pid)
+  if (at === undefined) return undefined
+  const owner = await system.ownerOf(await system.listenersAt(at.host, at.port), leader.pid)
   if (owner === undefined || owner.pid === leader.pid || owner.launchId === id) return undefined
   const kin = await system.kin(leader, id)
   return kin.some(({ pid }) => pid === owner.pid) ? undefined : owner.pid

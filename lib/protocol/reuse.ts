@@ -6,6 +6,7 @@ import type { Context } from '../context.js'
 import type { Deadline } from '../deadline.js'
 import { serverUnhealthy, type OneServerError } from '../errors.js'
 import { baseUrl } from '../health/address.js'
+import { traitsOf } from '../health/kind.js'
 import { differences } from '../plan/fingerprint.js'
 import type { ServerInfo } from '../server-info.js'
 import type { Launch } from '../state/directory.js'
@@ -60,11 +61,11 @@ export const awaitReady = async (context: Context, launch: Launch, record: Launc
   }
 }
 
-/** One health check of a launch that was found ready at `url`. A launch that was ready by a line of its log stays ready while it lives. */
+/** One health check of a launch that was found ready at `url`. A kind that is not asked again stays ready while it lives. */
 export const checkHealth = async (
   { system }: Context, { launch, health, healthTimeout }: LaunchRecord, url: string | undefined,
 ): Promise<Probe> => {
-  if (health.log !== undefined && url !== undefined) return { healthy: true, url }
+  if (!traitsOf(health).isAskedAgain && url !== undefined) return { healthy: true, url }
   const answer = await system.probe(url === undefined ? health : { ...health, urls: [url] }, healthTimeout)
   return answer.healthy && isOtherLaunch(answer, launch) ? answeredByOther(answer.url) : answer
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { Context } from '../context.js'
 import { Deadline } from '../deadline.js'
 import { OneServerError, portInUse, serverExited, stateUnusable } from '../errors.js'
+import { traitsOf } from '../health/kind.js'
 import { isFree } from '../plan/port.js'
 import { claimPath, createFile, markPath, marksOf, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
@@ -156,8 +157,7 @@ export const reasonFor = async (context: Context, launch: Launch): Promise<OneSe
 /** Why a server that has run exited before it was ready, as far as its exit, its log and its port tell. */
 export const whyItExited = async (context: Context, { logFile, port, pid, health }: LaunchRecord, exit: Exit): Promise<OneServerError> => {
   const data = { ...exit, pid, logFile, logTail: await context.system.tail(logFile, LOG_LINES) }
-  // The log of a server at a Unix socket may speak of that socket, and another port is no help for it.
-  const logSaysSo = /EADDRINUSE|address already in use/i.test(data.logTail) && !health.urls.some((url) => url.startsWith('socket:'))
+  const logSaysSo = traitsOf(health).bindsPort && /EADDRINUSE|address already in use/i.test(data.logTail)
   if (logSaysSo || !(await isFree(context, port))) {
     return portInUse(port, 'now: the server lost it to another process between the choice and the bind', data)
   }

@@ -6,8 +6,9 @@
  * Format 1, one JSON object; unknown fields are ignored. Each program bundles its own copy of one-server and may meet a
  * newer one, so a higher `format` is never judged.
  */
-import { isHeader, isSignal, LONGEST } from '../options.js'
-import type { HealthPlan, ProcessId } from '../system/system.js'
+import { isHealthPlan, type HealthPlan } from '../health/plan.js'
+import { isSignal, LONGEST } from '../options.js'
+import type { ProcessId } from '../system/system.js'
 
 export const FORMAT = 1
 
@@ -67,26 +68,6 @@ const pid: Check = (value) => Number.isSafeInteger(value) && (value as number) >
 const digits: Check = (value) => typeof value === 'string' && /^\d+$/.test(value)
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const url: Check = (value) => typeof value === 'string' && /^(?:(?:https?|tcp):\/\/|socket:\/)/.test(value) && URL.canParse(value)
-
-const match: Check = (value) => {
-  if (!isObject(value)) return false
-  if (typeof value['text'] === 'string') return true
-  try {
-    return new RegExp(value['source'] as string, value['flags'] as string) instanceof RegExp && typeof value['source'] === 'string'
-  } catch {
-    return false
-  }
-}
-
-const log: Check = (value) =>
-  isObject(value) && text(value['file']) && match(value['match']) && (value['inode'] === undefined || digits(value['inode']))
-
-const health: Check = (value) =>
-  isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0 && value['urls'].every(url) &&
-  isObject(value['headers']) && Object.entries(value['headers']).every(([name, header]) => isHeader(name, header)) &&
-  (value['match'] === undefined || match(value['match'])) && (value['log'] === undefined || log(value['log']))
-
 const identity: Check = (value) =>
   isObject(value) && Array.isArray(value['command']) && value['command'].every(text) && text(value['cwd']) &&
   isObject(value['env']) && Object.values(value['env']).every(text) && (value['version'] === undefined || text(value['version']))
@@ -100,7 +81,7 @@ const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   launch: (value) => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value),
   host: text, pid, start: digits, group: pid, keeper: (value) => value === undefined || client(value),
   port: (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65536,
-  health, healthTimeout: duration, healthCheckInterval: duration,
+  health: isHealthPlan, healthTimeout: duration, healthCheckInterval: duration,
   launcher: client, deadline: count, startupTimeout: duration,
   stopSignal: isSignal, stopTimeout: duration, idleTimeout: duration, logFile: text, since: text,
   bundled: (value) => typeof value === 'boolean', identity, configured,

@@ -5,36 +5,18 @@
  * two of them, and within one it may not. Where the kernel takes several steps, the method says so.
  */
 import type { Clock } from '../deadline.js'
-import type { Match } from '../options.js'
+import type { Healthy, HealthPlan, Probe } from '../health/plan.js'
 import type { Paths } from '../paths.js'
 import type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
 
 export type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
+export type { Healthy, HealthPlan, Probe }
 
 /** What `read` found. `foreign`: something is there that is not a plain, small file of this user. */
 export type Found =
   | { readonly kind: 'absent' }
   | { readonly kind: 'file'; readonly text: string; readonly modified: number }
   | { readonly kind: 'foreign'; readonly what: string }
-
-/** A check that was passed. */
-export interface Healthy {
-  readonly healthy: true
-  readonly url: string
-  /** The launch id in the answer, if the server gives one: no other server has it. */
-  readonly launchId?: string
-}
-
-export type Probe = Healthy | { readonly healthy: false; readonly reason: string }
-
-export interface HealthPlan {
-  /** Literal URLs, tried in this order. One that answers is enough. */
-  readonly urls: readonly string[]
-  readonly headers: Readonly<Record<string, string>>
-  readonly match?: Match
-  /** The server is ready when this line is in its log; the URLs then only say where it is. `inode` is that of this launch's own log. */
-  readonly log?: { readonly file: string; readonly match: Match; readonly inode?: string }
-}
 
 /** How a child of ours ended. */
 export interface Exit {

@@ -1,6 +1,6 @@
 /**
- * `doctor` says of each thing what is the case and what can be done, never what is secret, and leaves all of it
- * as it was. Its exit code tells whether somebody has to do something.
+ * `doctor` says of each thing what was seen and what to do, never shows a secret, and changes nothing. Its exit code tells
+ * whether somebody has to do something.
  */
 import { spawn } from 'node:child_process'
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
@@ -90,7 +90,7 @@ t.test('a server that is well, as the installed command tells it', async (t) => 
   t.match(about(told, 'processes'), [{ level: 'ok', data: { leader: server.pid } }])
   t.match(about(told, 'leases'), [{ level: 'ok', text: 'nobody holds a lease; pinned, so that no lease ends it' }])
   t.match(about(told, 'health'), [{ level: 'ok', text: /answers$/ }])
-  t.match(about(told, 'port'), [{ level: 'ok', text: new RegExp(`^port ${server.port} .* is that of PID ${server.pid} \\(node`) }])
+  t.match(about(told, 'port'), [{ level: 'ok', text: new RegExp(`^port ${server.port} .* belongs to PID ${server.pid} \\(node.*\\), a process of this launch$`) }])
   t.match(about(told, 'lock'), [{ level: 'ok', text: 'free' }])
   t.match(about(told, 'log'), [{ level: 'ok', text: /web\.log, \d+ bytes/ }])
   const bin = fileURLToPath(new URL('../../package/lib/cli.js', import.meta.url))
@@ -105,8 +105,8 @@ t.test('a server that boots, and is used', async (t) => {
   await until(async () => (await here.run(['status', 'web'])).stdout.startsWith('state     starting'), 'the launch')
   const told = await examine(t, here)
   t.same(problems(told), [])
-  t.match(about(told, 'processes').at(-1), { level: 'ok', text: new RegExp(`^it boots: \\d+ (?:s|min) of its 1 min are left; its launcher, PID ${holding.child.pid}, is alive, its keeper, PID \\d+, is alive$`) })
-  t.match(about(told, 'leases'), [{ text: new RegExp(`^held by ${holding.child.pid}; watched by \\d+$`) }])
+  t.match(about(told, 'processes').at(-1), { level: 'ok', text: new RegExp(`^the server boots: \\d+ (?:s|min) of its 1 min are left; its launcher, PID ${holding.child.pid}, is alive, its keeper, PID \\d+, is alive$`) })
+  t.match(about(told, 'leases'), [{ text: new RegExp(`^held by PID ${holding.child.pid}; watched by PID \\d+$`) }])
   t.match(about(told, 'health'), [{ level: 'note', text: /does not answer yet/ }])
 })
 
@@ -128,7 +128,7 @@ t.test('what would be secret', async (t) => {
   t.match(about(told, 'health'), [{ text: /answers \(asked with x-token\)$/ }])
   const texts = about(told, 'environment').map(({ text }) => text)
   for (const expected of [
-    /^HTTP_PROXY is set, NO_PROXY does not spare localhost/, /^ONE_SERVER_STATE_DIR=\//, /^this is a job of a runner: RUNNER_TRACKING_ID, JENKINS_NODE_COOKIE$/,
+    /^HTTP_PROXY is set, NO_PROXY does not spare localhost/, /^ONE_SERVER_STATE_DIR=\//, /^a CI runner has marked this process: RUNNER_TRACKING_ID, JENKINS_NODE_COOKIE$/,
     /^the server, PID \d+, carries RUNNER_TRACKING_ID$/, /^also set: ONE_SERVER_TOKEN$/, /^CI is set/,
   ]) t.ok(texts.some((text) => expected.test(text)), `${expected} in ${texts.join(' | ')}`)
   t.match(await here.run(['doctor', '--pid-file', pidFile], { NO_PROXY: 'x,127.0.0.1,localhost', HTTPS_PROXY: 'x' }), { code: 0, stdout: /HTTPS_PROXY is set, NO_PROXY spares/ })
@@ -183,7 +183,7 @@ t.test('one whose leader has died', async (t) => {
   await until(() => !isAlive(pid), 'the leader to die')
   const told = await examine(t, here)
   t.match(about(told, 'claims'), [{ level: 'note', data: { verdict: 'headless' }, advice: 'The next start or stop ends them first.' }])
-  t.match(about(told, 'processes'), [{ level: 'note', text: new RegExp(`^the leader, PID ${pid}, has ended, and \\d+ of it run$`) }])
+  t.match(about(told, 'processes'), [{ level: 'note', text: new RegExp(`^the leader, PID ${pid}, has ended, and PID \\d+ of its launch run on$`) }])
 })
 
 t.test('one that was killed, and whose port somebody else has', async (t) => {
@@ -237,14 +237,14 @@ t.test('the state itself', async (t) => {
     { name: 'a failed launch', make: ({ host }) => writeFileSync(join(host, `${ID}.outcome`), JSON.stringify({ format: 1, at: 1, code: 'SERVER_EXITED', message: 'Server exited with code 7.\nSECRET', hint: '', data: { exitCode: 7, logTail: 'SECRET' } })), topic: 'outcome', level: 'problem', text: /^launch 0123456789abcdef failed \d+ s ago, SERVER_EXITED: Server exited with code 7\.$/ },
     { name: 'what a reboot left', make: ({ folder }) => { mkdirSync(join(folder, 'feedfeedfeedfeed-1-2-3')); writeFileSync(join(folder, 'feedfeedfeedfeed-1-2-3', `${ID}.12.34.12.claim`), '') }, topic: 'other hosts', level: 'note', text: /^feedfeedfeedfeed-1-2-3: another machine .* before a reboot, 1 claim, / },
     { name: 'a container', make: ({ folder }) => mkdirSync(join(folder, `${nodeSystem.host().split('-')[0]}-1-2-3`)), topic: 'other hosts', level: 'note', text: /other namespaces of this kernel .*, 0 claims/, skip: process.platform !== 'linux' },
-    { name: 'a lock that was left', make: ({ lock }) => mkdirSync(lock), topic: 'lock', level: 'note', text: /^left by a client that has ended, refreshed \d s ago$/ },
+    { name: 'a lock that was left', make: ({ lock }) => mkdirSync(lock), topic: 'lock', level: 'note', text: /^left over: no live client holds it; refreshed \d s ago$/ },
     { name: 'a lock with something in it', make: ({ lock }) => { mkdirSync(lock); writeFileSync(join(lock, 'precious'), '') }, topic: 'lock', level: 'problem', text: /with something in it$/ },
-    { name: 'a file in the place of the lock', make: ({ lock }) => writeFileSync(lock, ''), topic: 'lock', level: 'problem', text: /is no folder/ },
+    { name: 'a file in the place of the lock', make: ({ lock }) => writeFileSync(lock, ''), topic: 'lock', level: 'problem', text: /is not a folder/ },
     { name: 'a lock that is held', make: ({ lock, host }) => { mkdirSync(lock); const { pid, start } = nodeSystem.self; writeFileSync(join(host, `ab.${pid}.${start}.locking`), ''); writeFileSync(join(host, `${ID}.${pid}.${start}.locking`), '') }, topic: 'lock', level: 'ok', text: new RegExp(`^held or waited for by PID ${process.pid}, refreshed`) },
     { name: 'a lock that is held and not refreshed', make: ({ lock, host }) => { mkdirSync(lock); utimesSync(lock, 1, 1); const { pid, start } = nodeSystem.self; writeFileSync(join(host, `${ID}.${pid}.${start}.locking`), '') }, topic: 'lock', level: 'note', text: /refreshed \d+ d/ },
     { name: 'a large log', make: ({ pidFile }) => { const log = pidFile.replace('.pid', '.log'); writeFileSync(log, ''); truncateSync(log, 2e8) }, topic: 'log', level: 'note', text: /has 200 MB$/ },
-    { name: 'a folder in the place of the log', make: ({ pidFile }) => mkdirSync(pidFile.replace('.pid', '.log')), topic: 'log', level: 'problem', text: /is no plain file$/ },
-    { name: 'a folder above that all may write to', make: ({ pidFile }) => chmodSync(join(pidFile, '..'), 0o777), topic: 'folder', level: 'note', text: /^everybody may rename things in / },
+    { name: 'a folder in the place of the log', make: ({ pidFile }) => mkdirSync(pidFile.replace('.pid', '.log')), topic: 'log', level: 'problem', text: /is not a plain file$/ },
+    { name: 'a folder above that all may write to', make: ({ pidFile }) => chmodSync(join(pidFile, '..'), 0o777), topic: 'folder', level: 'note', text: /^every user may rename files in / },
     { name: 'the home of another user', make: (_, { folder }) => chownSync(folder, 65534, 65534), topic: 'user', level: 'note', text: /^HOME .* belongs to uid 65534, and this is uid 0/, skip: !isRoot },
     { name: "another user's PID file", make: ({ pidFile }) => { writeFileSync(pidFile, '12\n'); chownSync(pidFile, 65534, 65534) }, topic: 'PID file', level: 'problem', text: /belongs to another user \(uid 65534\)$/, skip: !isRoot },
     { name: "another user's lock", make: ({ lock }) => { mkdirSync(lock); chownSync(lock, 65534, 65534) }, topic: 'lock', level: 'problem', text: /belongs to another user \(uid 65534\)$/, skip: !isRoot },
@@ -264,7 +264,7 @@ t.test('the state itself', async (t) => {
 t.test('the environment', async (t) => {
   const here = home(t)
   for (const [env, code, text] of [
-    [{ ONE_SERVER_STATE_DIR: 'state' }, 1, /ONE_SERVER_STATE_DIR is a relative path/], [{ ONE_SERVER_LAUNCH_ID: ID }, 0, /this runs inside a server that one-server has started/],
+    [{ ONE_SERVER_STATE_DIR: 'state' }, 1, /ONE_SERVER_STATE_DIR is a relative path/], [{ ONE_SERVER_LAUNCH_ID: ID }, 0, /this process runs inside a server that one-server has\s+started/],
     [{ PATH: '' }, 0, /PATH is not set/], [{ NODE_OPTIONS: '--title=SECRET --no-warnings' }, 0, /NODE_OPTIONS has --title, --no-warnings\n/], [{ HOME: '/nonexistent' }, 0, /HOME does not exist/],
   ] as const) {
     const bin = fileURLToPath(new URL('../../lib/cli/bin.js', import.meta.url))

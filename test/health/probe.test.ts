@@ -176,7 +176,7 @@ t.test('a regular expression that backtracks without end is over with its check'
   // Some seconds of it, that a failure of this test is told.
   const text = `${'a'.repeat(28)}!`
   const source = '^(a+)+$'
-  const reason = `the regular expression /${source}/ came to no end within 50 ms`
+  const reason = `the regular expression /${source}/ did not end within 50 ms`
   const port = await serve(t, (_, response) => { response.end(text) })
   t.same(await probe({ ...plan(at(port)), match: { source, flags: '' } }, 50), { healthy: false, reason })
   const file = join(tempFolder(t), 'l.log')

@@ -60,20 +60,20 @@ const failure = (name: string, prepare: (t: Test, here: Place) => Fault | Promis
 failure('a server that dies at once: its exit code and what it said', (_, here) => ({
   server: 'dies-at-once', code: 'SERVER_EXITED', starts: 1,
   message: `Server exited with code 7 before its health check answered.\nThe last lines of its log (${here.logFile}):\n  | boom: cannot start`,
-  hint: /^Its log says why\. .*nothing of it was left running\.$/,
+  hint: /^Find the reason in its log, .*Nothing of the server was left running\.$/,
   data: { exitCode: 7, logTail: 'boom: cannot start', logFile: here.logFile, pid: Number as unknown as number },
 }))
 
 failure('a server that dies late: its exit code and what it said', (_, here) => ({
   server: 'dies-after-100ms', code: 'SERVER_EXITED', starts: 1,
   message: `Server exited with code 9 before its health check answered.\nThe last lines of its log (${here.logFile}):\n  | boom: gave up while booting`,
-  hint: /^Its log says why/, data: { exitCode: 9, logFile: here.logFile },
+  hint: /^Find the reason in its log/, data: { exitCode: 9, logFile: here.logFile },
 }))
 
-failure('a server that is killed while it boots: the signal, and that it printed nothing', (_, here) => ({
+failure('a server that is killed while it boots: the signal, and that nothing is in its log', (_, here) => ({
   server: 'killed-while-booting', code: 'SERVER_EXITED', starts: 1,
-  message: `Server was ended by SIGKILL before its health check answered.\nIt printed nothing. Its log is ${here.logFile}`,
-  hint: /^Its log says why/, data: { signal: 'SIGKILL', logFile: here.logFile },
+  message: `Server was ended by SIGKILL before its health check answered.\nIts log has no lines: ${here.logFile}`,
+  hint: /^Run its command by hand to see why it ends/, data: { signal: 'SIGKILL', logFile: here.logFile },
 }))
 
 failure('a server that goes into the background is told to stay in the foreground, and ended', () => ({
@@ -88,11 +88,11 @@ failure('a server that prints a lot and dies: its last 20 lines are quoted, stdo
     'Server exited with code 3 before its health check answered.', `The last lines of its log (${here.logFile}):`,
     ...Array.from({ length: 20 }, (_, index) => `  | line ${index + 31} of 50`),
   ].join('\n'),
-  hint: /^Its log says why/, data: { exitCode: 3, logTail: Array.from({ length: 20 }, (_, index) => `line ${index + 31} of 50`).join('\n') },
+  hint: /^Find the reason in its log/, data: { exitCode: 3, logTail: Array.from({ length: 20 }, (_, index) => `line ${index + 31} of 50`).join('\n') },
 }))
 
 for (const [server, doing, said] of [
-  ['never-listens', 'the connection was refused', '\\nIt printed nothing\\. Its log is '],
+  ['never-listens', 'the connection was refused', '\\nIts log has no lines: '],
   ['never-answers', 'it did not answer within 500 ms', '\\nThe last lines of its log \\(.*\\):\\n  \\| listening on '],
   ['answers-404', 'it answered 404', '\\nThe last lines of its log \\(.*\\):\\n  \\| listening on '],
 ] as const) {

@@ -108,7 +108,7 @@ t.test('a server that one-server did not start cannot be held', async (t) => {
   const port = await quietPort()
   const pid = await stranger(t, 'healthy', port)
   const error = await failureOf(here.manager('healthy', leased({ port, host: '127.0.0.1' })).acquire())
-  t.match(error, { code: 'PORT_IN_USE', port, pid, message: `Port ${port} is in use by a server that one-server did not start (PID ${pid}), so no lease can be held on it: it will never be stopped for being idle.` })
+  t.match(error, { code: 'PORT_IN_USE', port, pid, message: `Port ${port} is in use by a server that one-server did not start (PID ${pid}). one-server never stops such a server, so no lease can be held on it.` })
   t.same(here.left(), [])
 })
 

@@ -49,7 +49,7 @@ t.test('log: a line of the output, as text and as a regular expression', async (
   t.match(await there.manager('no-http', { ready: { log: 'whatever' } }).ensureServerRunning(), { pid }, 'how it is ready goes with the record')
   t.equal(await manager.stopServer(), true)
   const error = await failureOf(there.manager('no-http', { ready: { log: 'never said' }, startupTimeout: 700 }).ensureServerRunning())
-  t.match(error, { code: 'START_TIMEOUT', message: /its log does not say so yet/ })
+  t.match(error, { code: 'START_TIMEOUT', message: /the awaited text is not in its log yet/ })
   t.same(there.alive(), [])
 })
 

@@ -121,7 +121,7 @@ t.test('a launcher that is killed takes nothing along: the others learn of the e
   const errors = (await allEnded(clients.filter((one) => one !== launcher))).map(errorOf)
   t.equal(new Set(errors.map(({ message }) => message)).size, 1, 'each is told the same')
   t.match(errors[0], { code: 'SERVER_EXITED', exitCode: undefined, logTail: 'boom: gave up while booting' })
-  t.match(errors[0]!.message, /^Server exited \(its exit code is known only to the client that launched it, which has not told it\) before/)
+  t.match(errors[0]!.message, /^Server exited \(only the client that launched it can learn its exit code, and that client did not record one\) before/)
   t.equal(here.starts().length, 1, 'the ledger shows one start')
 })
 

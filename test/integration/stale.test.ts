@@ -68,7 +68,7 @@ t.test('a bare number of a live process that is no server: it is said, and nobod
   writeFileSync(here.pidFile, `${pid}\n`)
   const error = await failureOf(here.manager('healthy', { startupTimeout: 400 }).ensureServerRunning())
   t.match(error, { code: 'SERVER_UNHEALTHY', pid })
-  t.match(error.message, new RegExp(`\\(PID ${pid}\\) is alive but did not answer its health check for 400 ms: ${here.pidFile} names it, and one-server did not launch it`))
+  t.match(error.message, new RegExp(`\\(PID ${pid}\\) is alive but did not pass its health check for 400 ms: ${here.pidFile} names it, and one-server did not launch it`))
   t.equal(await here.manager('healthy').isServerRunning(), true, 'the recorded process is alive')
   t.equal(await here.manager('healthy').stopServer(), false, 'it is not ours to stop')
   t.ok(isAlive(pid))

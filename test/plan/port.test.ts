@@ -2,8 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { choosePort, findAdoptable, healthPlan, isFree, occupantOf, portTaken } from '../../lib/plan/port.js'
-import { settingsFrom, type ClientProcessManagerOptions } from '../../lib/options.js'
+import { choosePort, findAdoptable, isFree, occupantOf, portTaken } from '../../lib/plan/port.js'
 import { bareEnv, fixture, start } from '../support/child.js'
 import { aContext } from '../support/a-context.js'
 
@@ -26,16 +25,6 @@ const freePort = async (t: Test): Promise<number> => {
   server.close()
   return port
 }
-
-const plan = (options: ClientProcessManagerOptions) => healthPlan(settingsFrom({ pidFile: '/s.pid', ...options }), 4000)
-
-t.test('the health check is asked at literal addresses', async (t) => {
-  t.same(plan({}), { urls: ['http://127.0.0.1:4000/api/health', 'http://[::1]:4000/api/health'], headers: {} })
-  t.same(plan({ host: '0.0.0.0', healthPath: '/h?x=1' }).urls, ['http://127.0.0.1:4000/h?x=1'])
-  t.same(plan({ host: '::1', healthHeaders: { a: 'b' } }), { urls: ['http://[::1]:4000/api/health'], headers: { a: 'b' } })
-  t.same(plan({ healthUrl: 'https://localhost:{port}/h' }).urls, ['https://127.0.0.1:4000/h', 'https://[::1]:4000/h'])
-  t.same(plan({ healthUrl: 'http://my.host/{port}' }).urls, ['http://my.host/4000'])
-})
 
 t.test('a port on which nothing listens is free, one on which anything does is not', async (t) => {
   const context = await aContext(t)

@@ -1,0 +1,39 @@
+/**
+ * The kinds of readiness, and what the rest of the code may conclude from each. Nobody else asks whether a plan
+ * has a log or a Unix socket: a rule of the protocol asks for the trait that it depends on. So a new kind is a
+ * row here and in the tables of `probe.ts` and `wait-until-ready.ts`, a case in `make-plan.ts`, and its option; the
+ * compiler names each place in which the kind is missing.
+ */
+import type { Ready } from '../options.js'
+import type { HealthPlan } from './plan.js'
+
+/** What shows that a server is ready: an answer to GET, a connection to a port or to a Unix socket, a line of its log. */
+export type Kind = 'http' | Ready['kind']
+
+export interface Traits {
+  /** Each call asks a ready server again. A line that was printed stays printed, so asking for it again shows nothing. */
+  readonly isAskedAgain: boolean
+  /**
+   * Passing the check shows that a server which nobody recorded is the wanted one, so it may be adopted. An accepted
+   * connection or a line of a log does not show whose server it is.
+   */
+  readonly isAdoptable: boolean
+  /** The server binds its port, so EADDRINUSE in its log is about that port. A Unix socket is no port, and another port would not help. */
+  readonly bindsPort: boolean
+}
+
+const TRAITS: Readonly<Record<Kind, Traits>> = {
+  http: { isAskedAgain: true, isAdoptable: true, bindsPort: true },
+  tcp: { isAskedAgain: true, isAdoptable: false, bindsPort: true },
+  socket: { isAskedAgain: true, isAdoptable: false, bindsPort: false },
+  log: { isAskedAgain: false, isAdoptable: false, bindsPort: true },
+}
+
+/** The kind of a plan, from its shape: the record on disk does not name it. */
+export const kindOf = ({ urls, log }: HealthPlan): Kind => {
+  if (log !== undefined) return 'log'
+  const scheme = urls[0]?.split(':', 1)[0]
+  return scheme === 'tcp' || scheme === 'socket' ? scheme : 'http'
+}
+
+export const traitsOf = (plan: HealthPlan): Traits => TRAITS[kindOf(plan)]
