@@ -1,162 +1,281 @@
 /**
- * The second half of the build, after tsc: what is installed is few files. Node spends about half a ms on
- * each module that it loads and 2 ms on each 100 kB of source, and most calls find a server that is ready. So
- * what such a call needs is one file, `index.js`; what another call needs lies in `lib/` and is loaded by it. That takes
- * from `index.js` what it shares with it, so that there is one `OneServerError` and not two: by the export
- * `internals`, which no type declares. The command line is one file likewise, with `start` in it.
+ * The second half of the build, after tsc: few files. Node spends half a millisecond on each module that it loads, and two
+ * on each 100 kB of source; and most calls find a server that is ready. So each file holds what one kind of call needs:
  *
- *     node lib/bundle.mjs dist     makes dist/package and dist/schema.json from dist/lib
+ *     index.js                  a call that finds a ready server
+ *     cold.js                   what each client of a crowd loads that finds none; and lease, stop, status
+ *     launch.js                 what the launcher loads besides, and the watchdog of a lease
+ *     checks.js                 the health checks of servers that speak no HTTP
+ *     config.js                 the reader of a config file
+ *     index.cjs, cold.cjs       the same for a loader that knows CommonJS only, such as Jest's: the first of these five, and the others
+ *     cli.js                    `one-server start`
+ *     cli-rest.js               the other commands, and help
+ *     session-server.js         the bundled server. It is valid in both module systems, since people copy it beside a bundle of their own
+ *     schema.json               the schema of a config file
+ *     types/index.d.cts, .d.ts  the public types
+ *
+ * A source that were in two files of one build would keep its state twice. So none that has state is, and the files beside
+ * `index.js` take from it what it has, through the export `internals`, which no type declares.
+ *
+ *     node lib/bundle.mjs       makes dist/ from build/lib
  */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { basename, dirname, join, relative, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import { rollup } from 'rollup'
+import { dts } from 'rollup-plugin-dts'
 
-const [, , dist = 'dist'] = process.argv
-const lib = resolve(dist, 'lib')
-const out = resolve(dist, 'package')
-rmSync(out, { recursive: true, force: true })
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const lib = join(ROOT, 'build/lib')
+const out = join(ROOT, 'dist')
+const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 
-const common = { bundle: true, platform: 'node', target: 'node20', logLevel: 'warning' }
+/** Where the sources are that the others import lazily. */
+const COLD = ['ensure', 'lease', 'status', 'stop', 'file-lock']
+const LAUNCH = ['spawn-gated', 'listeners', 'wait-until-ready', 'watchdog']
+const CHECKS = ['connect', 'read-log']
+const CONFIG = ['configured']
 
-// What the watch over a launch runs is a text, since in an extension's bundle there is no file to run.
-const { outputFiles: [reaper] } = await build({
-  ...common, entryPoints: [join(lib, 'reaper.js')], minify: true, write: false, format: 'cjs',
-  // It starts no server, so it never waits for one and chooses no port; and it sets no watch.
-  external: ['wait-on', 'get-port', '*/reaper-source.js'], logOverride: { 'empty-import-meta': 'silent' },
-})
-writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource = ${JSON.stringify(reaper.text)}\n`)
+/** Dependencies that are ES modules only: a CommonJS loader cannot load them, so its files contain them. */
+const ES_ONLY = ['get-port']
 
-const esm = {
-  ...common, format: 'esm', packages: 'external', minifyWhitespace: true, minifySyntax: true,
-  // Node prints the line that an uncaught error was thrown in.
-  lineLimit: 100,
+const FORMATS = {
+  esm: {
+    extension: 'js',
+    parts: { cold: COLD, launch: LAUNCH, checks: CHECKS, config: CONFIG },
+    external: Object.keys(dependencies),
+    options: {},
+  },
+  cjs: {
+    extension: 'cjs',
+    parts: { cold: [...COLD, ...LAUNCH, ...CHECKS, ...CONFIG, ...ES_ONLY] },
+    external: Object.keys(dependencies).filter((name) => !ES_ONLY.includes(name)),
+    options: {
+      // Jest's loader has no import(): each becomes a require().
+      supported: { 'dynamic-import': false },
+      define: { 'import.meta.dirname': '__dirname', 'import.meta.url': 'urlOfThisFile' },
+      banner: { js: 'const urlOfThisFile = require("node:url").pathToFileURL(__filename).href;' },
+    },
+  },
 }
 
-/** Leaves what is imported lazily, `inline` excepted, to files beside it: `lazy` has for each the sources that are in it. */
-const apart = (lazy, where, name, inline = []) => ({
-  name: 'apart',
-  setup: ({ onResolve }) => {
-    onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
-      if (kind !== 'dynamic-import' || inline.includes(basename(path, '.js'))) return undefined
-      const file = name(basename(path, '.js'))
-      lazy.set(file, new Set([...(lazy.get(file) ?? []), resolve(resolveDir, path)]))
-      return { path: `${where}${file}.js`, external: true }
-    })
-  },
-})
+const common = { bundle: true, platform: 'node', target: 'node20', logLevel: 'warning', metafile: true }
 
-/** What each of our files takes of what by name. */
+/** As it is installed. Lines are short, since Node prints the line in which an uncaught error was thrown. */
+const installed = { ...common, minifyWhitespace: true, minifySyntax: true, lineLimit: 200, mainFields: ['module', 'main'] }
+
+/** The names that each of our files takes of each other. */
 const taken = new Map(readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js')).map((file) => [
   join(lib, file),
   [...readFileSync(join(lib, file), 'utf8').matchAll(/^(?:import|export) \{([^}]*)\} from '([^']+)'/gm)].map(([, names, from]) => ({
-    from: from.startsWith('.') ? resolve(lib, dirname(file), from) : from, names: names.split(',').map((name) => name.trim().replace(/ as .*/, '')).filter(Boolean),
+    from: from.startsWith('.') ? resolve(lib, dirname(file), from) : from,
+    names: names.split(',').map((name) => name.trim().replace(/ as .*/, '')).filter(Boolean),
   })),
 ]))
 
-/** What is taken of a module by those files that `by` holds of. */
-const takenOf = (module, by = () => true) =>
-  [...new Set([...taken].filter(([file]) => by(file)).flatMap(([, imports]) => imports.filter(({ from }) => from === module).flatMap(({ names }) => names)))]
+/** What the files that `by` holds of take from a module. */
+const takenOf = (module, by) => {
+  const imports = [...taken].filter(([file]) => by(file)).flatMap(([, all]) => all)
+  return [...new Set(imports.filter(({ from }) => from === module).flatMap(({ names }) => names))]
+}
 
-/** An import of `node:fs` by name reads all that it has, and loads what is lazy in it: streams, promises. */
-const builtins = {
+const EXPORT = /^export (?:const|let|class|(?:async )?function) (\w+)/gm
+
+/** What a source of ours exports; of a package it need not be known. */
+const exportsOf = (source) => (taken.has(source) ? [...readFileSync(source, 'utf8').matchAll(EXPORT)].map(([, name]) => name) : [])
+
+const twice = (names) => names.filter((name, at) => names.indexOf(name) < at)
+
+/** An import of `node:fs` reads all that it has, and so loads what is lazy in it: streams, promises. So it is taken by name. */
+const builtins = (by) => ({
   name: 'builtins',
   setup: ({ onResolve, onLoad }) => {
     onResolve({ filter: /^node:/ }, ({ path, kind }) => (kind === 'import-statement' ? { path, namespace: 'builtin' } : undefined))
-    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({ contents: `export const { ${takenOf(path).join(', ')} } = process.getBuiltinModule(${JSON.stringify(path)})` }))
-  },
-}
-
-/** Takes from `index.js` what it has. */
-const shared = (names) => ({
-  name: 'shared',
-  setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: /^internals$/ }, () => ({ path: '../index.js', external: true }))
-    onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
-      const file = resolve(resolveDir, path)
-      return kind === 'import-statement' && names.has(file) ? { path: file, namespace: 'shared' } : undefined
-    })
-    onLoad({ filter: /./, namespace: 'shared' }, ({ path }) => ({ contents: `import { internals } from 'internals'; export const { ${names.get(path).join(', ')} } = internals` }))
-  },
-})
-
-/**
- * In a bundle of ours, since whoever bundles us could not: what its package.json names for Node asks by a `require`
- * that esbuild cannot see through. Its licence wants to be where its code is.
- */
-const jsonc = {
-  name: 'jsonc',
-  setup: ({ onResolve, onLoad }) => {
-    const folder = join(dirname(createRequire(import.meta.url).resolve('jsonc-parser')), '../..')
-    onResolve({ filter: /^jsonc-parser$/ }, () => ({ path: join(folder, 'lib/esm/main.js'), sideEffects: false }))
-    onLoad({ filter: /jsonc-parser.lib.esm.main\.js$/ }, ({ path }) => ({
-      contents: `/*! jsonc-parser\n\n${readFileSync(join(folder, 'LICENSE.md'), 'utf8')}*/\n${readFileSync(path, 'utf8')}`, resolveDir: dirname(path),
+    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
+      contents: `export const { ${takenOf(path, by).join(', ')} } = process.getBuiltinModule('${path}')`,
     }))
   },
-}
-
-const index = join(lib, 'index.js')
-const lazy = new Map()
-/** What a crowd loads that finds no server, in one file; the rest is for the one who launches, or rare. */
-const CROWD = ['ensure', 'lease', 'status', 'stop', 'file-lock']
-const here = (name) => (CROWD.includes(name) ? 'ensure' : name)
-
-/** Entry points of several sources each. */
-const joined = (lazy) => ({
-  name: 'joined',
-  setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: /^joined:/ }, ({ path }) => ({ path: path.slice('joined:'.length), namespace: 'joined' }))
-    onLoad({ filter: /./, namespace: 'joined' }, ({ path }) => ({ contents: [...lazy.get(path)].map((source) => `export * from ${JSON.stringify(source)}`).join('\n'), resolveDir: lib }))
-  },
 })
-const beside = (lazy, more) => build({
-  ...esm, outdir: join(out, 'lib'), splitting: true, plugins: [joined(lazy), jsonc, ...more],
-  entryPoints: [...lazy.keys()].map((name) => ({ in: `joined:${name}`, out: name })),
-})
-const { metafile } = await build({ ...esm, entryPoints: [index], write: false, metafile: true, plugins: [apart(lazy, './lib/', here)] })
+
+const nameOf = (source) => basename(source, '.js').replaceAll('-', '_')
 
 /**
- * What keeps no state need not be shared: each bundle has a copy of what it uses of it. So a file of a platform may have what a warm call
- * asks and what only a launch asks, and `index.js` has the first alone.
+ * Leaves to other files what is imported lazily. `placeOf` says in which file a source is, and under which name if its exports are not
+ * exports of that file themselves; it says nothing of a source that belongs here.
  */
-const isCopied = (file) => dirname(file) === join(lib, 'system/platform')
-
-/** What the files beside it take of each file that is in it. */
-const inIndex = Object.keys(metafile.inputs).map((input) => resolve(input)).filter((file) => !isCopied(file))
-const names = new Map(inIndex.filter((file) => file !== index).map((file) => [file, takenOf(file, (by) => !inIndex.includes(by))]))
-const all = [...names.values()].flat()
-if (new Set(all).size < all.length) throw new Error(`internals can have a name once: ${all.toSorted().filter((name, at, sorted) => name === sorted[at - 1])}`)
-
-await build({
-  ...esm, outfile: join(out, 'index.js'), plugins: [apart(lazy, './lib/', here), builtins],
-  stdin: {
-    resolveDir: lib,
-    contents: [
-      ...[...names].map(([file, own]) => `import { ${own.join(', ')} } from ${JSON.stringify(file)}`),
-      "export * from './index.js'", `export const internals = { ${all.join(', ')} }`,
-    ].join('\n'),
+const apart = (placeOf) => ({
+  name: 'apart',
+  setup: ({ onResolve, onLoad }) => {
+    onLoad({ filter: /\.js$/, namespace: 'file' }, ({ path: importer }) => {
+      if (!taken.has(importer)) return undefined
+      return { contents: readFileSync(importer, 'utf8').replaceAll(/\bimport\('([^']+)'\)/g, (original, path) => {
+        const { file, name } = placeOf(path.startsWith('.') ? resolve(dirname(importer), path) : path) ?? {}
+        return file === undefined ? original : `import('part:${file}')${name === undefined ? '' : `.then((part) => part.${name})`}`
+      }) }
+    })
+    onResolve({ filter: /^part:/ }, ({ path }) => ({ path: path.replace('part:', './'), external: true }))
   },
 })
-await beside(lazy, [shared(names), builtins])
 
-const commands = new Map()
-const called = (name) => `cli-${name}`
-await build({ ...esm, entryPoints: { cli: join(lib, 'cli/bin.js') }, outdir: join(out, 'lib'), plugins: [apart(commands, './', called, ['start', 'failure']), shared(names), builtins] })
-// Of each other they load what is rare, which is not worth a file.
-await beside(commands, [shared(names), builtins])
+/** Takes from `index` what it has; `names` says which names of which source. */
+const fromIndex = (names, index) => ({
+  name: 'from-index',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^internals$/ }, () => ({ path: `./${index}`, external: true }))
+    onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
+      const file = resolve(resolveDir, path)
+      return kind === 'import-statement' && names.has(file) ? { path: file, namespace: 'index' } : undefined
+    })
+    onLoad({ filter: /./, namespace: 'index' }, ({ path }) => ({
+      contents: `import { internals } from 'internals'; export const { ${names.get(path).join(', ')} } = internals`,
+    }))
+  },
+})
 
-copyFileSync(join(lib, 'session-server.js'), join(out, 'session-server.js'))
+/** Leaves to npm the packages that it installs beside ours. Any other is bundled, with its licence where its code is. */
+const packages = (external) => ({
+  name: 'packages',
+  setup: ({ onResolve, onLoad, resolve: find }) => {
+    const entries = new Map()
+    onResolve({ filter: /^[^./]/ }, async ({ path, kind, resolveDir, pluginData }) => {
+      if (pluginData === 'found' || /^node:|^internals$|^part:/.test(path) || kind === 'entry-point') return undefined
+      if (external.includes(path)) return { path, external: true }
+      const found = await find(path, { kind, resolveDir, pluginData: 'found' })
+      entries.set(found.path, path)
+      return { ...found, sideEffects: false }
+    })
+    onLoad({ filter: /node_modules/, namespace: 'file' }, ({ path }) => {
+      if (!entries.has(path)) return undefined
+      const name = entries.get(path)
+      const folder = path.slice(0, path.lastIndexOf(join('node_modules', name)) + join('node_modules', name).length)
+      const licence = readdirSync(folder).find((file) => /^licen[cs]e(\.\w+)?$/i.test(file))
+      const contents = `/*! ${name}\n\n${readFileSync(join(folder, licence), 'utf8')}*/\n${readFileSync(path, 'utf8')}`
+      return { contents, resolveDir: dirname(path) }
+    })
+  },
+})
 
-/** The types that the public ones are made of, and no others. */
-const declare = (file) => {
-  const target = join(out, 'types', relative(lib, file))
-  if (existsSync(target)) return
-  mkdirSync(dirname(target), { recursive: true })
-  copyFileSync(file, target)
-  for (const [, from] of readFileSync(file, 'utf8').matchAll(/ from '(\.[^']+)\.js'/g)) declare(resolve(dirname(file), `${from}.d.ts`))
+/** An entry point made of a text. */
+const entry = (...lines) => ({ stdin: { resolveDir: lib, contents: lines.join('\n') } })
+
+/**
+ * What keeps no state need not be shared: each file has a copy of what it uses of it. So a platform may answer what a warm call
+ * asks and what only a launch asks, and `index.js` has the first alone; and the launcher tries a connection without `checks.js`.
+ */
+const isCopied = (file) => dirname(file) === join(lib, 'system/platform') || file === join(lib, 'health/connect.js')
+
+/** The sources of ours that are in a file. */
+const sourcesIn = ({ metafile }) => Object.keys(metafile.inputs).map((input) => resolve(input)).filter((file) => taken.has(file))
+
+/** Makes one file. Returns the sources that are in it; of Node's modules it takes the names that these take. */
+const bundle = async ({ plugins, ...options }) => {
+  const sources = sourcesIn(await build({ ...options, write: false, plugins }))
+  await build({ ...options, plugins: options.format === 'esm' ? [...plugins, builtins((by) => sources.includes(by))] : plugins })
+  return sources
 }
-declare(join(lib, 'index.d.ts'))
 
-const { schema } = await import(pathToFileURL(join(lib, 'config/schema.js')).href)
-writeFileSync(resolve(dist, 'schema.json'), `${JSON.stringify(schema(), undefined, 2)}\n`)
+/**
+ * What the watchdog of a lease runs is a text, since in an extension's bundle there is no file to run. It starts no server, so it needs
+ * neither what waits for one nor what chooses a port.
+ */
+const writeReaper = async () => {
+  const { outputFiles: [reaper] } = await build({
+    ...common, entryPoints: [join(lib, 'reaper.js')], minify: true, write: false, format: 'cjs',
+    external: ['wait-on', 'get-port', '*/reaper-source.js'], logOverride: { 'empty-import-meta': 'silent' },
+  })
+  writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource = ${JSON.stringify(reaper.text)}\n`)
+}
+
+/** Makes the files of the library in one format. Returns the names that its index offers, by source. */
+const bundleLibrary = async (format) => {
+  const { extension, parts, external, options } = FORMATS[format]
+  const shared = { ...installed, format, ...options }
+  const index = join(lib, 'index.js')
+  const lazy = new Map(Object.keys(parts).map((part) => [part, new Set()]))
+  const placeOf = (source) => {
+    const [part] = Object.entries(parts).find(([, names]) => names.includes(basename(source, '.js'))) ?? []
+    if (part === undefined && taken.has(source)) throw new Error(`lib/bundle.mjs does not say in which file ${source} is`)
+    if (part === undefined) return undefined
+    lazy.get(part).add(source)
+    // Of a package the default export is used, which `export *` leaves out.
+    return { file: `${part}.${extension}`, ...(taken.has(source) ? {} : { name: nameOf(source) }) }
+  }
+  const plugins = [apart(placeOf), packages(external)]
+
+  const inIndex = sourcesIn(await build({ ...shared, entryPoints: [index], write: false, plugins })).filter((file) => !isCopied(file))
+  const names = new Map(inIndex.filter((file) => file !== index).map((file) => [file, takenOf(file, (by) => !inIndex.includes(by))]))
+  const internals = [...names.values()].flat()
+  if (twice(internals).length > 0) throw new Error(`internals can have a name once: ${twice(internals)}`)
+
+  const surface = taken.get(index).flatMap((imported) => imported.names)
+  const all = [...surface, 'internals']
+  await bundle({
+    ...shared, outfile: join(out, `index.${extension}`), plugins,
+    ...entry(
+      ...[...names].map(([file, own]) => `import { ${own.join(', ')} } from ${JSON.stringify(file)}`),
+      "import * as own from './index.js'", "import { firstBuild } from './this-copy.js'",
+      `const internals = { ${internals.join(', ')} }`,
+      `const build = { ${surface.map((name) => `${name}: own.${name}`).join(', ')}, internals }`,
+      `const { ${all.map((name, at) => `${name}: build${at}`).join(', ')} } = firstBuild('${format}', '${version}', build)`,
+      `export { ${all.map((name, at) => `build${at} as ${name}`).join(', ')} }`,
+    ),
+  })
+  const as = (source) => (taken.has(source) ? '' : `as ${nameOf(source)}`)
+  const files = await Promise.all([...lazy].map(async ([part, sources]) => {
+    // `export *` drops in silence a name that two sources have.
+    const collisions = twice([...sources].flatMap(exportsOf))
+    if (collisions.length > 0) throw new Error(`in one file, and of one name: ${collisions}`)
+    return bundle({
+      ...shared, outfile: join(out, `${part}.${extension}`), plugins: [...plugins, fromIndex(names, `index.${extension}`)],
+      ...entry(...[...sources].map((source) => `export * ${as(source)} from ${JSON.stringify(source)}`)),
+    })
+  }))
+  const repeated = twice([...inIndex, ...files.flat().filter((file) => !isCopied(file))])
+  if (repeated.length > 0) throw new Error(`in two files, so that their state would be there twice: ${repeated}`)
+  return names
+}
+
+/** The command line: one file has `start`, which hooks and loops call; another has all other commands, each under its own name. */
+const bundleCommandLine = async (names) => {
+  const HERE = ['start', 'failure']
+  const rest = new Map()
+  const placeOf = (source) => {
+    const name = basename(source, '.js')
+    if (CONFIG.includes(name)) return { file: 'config.js' }
+    if (!taken.has(source) || HERE.includes(name)) return undefined
+    const as = nameOf(source)
+    if (rest.has(as) && rest.get(as) !== source) throw new Error(`in one file, and of one name: ${source} and ${rest.get(as)}`)
+    rest.set(as, source)
+    return { file: 'cli-rest.js', name: as }
+  }
+  const shared = { ...installed, format: 'esm' }
+  const plugins = [fromIndex(names, 'index.js'), packages(Object.keys(dependencies))]
+  await bundle({ ...shared, entryPoints: [join(lib, 'cli/bin.js')], outfile: join(out, 'cli.js'), plugins: [apart(placeOf), ...plugins] })
+  const inRest = (source) => (CONFIG.includes(basename(source, '.js')) ? { file: 'config.js' } : undefined)
+  const commands = [...rest].map(([as, source]) => `export * as ${as} from ${JSON.stringify(source)}`)
+  await bundle({ ...shared, ...entry(...commands), outfile: join(out, 'cli-rest.js'), plugins: [apart(inRest), ...plugins] })
+}
+
+const bundleServer = () =>
+  bundle({ ...common, entryPoints: [join(lib, 'session-server.js')], outfile: join(out, 'session-server.js'), format: 'esm', plugins: [] })
+
+/** A class with private fields is another type in each declaration of it. So one declaration serves both module systems. */
+const bundleTypes = async () => {
+  const onwarn = ({ message }) => { throw new Error(message) }
+  const types = await rollup({ input: join(lib, 'index.d.ts'), plugins: [dts()], external: [/^node:/], onwarn })
+  await types.write({ file: join(out, 'types/index.d.cts'), format: 'es' })
+  await types.close()
+  writeFileSync(join(out, 'types/index.d.ts'), "export * from './index.cjs'\n")
+}
+
+const writeSchema = async () => {
+  const { schema } = await import(pathToFileURL(join(lib, 'config/schema.js')).href)
+  writeFileSync(join(out, 'schema.json'), `${JSON.stringify(schema(), undefined, 2)}\n`)
+}
+
+rmSync(out, { recursive: true, force: true })
+mkdirSync(out)
+await writeReaper()
+const [names] = await Promise.all([bundleLibrary('esm'), bundleLibrary('cjs'), bundleServer(), bundleTypes(), writeSchema()])
+await bundleCommandLine(names)

@@ -2,9 +2,9 @@
  * As editor extensions ship: bundled by esbuild into one CommonJS file, and run where there is no
  * node_modules.
  */
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import t from 'tap'
@@ -12,7 +12,7 @@ import { bareEnv, fixture, run } from './support/child.js'
 import { tempFolder } from './support/temp-folder.js'
 
 /** A file as it is installed. */
-const inPackage = (name: string): string => fileURLToPath(new URL(`../package/${name}`, import.meta.url))
+const inPackage = (name: string): string => fileURLToPath(new URL(`../../dist/${name}`, import.meta.url))
 
 t.test('bundled into one file, it starts a server, finds it again, stops it, and a lease on the next one ends that', async (t) => {
   const [from, to, home] = [tempFolder(t), tempFolder(t), tempFolder(t)]
@@ -59,7 +59,25 @@ t.test('the bundled server is looked for beside the bundle', async (t) => {
   const call = () => run(t, process.execPath, [join(to, 'bundle.cjs')], { cwd: home, env: { ...bareEnv(), HOME: home } })
   t.match(await call(), { stdout: `The server script does not exist: ${to}/session-server.js (nor ${to}/session-server.ts)\n` })
   copyFileSync(inPackage('session-server.js'), join(to, 'session-server.js'))
-  t.match(await call(), { stdout: 'true true\n', stderr: '' })
+  for (const type of ['commonjs', 'module']) {
+    writeFileSync(join(to, 'package.json'), JSON.stringify({ type }))
+    // The bundle itself is CommonJS by its name.
+    t.match(await call(), { stdout: 'true true\n', stderr: '' }, `in an extension of type ${type}`)
+  }
+})
+
+t.test('imported and required by its name, it is in the bundle once', async (t) => {
+  const [from, to] = [tempFolder(t), tempFolder(t)]
+  mkdirSync(join(from, 'node_modules'))
+  symlinkSync(inPackage('..'), join(from, 'node_modules/one-server'))
+  writeFileSync(join(from, 'program.mjs'), `
+    import { OneServerError } from 'one-server'
+    import { required } from './other.cjs'
+    console.log(required.OneServerError === OneServerError)`)
+  writeFileSync(join(from, 'other.cjs'), "exports.required = require('one-server')")
+  const { metafile } = await build({ entryPoints: [join(from, 'program.mjs')], outfile: join(to, 'bundle.cjs'), bundle: true, platform: 'node', format: 'cjs', metafile: true, logLevel: 'silent', absWorkingDir: from })
+  t.same(Object.keys(metafile.inputs).map((input) => resolve(from, input)).filter((file) => file.startsWith(inPackage('index.'))), [inPackage('index.js')])
+  t.match(await run(t, process.execPath, [join(to, 'bundle.cjs')], { cwd: to, env: bareEnv() }), { stdout: 'true\n', stderr: '' })
 })
 
 t.test('it reads a config file, with the parser that it needs for that', async (t) => {

@@ -1,10 +1,12 @@
 /**
  * What importing the package does, seen from a process of its own: it loads nothing heavy and leaves
- * the process as it was; and even a call that needed the lock leaves no listener for signals behind.
+ * the process as it was; even a call that needed the lock leaves no listener for signals behind; and the two builds of
+ * one copy are one.
  */
+import { cpSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { bareEnv, fixture, library, run, runModule } from './support/child.js'
+import { bareEnv, fixture, library, runModule } from './support/child.js'
 import { tempFolder } from './support/temp-folder.js'
 
 const INDEX = library('index.js')
@@ -68,11 +70,44 @@ t.test('importing the package adds no listener and changes nothing of the proces
   t.equal(stdout, 'same\n')
 })
 
-t.test('require() gives the same as import', async (t) => {
-  const { stdout, stderr } = await run(t, process.execPath, ['--no-warnings', '--eval', `
-    const required = require(${JSON.stringify(fileURLToPath(INDEX))})
-    import(${JSON.stringify(INDEX)}).then((imported) => console.log(required.ClientProcessManager === imported.ClientProcessManager, Object.keys(required).sort().join()))`])
-  t.match({ stdout, stderr }, { stdout: 'true ClientProcessManager,OneServerError,fromConfig\n', stderr: '' })
+/** A file as it is installed. */
+const installed = (name: string): string => fileURLToPath(new URL(`../../dist/${name}`, import.meta.url))
+
+const LOADERS = { import: (file: string) => `await import('${file}')`, require: (file: string) => `createRequire('/')('${file}')` }
+
+t.test('import and require give the same, in either order', async (t) => {
+  for (const order of [['import', 'require'], ['require', 'import']] as const) {
+    const [first, second] = order.map((how) => LOADERS[how](installed(how === 'import' ? 'index.js' : 'index.cjs')))
+    const { stdout, stderr } = await runModule(t, `
+      import { createRequire } from 'node:module'
+      const [first, second] = [${first}, ${second}]
+      console.log(Object.keys(first).sort().join(), Object.keys(first).every((name) => first[name] === second[name]))`)
+    t.same({ stdout, stderr }, { stdout: 'ClientProcessManager,OneServerError,fromConfig,internals true\n', stderr: '' }, order.join(', then '))
+  }
+})
+
+t.test('a call of one build joins that of the other', async (t) => {
+  const folder = tempFolder(t)
+  const options = JSON.stringify({ pidFile: `${folder}/s.pid`, serverScript: fixture('healthy.mjs'), port: 'auto', host: '127.0.0.1' })
+  const { stdout, stderr } = await runModule(t, `
+    import { createRequire } from 'node:module'
+    const [imported, required] = [${LOADERS.import(installed('index.js'))}, ${LOADERS.require(installed('index.cjs'))}]
+    const events = []
+    const calls = [new imported.ClientProcessManager(${options}), new required.ClientProcessManager({ ...${options}, onEvent: ({ type }) => { events.push(type) } })]
+    const servers = await Promise.all(calls.map((manager) => manager.ensureServerRunning()))
+    console.log(servers.map(({ started }) => started).join(), events.join(), await calls[0].stopServer())`, [], { env: { ...bareEnv(), HOME: folder } })
+  t.same({ stdout, stderr }, { stdout: 'true,false waiting,reused true\n', stderr: '' })
+})
+
+t.test('another copy of the package, and a build that is loaded again, stand for themselves', async (t) => {
+  const folder = tempFolder(t)
+  cpSync(installed('index.cjs'), `${folder}/index.cjs`)
+  const { stdout, stderr } = await runModule(t, `
+    import { createRequire } from 'node:module'
+    const own = await import('${installed('index.js')}')
+    const others = [${LOADERS.require(`${folder}/index.cjs`)}, await import('${installed('index.js')}?again')]
+    console.log(others.map(({ OneServerError }) => OneServerError === own.OneServerError).join())`)
+  t.same({ stdout, stderr }, { stdout: 'false,false\n', stderr: '' })
 })
 
 t.test('a cold start that took the lock gives every listener back, and a warm one loads nothing heavy', async (t) => {

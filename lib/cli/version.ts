@@ -2,8 +2,10 @@
  * The version, read from the package itself, so that there is one place to raise it.
  */
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 export const version = (): string => {
-  const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
+  // By the package's own name: the path is another one where this file is bundled.
+  const manifest = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('one-server/package.json')), 'utf8')) as { version: string }
   return manifest.version
 }

@@ -3,12 +3,13 @@
  * shell of the gate and the server itself both use them; so each mistake in a command is found here, before a process
  * exists.
  */
-import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { delimiter, isAbsolute, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { commandNotFound } from '../errors.js'
 import type { Settings } from '../options.js'
 import { programs } from '../system/platform/current.js'
 import type { System } from '../system/system.js'
+import { libraryFolder } from '../this-copy.js'
 
 export interface Command {
   /** Absolute. */
@@ -18,15 +19,9 @@ export interface Command {
   readonly isScript: boolean
 }
 
-/** The bundled server lies beside the library; in a CommonJS bundle there is no import.meta.url. */
-const bundledServer = (): string => {
-  const library = typeof __dirname === 'string' ? __dirname : dirname(dirname(fileURLToPath(import.meta.url)))
-  return join(library, 'session-server.js')
-}
-
 const script = async (system: System, settings: Settings): Promise<Command> => {
   const isFile = async (path: string): Promise<boolean> => ['file', 'executable'].includes(await system.kindOf(path))
-  const wanted = settings.serverScript ?? bundledServer()
+  const wanted = settings.serverScript ?? join(libraryFolder, 'session-server.js')
   const typed = wanted.replace(/\.js$/, '.ts')
   const path = (await isFile(wanted)) ? wanted : (await isFile(typed)) ? typed : undefined
   if (path === undefined) {

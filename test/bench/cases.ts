@@ -82,7 +82,7 @@ const warmLibrary: Case = {
   name: 'warm', rounds: 40,
   async run(bench, rounds) {
     const samples = await onGround(0, (daemon) => warm(bench, (floor, own) => sockDaemon.around(bench, daemon, async (env) => {
-      const cli = fileURLToPath(new URL('../../package/lib/cli.js', import.meta.url))
+      const cli = fileURLToPath(new URL('../../../dist/cli.js', import.meta.url))
       await live(sockDaemon.command(bench, env), env, daemon.folder)
       return alternate([
         ['floor', () => wall([bench.node, program('get-once')], floor)],

@@ -93,7 +93,7 @@ t.test('a server that is well, as the installed command tells it', async (t) => 
   t.match(about(told, 'port'), [{ level: 'ok', text: new RegExp(`^port ${server.port} .* belongs to PID ${server.pid} \\(node.*\\), a process of this launch$`) }])
   t.match(about(told, 'lock'), [{ level: 'ok', text: 'free' }])
   t.match(about(told, 'log'), [{ level: 'ok', text: /web\.log, \d+ bytes/ }])
-  const bin = fileURLToPath(new URL('../../package/lib/cli.js', import.meta.url))
+  const bin = fileURLToPath(new URL('../../../dist/cli.js', import.meta.url))
   t.match(await runProgram(t, process.execPath, [bin, 'doctor', 'web'], { env: here.env }), { code: 0, stdout: /^ok {7}versions .*\n(.*\n)*nothing is wrong: 0 problems, / })
 })
 

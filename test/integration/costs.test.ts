@@ -10,7 +10,7 @@ import { client, fixture, isAlive, place, resultOf, type Ended, type Place } fro
 import { run } from '../support/child.js'
 import { until } from '../support/until.js'
 
-const PACKAGE = new URL('../../package/', import.meta.url)
+const PACKAGE = new URL('../../../dist/', import.meta.url)
 
 /** The calls by which a client looks at or changes a file or a process, in their order. */
 const callsOf = ({ stderr }: Pick<Ended, 'stderr'>): string[] => stderr.split('\n').flatMap((line) => /^call \d+ (.*)$/.exec(line)?.[1] ?? [])
@@ -28,7 +28,7 @@ const opened = async (t: Test, here: Place, args: readonly string[], env: Record
   const log = join(here.folder, 'opened.log')
   const { code, stderr } = await run(t, 'strace', ['-f', '-o', log, '-e', 'trace=open,openat', process.execPath, ...args], { env: { ...here.env, ...env } })
   t.equal(code, expected, stderr)
-  const root = fileURLToPath(new URL('../../', PACKAGE))
+  const root = fileURLToPath(new URL('../', PACKAGE))
   const paths = readFileSync(log, 'utf8').split('\n').filter((line) => !line.includes('ENOENT')).flatMap((line) => /"([^"]+)"/.exec(line)?.[1] ?? [])
   // Node itself may lie in there, too (npm run test:nodes).
   return [...new Set(paths.filter((path) => path.startsWith(root) && path !== process.execPath && !path.startsWith(join(root, 'fixtures'))).map((path) => path.slice(root.length)))]
@@ -70,12 +70,12 @@ t.test('a warm client loads one file of the package, and the command line two', 
   const here = place(t)
   await here.manager('healthy').ensureServerRunning()
   const library = await opened(t, here, [fixture('client'), JSON.stringify(here.options('healthy'))], { ONE_SERVER_LIB: new URL('index.js', PACKAGE).href })
-  t.same(library.filter((path) => path !== 'package.json'), ['dist/package/index.js'])
-  const cli = await opened(t, here, [fileURLToPath(new URL('lib/cli.js', PACKAGE)), 'start', '--pid-file', here.pidFile])
-  t.same(cli.filter((path) => path !== 'package.json'), ['dist/package/lib/cli.js', 'dist/package/index.js'])
+  t.same(library.filter((path) => path !== 'package.json'), ['dist/index.js'])
+  const cli = await opened(t, here, [fileURLToPath(new URL('cli.js', PACKAGE)), 'start', '--pid-file', here.pidFile])
+  t.same(cli.filter((path) => path !== 'package.json'), ['dist/cli.js', 'dist/index.js'])
   // A name is looked for in config files; only one that is there costs their reader.
-  const looked = await opened(t, here, [fileURLToPath(new URL('lib/cli.js', PACKAGE)), 'status', 'nobody'], {}, 3)
-  t.same(looked.filter((path) => /configured|did-you-mean/.test(path)), [])
+  const looked = await opened(t, here, [fileURLToPath(new URL('cli.js', PACKAGE)), 'status', 'nobody'], {}, 3)
+  t.same(looked.filter((path) => path === 'dist/config.js'), [])
   t.equal(await here.manager('healthy').stopServer(), true)
 })
 

@@ -5,7 +5,7 @@
  *
  * `npm test` makes the dear calls at some of the bytes only; with the argument `full` all are made at all of them:
  *
- *     node dist/test/integration/hostile-contents.test.js full
+ *     node build/test/integration/hostile-contents.test.js full
  */
 import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

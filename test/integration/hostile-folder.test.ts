@@ -5,7 +5,7 @@
  *
  * `npm test` deletes it before some of the changes, with the argument `full` before each:
  *
- *     node dist/test/integration/hostile-folder.test.js full
+ *     node build/test/integration/hostile-folder.test.js full
  */
 import childProcess from 'node:child_process'
 import fs, { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'

