@@ -55,7 +55,8 @@ const PROGRAM = `
     const broken = new ClientProcessManager({ name: 'none', command: ['/nonexistent'] })
     const error = await broken.ensureServerRunning().catch((reason) => reason)
     const classes = [error instanceof OneServerError, error instanceof Error]
-    console.log(JSON.stringify({ state, leases: leases.length, started, stopped, configured: configured.state, code: error.code, classes }))
+    const { code } = error
+    console.log(JSON.stringify({ state, leases: leases.length, started, stopped, configured: configured.state, code, classes }))
   }
   main().catch((error) => { console.error(error); process.exitCode = 1 })`
 
