@@ -52,7 +52,7 @@ const PROGRAM = `
     const { started } = await slow.ensureServerRunning()
     const stopped = await slow.stopServer()
     const configured = await (await fromConfig('web')).status()
-    const broken = new ClientProcessManager({ name: 'none', command: ['/nonexistent'] })
+    const broken = new ClientProcessManager({ name: 'none', port: 'auto', command: ['/nonexistent'] })
     const error = await broken.ensureServerRunning().catch((reason) => reason)
     const classes = [error instanceof OneServerError, error instanceof Error]
     const { code } = error

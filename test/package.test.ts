@@ -51,7 +51,7 @@ t.test('the packed package works in an empty folder', (t) => {
         const lease = await manager.acquire()
         const { state, leases } = await manager.status()
         await lease.release()
-        const broken = new ClientProcessManager({ name: 'none', command: ['/nonexistent'] })
+        const broken = new ClientProcessManager({ name: 'none', port: 'auto', command: ['/nonexistent'] })
         const error = await broken.ensureServerRunning().catch((reason) => reason)
         console.log(state, leases.length, await manager.stopServer(), error instanceof OneServerError, error.code)
       }

@@ -99,5 +99,5 @@ t.test('the file as a whole', async (t) => {
 
 t.test('each key is explained, and what is installed is made of the table', async (t) => {
   for (const [name, { text }] of Object.entries(KEYS)) t.match(text, /^\S.*\.$/, name)
-  t.same(JSON.parse(readFileSync(new URL('../../schema.json', import.meta.url), 'utf8')), root)
+  t.same(JSON.parse(readFileSync(new URL('../../../dist/schema.json', import.meta.url), 'utf8')), root)
 })
