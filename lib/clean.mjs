@@ -1,7 +1,7 @@
 /**
  * The first half of the build, before tsc. A test whose source was moved or deleted would go on running from what was compiled
- * of it, so such outputs are removed here: tsc compiles only what has changed, in a quarter of the time, and leaves them lying. It does not
- * miss outputs that somebody has deleted either; where one is missing, it is made to compile everything.
+ * of it, so such outputs are removed here: tsc compiles only what has changed, in a quarter of the time, and leaves them
+ * lying. Nor does tsc notice that somebody has deleted an output, so where one is missing it compiles everything.
  *
  *     node lib/clean.mjs [root]
  */

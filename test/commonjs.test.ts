@@ -52,10 +52,11 @@ const PROGRAM = `
     const { started } = await slow.ensureServerRunning()
     const stopped = await slow.stopServer()
     const configured = await (await fromConfig('web')).status()
-    const broken = new ClientProcessManager({ name: 'none', command: ['/nonexistent'] })
+    const broken = new ClientProcessManager({ name: 'none', port: 'auto', command: ['/nonexistent'] })
     const error = await broken.ensureServerRunning().catch((reason) => reason)
     const classes = [error instanceof OneServerError, error instanceof Error]
-    console.log(JSON.stringify({ state, leases: leases.length, started, stopped, configured: configured.state, code: error.code, classes }))
+    const { code } = error
+    console.log(JSON.stringify({ state, leases: leases.length, started, stopped, configured: configured.state, code, classes }))
   }
   main().catch((error) => { console.error(error); process.exitCode = 1 })`
 

@@ -20,11 +20,13 @@ const run = (program: string, args: readonly string[], cwd: string, env: Record<
 
 t.test('the packed package works in an empty folder', (t) => {
   const folder = tempFolder(t)
-  const [packed] = JSON.parse(run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], ROOT)) as [{ filename: string; files: { path: string }[] }]
+  const told = run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], ROOT)
+  const [packed] = JSON.parse(told) as [{ filename: string; files: { path: string }[] }]
   const paths = packed.files.map(({ path }) => path)
   t.same(paths.toSorted(), [
-    'CHANGELOG.md', 'LICENSE', 'README.md', 'dist/checks.js', 'dist/cli-rest.js', 'dist/cli.js', 'dist/cold.cjs', 'dist/cold.js', 'dist/config.js', 'dist/index.cjs', 'dist/index.js',
-    'dist/launch.js', 'dist/schema.json', 'dist/session-server.js', 'dist/types/index.d.cts', 'dist/types/index.d.ts', 'package.json',
+    'CHANGELOG.md', 'LICENSE', 'README.md', 'dist/checks.js', 'dist/cli-rest.js', 'dist/cli.js', 'dist/cold.cjs', 'dist/cold.js',
+    'dist/config.js', 'dist/index.cjs', 'dist/index.js', 'dist/launch.js',
+    'dist/schema.json', 'dist/session-server.js', 'dist/types/index.d.cts', 'dist/types/index.d.ts', 'package.json',
   ], 'a dozen files, and what npm adds')
 
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')
@@ -49,16 +51,19 @@ t.test('the packed package works in an empty folder', (t) => {
         const lease = await manager.acquire()
         const { state, leases } = await manager.status()
         await lease.release()
-        const { code } = await new ClientProcessManager({ name: 'none', command: ['/nonexistent'] }).ensureServerRunning().catch((error) => error instanceof OneServerError && error)
-        console.log(state, leases.length, await manager.stopServer(), code)
+        const broken = new ClientProcessManager({ name: 'none', port: 'auto', command: ['/nonexistent'] })
+        const error = await broken.ensureServerRunning().catch((reason) => reason)
+        console.log(state, leases.length, await manager.stopServer(), error instanceof OneServerError, error.code)
       }
       main()`
-    const { stdout, stderr } = spawnSync(process.execPath, ['--eval', text], { cwd: folder, encoding: 'utf8', env: { ...bareEnv(), ...home } })
-    t.same({ stdout, stderr }, { stdout: 'ready 1 true COMMAND_NOT_FOUND\n', stderr: '' })
+    const env = { ...bareEnv(), ...home }
+    const { stdout, stderr } = spawnSync(process.execPath, ['--eval', text], { cwd: folder, encoding: 'utf8', env })
+    t.same({ stdout, stderr }, { stdout: 'ready 1 true true COMMAND_NOT_FOUND\n', stderr: '' })
   })
 
   t.test('the bundled server by its name, for those who copy it', async (t) => {
-    t.equal(run(process.execPath, ['--print', "require.resolve('one-server/session-server.js')"], folder), `${join(folder, 'node_modules/one-server/dist/session-server.js')}\n`)
+    const found = run(process.execPath, ['--print', "require.resolve('one-server/session-server.js')"], folder)
+    t.equal(found, `${join(folder, 'node_modules/one-server/dist/session-server.js')}\n`)
   })
 
   t.test('by a config file, whose parser it brings along, and its schema', async (t) => {
@@ -70,14 +75,16 @@ t.test('the packed package works in an empty folder', (t) => {
     t.equal(run(process.execPath, ['--input-type=module', '--eval', text], folder, { ...home, NODE_NO_WARNINGS: '1' }), 'stopped true\n')
     t.notOk(existsSync(join(folder, 'node_modules', 'jsonc-parser')))
     for (const [file, name] of [['config.js', 'jsonc-parser'], ['cold.cjs', 'jsonc-parser'], ['cold.cjs', 'get-port']]) {
-      t.match(readFileSync(join(folder, 'node_modules/one-server/dist', file!), 'utf8'), new RegExp(`! ${name}\\n[^!]*Permission is hereby granted`), `${name} with its licence in ${file}`)
+      const text = readFileSync(join(folder, 'node_modules/one-server/dist', file!), 'utf8')
+      t.match(text, new RegExp(`! ${name}\\n[^!]*Permission is hereby granted`), `${name} with its licence in ${file}`)
     }
     t.match(run(join(folder, 'node_modules', '.bin', 'one-server'), ['list', '--named', '--json'], folder, home), '"servers":[]')
   })
 
   t.test('an error that nobody catches is readable', async (t) => {
     const text = "import { ClientProcessManager } from 'one-server'; await new ClientProcessManager({ name: 'x', port: -1 }).status()"
-    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', text], { cwd: folder, encoding: 'utf8', env: { ...bareEnv(), ...home } })
+    const env = { ...bareEnv(), ...home }
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', text], { cwd: folder, encoding: 'utf8', env })
     t.equal(status, 1)
     t.match(stderr, /OneServerError: port must be an integer/)
     t.same(stderr.split('\n').filter((line) => line.length > 300), [], 'the line that it was thrown in is no whole file')
@@ -91,7 +98,8 @@ t.test('the packed package works in an empty folder', (t) => {
 
   t.test('its types, in a program that has no settings but strict ones', async (t) => {
     mkdirSync(join(folder, 'node_modules', '@types'))
-    for (const name of ['node', '../undici-types']) symlinkSync(join(ROOT, 'node_modules', '@types', name), join(folder, 'node_modules', '@types', name))
+    const types = (root: string, name: string): string => join(root, 'node_modules/@types', name)
+    for (const name of ['node', '../undici-types']) symlinkSync(types(ROOT, name), types(folder, name))
     writeFileSync(join(folder, 'program.mts'), `
       import { ClientProcessManager, fromConfig, OneServerError, type Lease, type ServerInfo } from 'one-server'
       const manager = new ClientProcessManager({ name: 'typed', port: 'auto', stopSignal: 'SIGINT', healthMatch: /ok/ })
@@ -102,7 +110,8 @@ t.test('the packed package works in an empty folder', (t) => {
       new ClientProcessManager({ stopSignal: 'SIGBANANA' })
       // @ts-expect-error -- the machine is not to be handed in
       new ClientProcessManager({}, {})
-      export const told = (error: unknown): string | undefined => (error instanceof OneServerError && error.code === 'START_TIMEOUT' ? error.hint : server.url)
+      export const told = (error: unknown): string | undefined =>
+        error instanceof OneServerError && error.code === 'START_TIMEOUT' ? error.hint : server.url
       export const use = (other: ClientProcessManager): Promise<boolean> => other.stopServer()
     `)
     // A class with private fields is another type in each declaration of it, so this one must be declared once.
@@ -111,7 +120,8 @@ t.test('the packed package works in an empty folder', (t) => {
       import type { use } from './program.mjs' with { 'resolution-mode': 'import' }
       const manager = new oneServer.ClientProcessManager({ name: 'typed' })
       const argument: Parameters<typeof use>[0] = manager
-      export const failed = (error: unknown): string => (error instanceof oneServer.OneServerError ? error.code : argument.constructor.name)
+      export const failed = (error: unknown): string =>
+        error instanceof oneServer.OneServerError ? error.code : argument.constructor.name
     `)
     const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
     const check = (...args: string[]) => run(process.execPath, [tsc, '--noEmit', '--strict', '--target', 'es2023', ...args], folder)
@@ -121,7 +131,8 @@ t.test('the packed package works in an empty folder', (t) => {
   })
 
   t.test('it runs no scripts on installation and has few dependencies', async (t) => {
-    const { scripts, dependencies } = JSON.parse(readFileSync(join(folder, 'node_modules', 'one-server', 'package.json'), 'utf8')) as Record<string, Record<string, string>>
+    const text = readFileSync(join(folder, 'node_modules/one-server/package.json'), 'utf8')
+    const { scripts, dependencies } = JSON.parse(text) as Record<string, Record<string, string>>
     t.same(Object.keys(scripts!).filter((name) => /^(pre|post)?install$|^prepare$/.test(name)), [])
     t.same(Object.keys(dependencies!).toSorted(), ['get-port', 'proper-lockfile', 'wait-on', 'yocto-spinner'])
   })

