@@ -9,7 +9,7 @@
  *     config.js                 the reader of a config file
  *     index.cjs, cold.cjs       the same for a loader that knows CommonJS only, such as Jest's: the first of these five, and the others
  *     cli.js                    `one-server start`
- *     cli-rest.js               the other commands, and help
+ *     cli-rest.js               the other commands, help, and the words of a failure
  *     session-server.js         the bundled server. It is valid in both module systems, since people copy it beside a bundle of their own
  *     schema.json               the schema of a config file
  *     types/index.d.cts, .d.ts  the public types
@@ -156,14 +156,31 @@ const packages = (external) => ({
   },
 })
 
+const TABLE = join(lib, 'options/table.js')
+
+/** Of the table of options a warm call needs a few columns, without words and schemas. A warm file that takes more than RULES does not build. */
+const columns = (...wanted) => ({
+  name: 'columns',
+  setup: ({ onLoad }) => {
+    const pick = (row) => Object.fromEntries(Object.entries(row).filter(([column]) => wanted.includes(column)))
+    onLoad({ filter: /options.table\.js$/ }, async ({ path }) => {
+      const { RULES } = await import(pathToFileURL(path).href)
+      const rows = Object.entries(RULES).map(([option, row]) => [option, pick(row)])
+      return { contents: `export const RULES = ${JSON.stringify(Object.fromEntries(rows))}` }
+    })
+  },
+})
+const FUNNEL = ['kind', 'least', 'default']
+
 /** An entry point made of a text. */
 const entry = (...lines) => ({ stdin: { resolveDir: lib, contents: lines.join('\n') } })
 
 /**
  * What keeps no state need not be shared: each file has a copy of what it uses of it. So a platform may answer what a warm call
- * asks and what only a launch asks, and `index.js` has the first alone; and the launcher tries a connection without `checks.js`.
+ * asks and what only a launch asks, and `index.js` has the first alone; of the table of options it has a few columns; and the
+ * launcher tries a connection without `checks.js`.
  */
-const isCopied = (file) => dirname(file) === join(lib, 'system/platform') || file === join(lib, 'health/connect.js')
+const isCopied = (file) => dirname(file) === join(lib, 'system/platform') || [join(lib, 'health/connect.js'), TABLE].includes(file)
 
 /** The sources of ours that are in a file. */
 const sourcesIn = ({ metafile }) => Object.keys(metafile.inputs).map((input) => resolve(input)).filter((file) => taken.has(file))
@@ -182,7 +199,7 @@ const bundle = async ({ plugins, ...options }) => {
 const writeReaper = async () => {
   const { outputFiles: [reaper] } = await build({
     ...common, entryPoints: [join(lib, 'reaper.js')], minify: true, write: false, format: 'cjs',
-    external: ['wait-on', 'get-port', '*/reaper-source.js'], logOverride: { 'empty-import-meta': 'silent' },
+    external: ['wait-on', 'get-port', '*/reaper-source.js'], plugins: [columns(...FUNNEL)], logOverride: { 'empty-import-meta': 'silent' },
   })
   writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource = ${JSON.stringify(reaper.text)}\n`)
 }
@@ -202,8 +219,9 @@ const bundleLibrary = async (format) => {
     return { file: `${part}.${extension}`, ...(taken.has(source) ? {} : { name: nameOf(source) }) }
   }
   const plugins = [apart(placeOf), packages(external)]
+  const warm = [columns(...FUNNEL), ...plugins]
 
-  const inIndex = sourcesIn(await build({ ...shared, entryPoints: [index], write: false, plugins })).filter((file) => !isCopied(file))
+  const inIndex = sourcesIn(await build({ ...shared, entryPoints: [index], write: false, plugins: warm })).filter((file) => !isCopied(file))
   const names = new Map(inIndex.filter((file) => file !== index).map((file) => [file, takenOf(file, (by) => !inIndex.includes(by))]))
   const internals = [...names.values()].flat()
   if (twice(internals).length > 0) throw new Error(`internals can have a name once: ${twice(internals)}`)
@@ -211,7 +229,7 @@ const bundleLibrary = async (format) => {
   const surface = taken.get(index).flatMap((imported) => imported.names)
   const all = [...surface, 'internals']
   await bundle({
-    ...shared, outfile: join(out, `index.${extension}`), plugins,
+    ...shared, outfile: join(out, `index.${extension}`), plugins: warm,
     ...entry(
       ...[...names].map(([file, own]) => `import { ${own.join(', ')} } from ${JSON.stringify(file)}`),
       "import * as own from './index.js'", "import { firstBuild } from './this-copy.js'",
@@ -238,12 +256,11 @@ const bundleLibrary = async (format) => {
 
 /** The command line: one file has `start`, which hooks and loops call; another has all other commands, each under its own name. */
 const bundleCommandLine = async (names) => {
-  const HERE = ['start', 'failure']
   const rest = new Map()
   const placeOf = (source) => {
     const name = basename(source, '.js')
     if (CONFIG.includes(name)) return { file: 'config.js' }
-    if (!taken.has(source) || HERE.includes(name)) return undefined
+    if (!taken.has(source) || name === 'start') return undefined
     const as = nameOf(source)
     if (rest.has(as) && rest.get(as) !== source) throw new Error(`in one file, and of one name: ${source} and ${rest.get(as)}`)
     rest.set(as, source)
@@ -251,7 +268,8 @@ const bundleCommandLine = async (names) => {
   }
   const shared = { ...installed, format: 'esm' }
   const plugins = [fromIndex(names, 'index.js'), packages(Object.keys(dependencies))]
-  await bundle({ ...shared, entryPoints: [join(lib, 'cli/bin.js')], outfile: join(out, 'cli.js'), plugins: [apart(placeOf), ...plugins] })
+  const warm = [columns(...FUNNEL, 'flag', 'variable'), apart(placeOf), ...plugins]
+  await bundle({ ...shared, entryPoints: [join(lib, 'cli/bin.js')], outfile: join(out, 'cli.js'), plugins: warm })
   const inRest = (source) => (CONFIG.includes(basename(source, '.js')) ? { file: 'config.js' } : undefined)
   const commands = [...rest].map(([as, source]) => `export * as ${as} from ${JSON.stringify(source)}`)
   await bundle({ ...shared, ...entry(...commands), outfile: join(out, 'cli-rest.js'), plugins: [apart(inRest), ...plugins] })

@@ -9,7 +9,8 @@ import type { Lease, ServerInfo, ServerStatus } from './server-info.js'
 import { pin, type Hold } from './protocol/pin.js'
 import { reuseReady } from './protocol/reuse.js'
 import { nodeSystem } from './node-system.js'
-import { settingsFrom, type ClientProcessManagerOptions, type Configured, type Settings } from './options.js'
+import type { ClientProcessManagerOptions } from './options/options.js'
+import { settingsFrom, type Configured, type Settings } from './options/settings.js'
 import type { System } from './system/system.js'
 
 /** Options of one call. */

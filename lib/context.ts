@@ -3,7 +3,7 @@
  * object instead of five arguments, and no step can take its clock or its paths from elsewhere.
  */
 import { reporter, type Report } from './events.js'
-import type { Settings } from './options.js'
+import type { Settings } from './options/settings.js'
 import { pathsOf, resolvePidFile, type Paths } from './paths.js'
 import type { System } from './system/system.js'
 

@@ -1,6 +1,6 @@
 /** Servers by name from a config file, for programs. Most clients have no config file, so its reader is loaded only by the call. */
 import { ClientProcessManager } from './client-process-manager.js'
-import type { ClientProcessManagerOptions } from './options.js'
+import type { ClientProcessManagerOptions } from './options/options.js'
 
 /** Options of {@link fromConfig}. An option of the server comes before what the file says. */
 export interface FromConfigOptions extends Omit<ClientProcessManagerOptions, 'name'> {

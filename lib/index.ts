@@ -4,5 +4,5 @@ export { ClientProcessManager, type CallOptions, type StopOptions } from './clie
 export { OneServerError, type OneServerErrorCode, type OneServerErrorData } from './errors.js'
 export type { OneServerEvent } from './events.js'
 export { fromConfig, type FromConfigOptions } from './from-config.js'
-export type { ClientProcessManagerOptions, Duration } from './options.js'
+export type { ClientProcessManagerOptions, Duration } from './options/options.js'
 export type { Lease, LeaseStatus, ServerInfo, ServerStatus } from './server-info.js'

@@ -7,7 +7,7 @@
 import { contextOf } from './context.js'
 import { reap } from './protocol/stop.js'
 import { nodeSystem } from './node-system.js'
-import { settingsFrom } from './options.js'
+import { settingsFrom } from './options/settings.js'
 
 const [, pidFile = '', launchId = ''] = process.argv
 

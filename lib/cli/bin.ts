@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The only place that knows the process: it hands its streams to main, turns signals into an abort
- * that the running call can settle, or passes them to who has asked for them, and exits with the code
- * that comes back. Nothing else exits.
+ * The only place that knows the process: it hands the streams to main, turns a signal into an abort, so that the running
+ * call can end in order, or passes the signal to the command that asked for it, and exits with the code that main returns.
+ * Nothing else exits.
  */
 import { writeSync } from 'node:fs'
 import { constants } from 'node:os'
@@ -17,8 +17,8 @@ let receiver: ((signal: NodeJS.Signals) => void) | undefined
 const onSignal = (signal: NodeJS.Signals): void => {
   if (receiver !== undefined) return receiver(signal)
   if (interrupt.signal.aborted) {
-    // Asked twice: at once, so nobody is left to take the spinner away and show the cursor again. Past
-    // the stream, since a spinner that turns draws itself anew after each write to it.
+    // The second signal ends the process at once, and nobody else removes the spinner and shows the cursor again. Write past
+    // the stream: the spinner draws itself again after each write to it.
     if (process.stderr.isTTY) writeSync(2, '\r\u001B[K\u001B[?25h')
     process.exit(128 + constants.signals[signal])
   }
@@ -26,12 +26,12 @@ const onSignal = (signal: NodeJS.Signals): void => {
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
 
-/** What else is sent on purpose and ends a process that does not expect it. SIGUSR1 would open Node's debugger. */
+/** Other signals that people send on purpose. Each would end a process without a handler; SIGUSR1 would open Node's debugger. */
 const MORE = ['SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const
 
 const io: Io = {
   get stdin() { return process.stdin },
-  // Some are replaced before main is called.
+  // Getters, since `run` replaces some streams before main.
   get stdout() { return process.stdout },
   get stderr() { return process.stderr },
   env: process.env,
@@ -49,7 +49,7 @@ const begin = async (): Promise<number> => {
 }
 
 void begin().then(async (code) => {
-  // Where a pipe is written in the background, an exit must not cut off the last words.
+  // Node may still write a pipe in the background: an exit must not cut off the last words.
   await new Promise((resolve) => process.stderr.write('', resolve))
   process.exit(code)
 })

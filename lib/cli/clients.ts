@@ -1,7 +1,7 @@
 /**
- * Who uses a server and until when it lives, in words: one place, so that `status`, `list` and `stop`
- * say the same of the same. What a client is called was written by that client, so it is shown as one
- * line whatever is in it, and cut to the room there is; JSON has all of it.
+ * Who uses a server and until when it lives, in words: one place, so that `status`, `list` and `stop` agree. A client
+ * writes its own description, which could hold anything, so a text shows one line of it, cut to the room there is. JSON has
+ * all of it.
  */
 import type { LeaseStatus, ServerStatus } from '../server-info.js'
 import { formatDuration } from '../text/duration.js'
@@ -27,7 +27,7 @@ const counted = (count: number): string => `${count} client${count === 1 ? '' : 
 
 const left = (stopsAt: Date): string => formatDuration(stopsAt.getTime() - Date.now())
 
-/** In a word or two, for a column. Undefined: nothing is known of it. */
+/** In a word or two, for a column. Undefined where nobody can know. */
 export const use = ({ leases, pinned, stopsAt, isEnding }: Use): string | undefined => {
   if (isEnding) return 'being ended'
   if (leases.length > 0) return `${counted(leases.length)}${pinned ? ', pinned' : ''}`
@@ -38,18 +38,18 @@ export const use = ({ leases, pinned, stopsAt, isEnding }: Use): string | undefi
 /** When it will stop, in a line. */
 export const ending = ({ leases, pinned, stopsAt, isEnding }: Use): string => {
   if (isEnding) return 'it is being ended, and has not exited yet'
-  if (pinned) return 'not by itself: pinned, since it was started explicitly'
+  if (pinned) return 'not by itself: pinned, since somebody started it explicitly'
   if (leases.length > 0) return 'when its last client has gone and the idle time is over'
   if (stopsAt !== undefined) return `in ${left(stopsAt)}, unless a client comes`
-  // Its end has begun, or those who would have brought it were killed: which of the two cannot be seen.
-  return 'nobody uses it any more: one-server list sees to it that it goes'
+  // Either its end has begun, or its watchdogs were killed: nothing shows which.
+  return 'nobody uses it any more: one-server list stops it if need be'
 }
 
-/** A line for each client, in the order in which they came. */
+/** A line for each client, the oldest first. */
 export const rows = ({ leases }: Pick<Use, 'leases'>, room: number): string[] =>
   leases.toSorted((one, other) => Number(one.since) - Number(other.since)).map((lease) => named(lease, room))
 
-/** Tells who uses it. */
+/** Notes who uses it. */
 export const tellClients = ({ leases }: Pick<Use, 'leases'>, output: Output): void => {
   if (leases.length === 0) return
   output.note(`${counted(leases.length)} ${leases.length === 1 ? 'uses' : 'use'} it:`)

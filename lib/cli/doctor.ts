@@ -1,14 +1,13 @@
 /**
- * `doctor`: all that can be seen of one server and of what surrounds it, in words that can be acted on, or as one
- * document for a bug report. It changes nothing. The exit code tells whether something is wrong: what the next
- * call heals by itself is not.
+ * `doctor`: all that shows of one server and its surroundings, in words with advice, or as one document for a bug report. It
+ * changes nothing. The exit code tells whether something is wrong; what the next call repairs by itself is not.
  */
 import { examine } from '../doctor/examine.js'
 import type { Finding, Level } from '../doctor/finding.js'
 import type { Request } from './arguments.js'
 import type { Io, Output } from './output.js'
 import { version } from './version.js'
-import { wrap } from './wrap.js'
+import { wrap } from '../text/wrap.js'
 
 const COLOURS = { ok: 'dim', note: 'yellow', problem: 'red' } as const
 
@@ -28,10 +27,13 @@ export const run = async ({ settings }: Request, output: Output, _: AbortSignal,
   const findings = await examine(settings, { version: version(), env })
   const count = (level: Level): number => findings.filter((finding) => finding.level === level).length
   const summary = { problem: count('problem'), note: count('note'), ok: count('ok') }
-  if (output.json) await output.document({ pidFile: settings.pidFile, summary, findings: findings.map(({ topic, level, text, advice, data }) => ({ topic, level, text, advice, data })) })
-  else {
+  if (output.json) {
+    const told = findings.map(({ topic, level, text, advice, data }) => ({ topic, level, text, advice, data }))
+    await output.document({ pidFile: settings.pidFile, summary, findings: told })
+  } else {
     const verdict = summary.problem === 0 ? 'nothing is wrong' : 'something is wrong'
-    await output.result(`${findings.map((finding) => lines(finding, output)).join('')}\n${verdict}: ${counted(summary.problem, 'problem')}, ${counted(summary.note, 'note')}, ${summary.ok} ok\n`)
+    const counts = `${counted(summary.problem, 'problem')}, ${counted(summary.note, 'note')}, ${summary.ok} ok`
+    await output.result(`${findings.map((finding) => lines(finding, output)).join('')}\n${verdict}: ${counts}\n`)
   }
   return summary.problem === 0 ? 0 : 1
 }

@@ -1,26 +1,26 @@
 /**
- * Goes on with a log as it is written. Each launch renames the log away and begins a new one, so the
- * path is compared with the file that is open: what is left in the old one is printed first, then the
- * new one from its beginning, and no line is lost between the two.
+ * Prints a log as the server writes it. Each launch renames the log away and begins a new one, and no line must be lost
+ * between the two: so it compares the path with the open file, prints the rest of the old one, then the new one from its
+ * beginning.
  */
 import { watch, type FSWatcher } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { copy } from './tail.js'
 
-/** Where nothing tells of a change (network folders, all watches in use), one is seen this late. ms. */
+/** Some file systems report no change (network folders; all watches in use): then it looks this often. ms. */
 const SAFETY_NET = 500
 
 const NEWLINE = 0x0a
 
 export interface Follower {
   readonly write: (data: Uint8Array) => Promise<void>
-  /** Told when another launch has begun its log. */
+  /** Called when another launch has begun its log. */
   readonly onNewLog: () => void
   readonly signal: AbortSignal
 }
 
-/** Resolves at each change near `path`; one that came before it was asked for is not lost. */
+/** Resolves at each change near `path`; a change before the call counts, too. */
 const changesOf = (path: string, signal: AbortSignal): { next(): Promise<void>; close(): void } => {
   let changed = false
   let wake = (): void => {}
@@ -30,7 +30,7 @@ const changesOf = (path: string, signal: AbortSignal): { next(): Promise<void>; 
   }
   let watcher: FSWatcher | undefined
   try {
-    // The folder, since a watch on the file would stay with the old one after a rename.
+    // A watch on the file would stay with the old log after a rename: watch its folder.
     watcher = watch(dirname(path), (_, file) => {
       if (file === null || file === basename(path)) mark()
     })
@@ -63,12 +63,14 @@ const successorOf = async (path: string, file: FileHandle): Promise<FileHandle |
   }
 }
 
-/** Follows until the signal fires. `file` is open at `path`; all before `from` has been printed, and `last` was its last byte. It closes every file. */
-export const follow = async (path: string, file: FileHandle, from: number, last: number | undefined, { write, onNewLog, signal }: Follower): Promise<void> => {
+/** Follows until the signal fires, from `from` of `file`, which is open at `path`; `last` was the last byte printed. Closes every file. */
+export const follow = async (
+  path: string, file: FileHandle, from: number, last: number | undefined, { write, onNewLog, signal }: Follower,
+): Promise<void> => {
   let position = from
   const changes = changesOf(path, signal)
   const drain = async (): Promise<void> => {
-    // Shorter than what was printed: it was emptied in place, and begins again.
+    // A file shorter than what was printed has been emptied in place: begin again.
     if ((await file.stat()).size < position) position = 0
     const copied = await copy(file, position, write, { signal })
     position = copied.end
@@ -77,7 +79,7 @@ export const follow = async (path: string, file: FileHandle, from: number, last:
   try {
     while (!signal.aborted) {
       const successor = await successorOf(path, file)
-      // After the look at the path, not before: what was still written to the old log up to then is in it now.
+      // The old server may write until its log is renamed: drain after the look at the path, not before.
       await drain()
       if (successor !== undefined) {
         if (last !== undefined && last !== NEWLINE) await write(Buffer.from('\n'))

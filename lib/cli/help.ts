@@ -1,46 +1,118 @@
 /**
- * The help, composed from the same tables that the parser reads. It fits 80 columns, and each page
- * ends with something that can be copied and run. Loaded when somebody asks.
+ * The help. A flag that the parser takes must not be missing from it, so the lists come from the tables that the parser
+ * reads, and the compiler asks for the words of each command. It fits 80 columns, and each page ends with something to
+ * copy and run. Loaded when somebody asks.
  */
-import { COMMANDS, type Command } from './commands.js'
+import { OPTIONS, type Row } from '../options/table.js'
+import { wrap } from '../text/wrap.js'
+import type { Command, CommandWord } from './commands.js'
+import { rowOf } from './flag-words.js'
 import { flag, type FlagName } from './flags.js'
-import { wrap } from './wrap.js'
 
 const WIDTH = 80
+
+interface Page {
+  readonly usage: string
+  /** One line of the overview. */
+  readonly summary: string
+  /** What else a reader of this page should know. */
+  readonly about: string
+  readonly examples: readonly string[]
+}
+
+const NAMED = 'A name that the nearest one-server.config.json has is that server, with all that the file says of it.'
+const NAMELESS = `${NAMED} Without a name and --pid-file, it is the default server.`
+const BUNDLED = 'the server is the bundled session server.'
+const LEASED = 'The server stops --idle-timeout after its last client, unless start has started it.'
+
+export const PAGES: Readonly<Record<CommandWord, Page>> = {
+  start: {
+    usage: 'start [name] [options] [-- command ...]',
+    summary: 'start the server unless it runs; print its URL once healthy',
+    about: `A server that already runs is used as it is, and that is no error. It then runs until somebody stops it, even if run or hold started it. ${NAMELESS} Without --script and a command, ${BUNDLED} No shell runs the command; {port} and {host} in it are filled in.`,
+    examples: ['one-server start', 'one-server start web --port auto -- node server.js --port {port}'],
+  },
+  status: {
+    usage: 'status [name] [options]',
+    summary: 'tell whether it runs, where, since when, and who uses it',
+    about: `Starts nothing. Exits with 3 when no server runs. ${NAMELESS} --port, --host and --health say where to look for a server that one-server did not start.`,
+    examples: ['one-server status web', 'one-server status web --json | jq -r .url'],
+  },
+  stop: {
+    usage: 'stop [name] [options]',
+    summary: 'stop it and wait until it has exited',
+    about: `Asks the whole process group to stop, and kills it after --stop-timeout. Clients that use the server lose it; they are listed. Nothing to stop is no error. A server that one-server did not start is left running. ${NAMELESS}`,
+    examples: ['one-server stop web', 'one-server stop web --if-idle'],
+  },
+  restart: {
+    usage: 'restart [name] [options] [-- command ...]',
+    summary: 'stop it, start it again, print its URL',
+    about: `Unless the config file says how to start the server, say it again, as for start: one-server never runs what it finds in a PID file. ${NAMELESS}`,
+    examples: ['one-server restart', 'one-server restart web --port auto -- node server.js --port {port}'],
+  },
+  logs: {
+    usage: 'logs [name] [options]',
+    summary: 'print the end of its log',
+    about: `Needs no running server. The log of the previous launch stays beside the log as .prev, and --prev prints it. ${NAMELESS}`,
+    examples: ['one-server logs web -n 100', 'one-server logs web -f', 'one-server logs web --prev'],
+  },
+  list: {
+    usage: 'list [options]',
+    summary: 'one line for each server: name, state, PID, clients, URL',
+    about: 'Lists the default server, those with a name, and on Linux every other server that runs for you on this host, by its PID file. A server with a name whose clients were all killed is stopped on this occasion; list only looks at those without a name. Names live in $ONE_SERVER_STATE_DIR, else $XDG_STATE_HOME/one-server, else ~/.local/state/one-server.',
+    examples: ['one-server list', 'one-server list --named --json'],
+  },
+  doctor: {
+    usage: 'doctor [name] [options]',
+    summary: 'examine it and its surroundings; say what is wrong',
+    about: `Changes nothing. Tells what is recorded, what lives, whose the port and the lock are, and what in the environment matters, each as ok, note (explains something, or the next call repairs it) or problem. Exits with 1 when there is a problem. --json is for a bug report: it has the names of headers and variables but not their values, and no line of the log. ${NAMELESS}`,
+    examples: ['one-server doctor web', 'one-server doctor web --json'],
+  },
+  run: {
+    usage: 'run [name] [options] -- client\'s command ...',
+    summary: 'run a command with the server, which stops after the last one',
+    about: `Starts the server unless it runs, then runs the command with ONE_SERVER_URL, BASE_URL and PORT, passes signals on to it, and ends with its exit code: 128 and the number of the signal that ended it, 127 if it was not found, 126 if it cannot be run. ${LEASED} ${NAMELESS} Without --server and --script, ${BUNDLED}`,
+    examples: ['one-server run -- npm test', 'one-server run web --port auto --server "node server.js" -- npm test'],
+  },
+  hold: {
+    usage: 'hold [name] [options] [-- command ...]',
+    summary: 'use the server until stdin ends; for programs of any language',
+    about: `Starts the server unless it runs, prints one line of JSON (the same as start --json), and uses the server until its stdin ends or a signal comes. Give it a pipe: the pipe ends with the program that holds its other end, however that program dies. What comes through the pipe is ignored. ${LEASED} ${NAMELESS} Without --server, --script and a command, ${BUNDLED}`,
+    examples: ['one-server hold web --port auto -- node server.js', 'one-server hold --idle-timeout 1m'],
+  },
+}
 
 const rows = (items: readonly (readonly [string, string])[]): string => {
   const widest = Math.max(...items.map(([left]) => left.length)) + 4
   return items.map(([left, right]) => wrap(right, WIDTH, `  ${left}`.padEnd(widest), ' '.repeat(widest))).join('\n')
 }
 
-const optionRow = (name: FlagName): [string, string] => {
-  const { short, value, text } = flag(name)
-  return [`${short === undefined ? '    ' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`, text]
-}
-
-const examples = (lines: readonly string[]): string => lines.map((line) => `  $ ${line}`).join('\n')
-
 const EXIT_CODES = [
   ['0', 'done'], ['1', 'failed'], ['2', 'the call is wrong'], ['3', 'not running (status)'], ['4', 'not healthy in time'],
-  ['5', 'the server exited while starting'], ['6', 'the port is in use'], ['7', 'other clients held the lock'], ['129, 130, 143', 'ended by SIGHUP, SIGINT, SIGTERM'],
-  ['run', "as its command; 126, 127: it may not be run, or is not found"],
+  ['5', 'the server exited while starting'], ['6', 'the port is in use'], ['7', 'other clients held the lock'],
+  ['129, 130, 143', 'ended by SIGHUP, SIGINT, SIGTERM'],
+  ['run', 'as its command; 126, 127: it may not be run, or is not found'],
 ] as const
 
-/** What else says the same as a flag. */
+/** What else may say the same as a flag. */
 const surroundings = (flags: readonly FlagName[]): string => {
   const variables = flags.flatMap((name) => flag(name).variable ?? [])
   if (variables.length === 0) return ''
-  return `\n${wrap(`An option that is not given is taken from the environment: ${variables.join(', ')}; then from the config file.`, WIDTH, '  ', '  ')}\n`
+  const text = `An option that is not given is taken from the environment: ${variables.join(', ')}; then from the config file.`
+  return `\n${wrap(text, WIDTH, '  ', '  ')}\n`
 }
 
+const takesTime = (flags: readonly FlagName[]): boolean =>
+  Object.values<Row>(OPTIONS).some((row) => row.value === 'TIME' && flags.some((name) => name === row.flag))
+
 export const overview = (): string => `\
-Any number of clients, one server: whoever comes first starts it, everyone
-waits until it is healthy, nobody starts a second.
+Any number of clients, one server: the first client starts it, everyone waits
+until it is healthy, nobody starts a second.
 
 Usage: one-server <command> [name] [options] [-- command ...]
 
 Commands:
-${rows(Object.values(COMMANDS).map(({ word, summary }) => [word, summary]))}
+${rows(Object.entries(PAGES).map(([word, { summary }]) => [word, summary]))}
 
   one-server <command> --help tells more; one-server --version the version.
   A [name] is one of the nearest one-server.config.json (or "one-server" in
@@ -56,7 +128,9 @@ Exit codes:
 ${rows(EXIT_CODES)}
 `
 
-export const helpFor = ({ usage, about, flags, summary, examples: lines }: Command): string => `\
+export const helpFor = ({ word, flags }: Command): string => {
+  const { usage, summary, about, examples } = PAGES[word as CommandWord]
+  return `\
 Usage: one-server ${usage}
 
 ${wrap(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`, WIDTH, '', '')}
@@ -64,8 +138,9 @@ ${wrap(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`, WIDTH, '', '')}
 ${wrap(about, WIDTH, '', '')}
 
 Options:
-${rows(flags.map(optionRow))}
-${flags.some((name) => flag(name).value === 'TIME') ? '\n  TIME is in ms, or with a unit: 500ms, 30s, 2m, 1h.\n' : ''}${surroundings(flags)}
-${lines.length > 1 ? 'Examples' : 'Example'}:
-${examples(lines)}
+${rows(flags.map(rowOf))}
+${takesTime(flags) ? '\n  TIME is in ms, or with a unit: 500ms, 30s, 2m, 1h.\n' : ''}${surroundings(flags)}
+${examples.length > 1 ? 'Examples' : 'Example'}:
+${examples.map((line) => `  $ ${line}`).join('\n')}
 `
+}

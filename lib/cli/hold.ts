@@ -1,18 +1,18 @@
 /**
- * `hold`: a lease for a program in any language. All that it takes to hold one is a pipe: the kernel
- * closes the other end however that program dies, so nobody need remember to let go.
+ * `hold`: a lease for a program in any language. A program that dies cannot release a lease, so all that it needs is a pipe:
+ * the kernel closes its end however the program dies.
  */
 import type { Request } from './arguments.js'
 import type { Io, Output } from './output.js'
 import { withLease } from './with-lease.js'
-import { joinWords } from './words.js'
+import { joinWords } from '../text/shell-words.js'
 
-/** Resolves when stdin ends, in whatever way, or somebody interrupts. What comes through it is dropped. */
+/** Resolves when stdin ends, in whatever way, or at a signal. What comes through stdin is dropped. */
 const untilLetGo = ({ stdin, signal }: Io): Promise<void> =>
   new Promise((resolve) => {
     if (signal.aborted) return resolve()
     signal.addEventListener('abort', () => resolve(), { once: true })
-    // One that cannot be read has ended, too.
+    // A stdin that cannot be read has ended, too.
     stdin.once('end', resolve).once('close', resolve).once('error', () => resolve()).resume()
   })
 

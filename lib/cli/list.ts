@@ -1,7 +1,6 @@
 /**
- * `list`: every server that has a name here, the default one, and on Linux what else of this user runs on this host, which is
- * only looked at. Each is judged on its own: a file that cannot be judged is a line in the list, since hiding it or
- * giving up would both hide a server.
+ * `list`: every server with a name, the default one, and on Linux each other server of this user on this host. To hide a file that
+ * nobody can judge, or to give up at it, would hide a server: so each file is judged on its own, and each is a line in the list.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
@@ -45,16 +44,18 @@ const isClaimed = (pidFile: string): boolean => {
   }
 }
 
-/** PID files, and those that were deleted while the claims that they are copies of go on. */
+/** PID files, and those that somebody deleted while their launch still has its claim. */
 const namesIn = (folder: string): string[] => {
   try {
     const files = new Set(readdirSync(folder))
-    const lost = [...files].filter((file) => file.endsWith('.pid.d')).map((file) => file.slice(0, -2)).filter((file) => !files.has(file) && isClaimed(join(folder, file)))
+    const folders = [...files].filter((file) => file.endsWith('.pid.d')).map((file) => file.slice(0, -'.d'.length))
+    const lost = folders.filter((file) => !files.has(file) && isClaimed(join(folder, file)))
     return [...[...files].filter((file) => file.endsWith('.pid')), ...lost].sort()
   } catch (error) {
-    // The first named server makes the folder.
+    // The first server with a name makes the folder.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw stateUnusable(folder, 'the folder of named servers cannot be read', 'Make it readable for you, or set ONE_SERVER_STATE_DIR.', error)
+    const hint = 'Make it readable for you, or set ONE_SERVER_STATE_DIR.'
+    throw stateUnusable(folder, 'the folder of named servers cannot be read', hint, error)
   }
 }
 
@@ -66,23 +67,34 @@ const linesOf = (file: string): string[] => {
   }
 }
 
-/** A server of a config file is called as it is there; where that stands, only its own record knows. */
-const called = (pidFile: string): { name: string; folder: string | undefined } => {
-  const record = parseRecord(linesOf(pidFile)[1] ?? '')
-  const { name, folder } = (typeof record === 'object' ? record.configured : undefined) ?? { name: basename(pidFile, '.pid'), folder: undefined }
-  return { name, folder }
+interface Listed {
+  readonly name: string
+  readonly folder: string | undefined
+  readonly pidFile: string
+  /** Without a name here: only looked at. */
+  readonly isElsewhere: boolean
 }
 
-const NOTHING = { pid: undefined, url: undefined, since: undefined, adopted: false, leases: [], pinned: false, stopsAt: undefined, isEnding: false, reason: undefined } as const
+/** A server of a config file has its name from there, and only its own record knows the file. */
+const named = (pidFile: string): Listed => {
+  const record = parseRecord(linesOf(pidFile)[1] ?? '')
+  const configured = typeof record === 'object' ? record.configured : undefined
+  return { name: configured?.name ?? basename(pidFile, '.pid'), folder: configured?.folder, pidFile, isElsewhere: false }
+}
 
-const look = async ({ name, folder }: ReturnType<typeof called>, pidFile: string, isElsewhere: boolean, signal: AbortSignal): Promise<Entry> => {
+const NOTHING = {
+  pid: undefined, url: undefined, since: undefined, adopted: false, leases: [], pinned: false, stopsAt: undefined, isEnding: false,
+  reason: undefined,
+} as const
+
+const look = async ({ name, folder, pidFile, isElsewhere }: Listed, signal: AbortSignal): Promise<Entry> => {
   try {
     const manager = new ClientProcessManager({ pidFile })
-    // Before anything is told of it: whoever used it may have been killed, and what would have ended it, too.
+    // All clients of a server, and its watchdogs, may have been killed: then this call ends it before the list shows it.
     if (!isElsewhere) await manager.isServerRunning({ signal })
     const { state, pid, url, since, adopted, leases, pinned, stopsAt, isEnding, logFile } = await manager.status({ signal })
-    // A server without a claim is looked for on the default port, which says nothing about this name
-    // unless its PID file names that very process.
+    // The search for a server without a claim looks at the default port, where another server may answer: only the process
+    // that the PID file names is the one of this name.
     const strange = adopted && (pid === undefined || linesOf(pidFile)[0] !== String(pid))
     if (strange) return { ...NOTHING, name, folder, state: 'stopped', pidFile, logFile }
     return { name, folder, state, pid, url, since, adopted, leases, pinned, stopsAt, isEnding, pidFile, logFile, reason: undefined }
@@ -92,33 +104,42 @@ const look = async ({ name, folder }: ReturnType<typeof called>, pidFile: string
   }
 }
 
-/** PID files that are not among these, of launches whose processes live: the file must be of the very launch that a process carries. */
+/** PID files that are not among these, of launches whose processes live. The file must name the launch that a process carries. */
 const elsewhere = (known: readonly string[]): string[] =>
   surroundings.launches().flatMap(({ launchId, pidFile }) => {
     const record = known.includes(pidFile) ? undefined : parseRecord(linesOf(pidFile)[1] ?? '')
     return typeof record === 'object' && record.launch === launchId ? [pidFile] : []
   }).sort()
 
-/** One line, whatever a folder is called. */
-const title = ({ name, folder }: Entry): string => (folder === undefined ? name : `${name} (${folder})`).replace(/\p{Cc}/gu, '?')
+/** One line, whatever characters a folder has in its name. */
+const title = ({ name, folder }: Entry): string =>
+  (folder === undefined ? name : `${name} (${folder})`).replace(/\p{Cc}/gu, '?')
 
 const table = (entries: readonly Entry[], output: Output): string => {
-  const cells = entries.map((entry) => [title(entry), entry.state, entry.pid?.toString() ?? '-', use(entry) ?? '-', entry.reason ?? entry.url ?? '-'] as const)
+  const cells = entries.map((entry) => {
+    const { state, pid, reason, url } = entry
+    return [title(entry), state, pid?.toString() ?? '-', use(entry) ?? '-', reason ?? url ?? '-'] as const
+  })
   const widest = (column: 0 | 1 | 2 | 3): number => Math.max(...cells.map((row) => row[column].length))
   const [names, states, pids, uses] = [widest(0), widest(1), widest(2), widest(3)]
   return cells
-    .map(([name, state, pid, used, rest]) => `${name.padEnd(names)}  ${output.paint(STATE_COLOURS[state], state.padEnd(states))}  ${pid.padEnd(pids)}  ${used.padEnd(uses)}  ${rest}\n`)
+    .map(([name, state, pid, used, rest]) => {
+      const coloured = output.paint(STATE_COLOURS[state], state.padEnd(states))
+      return `${name.padEnd(names)}  ${coloured}  ${pid.padEnd(pids)}  ${used.padEnd(uses)}  ${rest}\n`
+    })
     .join('')
 }
 
 export const run = async ({ onlyNamed }: Request, output: Output, signal: AbortSignal): Promise<number> => {
   const folder = stateDir(process.env)
-  const files = namesIn(folder).map((file) => join(folder, file)).map((pidFile) => ({ which: called(pidFile), pidFile, isElsewhere: false }))
+  const listed = namesIn(folder).map((file) => named(join(folder, file)))
   const unnamed = defaultPidFile(process.env)
-  if (existsSync(unnamed) || isClaimed(unnamed)) files.unshift({ which: { name: '(default)', folder: undefined }, pidFile: resolve(unnamed), isElsewhere: false })
-  const known = files.map(({ pidFile }) => resolvePidFile(pidFile, realpath))
-  for (const pidFile of onlyNamed ? [] : elsewhere(known)) files.push({ which: { name: pidFile, folder: undefined }, pidFile, isElsewhere: true })
-  const servers = await Promise.all(files.map(({ which, pidFile, isElsewhere }) => look(which, pidFile, isElsewhere, signal)))
+  if (existsSync(unnamed) || isClaimed(unnamed)) {
+    listed.unshift({ name: '(default)', folder: undefined, pidFile: resolve(unnamed), isElsewhere: false })
+  }
+  const known = listed.map(({ pidFile }) => resolvePidFile(pidFile, realpath))
+  for (const pidFile of onlyNamed ? [] : elsewhere(known)) listed.push({ name: pidFile, folder: undefined, pidFile, isElsewhere: true })
+  const servers = await Promise.all(listed.map((one) => look(one, signal)))
   if (output.json) await output.document({ servers })
   else if (servers.length > 0) await output.result(table(servers, output))
   else output.note('no servers')

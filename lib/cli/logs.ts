@@ -1,6 +1,6 @@
 /**
- * `logs`: what the server printed, byte for byte, on stdout. It needs no server to run, since a log is
- * read most often when one has died; a running server only tells where its log is.
+ * `logs`: what the server printed, byte for byte, on stdout. People read a log mostly when a server has died, so it needs no
+ * running server; one that runs only says where its log is.
  */
 import { open, type FileHandle } from 'node:fs/promises'
 import { ClientProcessManager } from '../client-process-manager.js'
@@ -10,17 +10,17 @@ import { follow } from './follow.js'
 import type { Output } from './output.js'
 import { copy, startOfLastLines } from './tail.js'
 
-/** As many as an error message quotes. */
+/** An error message quotes as many. */
 const LINES = 20
 
-/** Whoever launched the server may have put its log elsewhere, and only the server's record knows. */
+/** The client that launched the server may have put its log elsewhere, and only the server's record knows. */
 const locate = async ({ options, typed, settings }: Request, signal: AbortSignal): Promise<string> => {
   if (typed.logFile !== undefined) return settings.logFile
   try {
     return (await new ClientProcessManager(options).status({ signal })).logFile
   } catch (error) {
     if (signal.aborted || !(error instanceof OneServerError)) throw error
-    // State that cannot be judged is a reason to read the log, not to withhold it.
+    // State that nobody can judge is a reason to read the log.
     return settings.logFile
   }
 }
@@ -33,7 +33,8 @@ const openLog = async (path: string, prev: boolean): Promise<FileHandle> => {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT' || code === 'ENOTDIR') {
-      if (prev) throw stateUnusable(path, 'there is no log of a run before', 'Each launch keeps the log of the one before it. Without --prev the last one is printed.')
+      const hint = 'Each launch keeps the log of the one before it. Without --prev, logs prints the last one.'
+      if (prev) throw stateUnusable(path, 'there is no log of a run before', hint)
       throw stateUnusable(path, 'there is no log yet', 'one-server start writes one. If the log is elsewhere, name it: --log-file PATH.')
     }
     throw stateUnusable(path, 'the log cannot be read', 'Make it readable for you, or name another: --log-file PATH.', error)

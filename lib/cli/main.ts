@@ -1,22 +1,21 @@
 /**
- * From words to an exit code. It decides which command is meant and hands over: only what that command
- * needs is loaded, because a warm `start` is run in loops and hooks and should cost little more than
- * its one request. It never exits and touches nothing but what it is given.
+ * From words to an exit code. Loops and hooks run a warm `start`, which should cost little more than its one request:
+ * so this file finds the command and loads only what that command needs. It never exits, and touches nothing but what it
+ * is given.
  */
-import { invalidCombination } from '../errors.js'
-import { mentions, read } from './arguments.js'
+import { mentions, read, usage } from './arguments.js'
 import { COMMANDS, commandCalled, type Command } from './commands.js'
 import { Output, type Io } from './output.js'
 
 const USAGE = 2
 
-/** A command to run with the rest of the words, or text that is the whole answer. */
+/** A command to run with the rest of the words, or a text that is the whole answer. */
 type Plan = { command: Command } | { text: string; to: 'stdout' | 'stderr' }
 
 const unknownWord = async (word: string): Promise<Error> => {
-  if (word.startsWith('-')) return invalidCombination(`the command comes first: one-server start [options], got ${word}`, 'See one-server --help.')
+  if (word.startsWith('-')) return usage(`the command comes first: one-server start [options], got ${word}`)
   const { didYouMean } = await import('../text/did-you-mean.js')
-  return invalidCombination(`unknown command ${JSON.stringify(word)}; ${didYouMean(word, Object.keys(COMMANDS))}`, 'See one-server --help.')
+  return usage(`unknown command ${JSON.stringify(word)}; ${didYouMean(word, Object.keys(COMMANDS))}`)
 }
 
 const plan = async ([word, about]: readonly string[]): Promise<Plan> => {
@@ -35,7 +34,7 @@ const plan = async ([word, about]: readonly string[]): Promise<Plan> => {
 export const main = async (argv: readonly string[], io: Io): Promise<number> => {
   const alwaysJson = argv[0] !== undefined && commandCalled(argv[0])?.alwaysJson === true
   const output = new Output(io, { json: alwaysJson || mentions(argv, 'json'), quiet: mentions(argv, 'quiet') })
-  let usage = true
+  let isUsage = true
   try {
     const planned = await plan(argv)
     if ('text' in planned) {
@@ -49,13 +48,13 @@ export const main = async (argv: readonly string[], io: Io): Promise<number> => 
       await output.result((await import('./help.js')).helpFor(command))
       return 0
     }
-    usage = false
+    isUsage = false
     if (request.doubt !== undefined) output.note(request.doubt)
     const { run } = await command.load()
     const code = await run(request, output, io.signal, io)
     return io.signal.aborted ? (await import('./failure.js')).exitCodeOfSignal(io.signal) : code
   } catch (error) {
     const { fail } = await import('./failure.js')
-    return fail(error, output, io.signal, usage)
+    return fail(error, output, io.signal, isUsage)
   }
 }

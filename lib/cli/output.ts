@@ -1,29 +1,29 @@
 /**
- * What is printed, and where: stdout carries the result and nothing else, so that `$(one-server start)`
- * is a URL; every other word goes to stderr. A reader that goes away (`| head -1`) has had enough,
- * which is no failure; any other failure to write the result is one.
+ * What one-server prints, and where: stdout carries the result and nothing else, so that `$(one-server start)` is a URL;
+ * every other word goes to stderr. A reader that goes away (`| head -1`) has had enough, which is no failure; any other
+ * failure to write the result is one.
  */
 import type { Readable, Writable } from 'node:stream'
 
 export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
-/** All that a command may touch of the process it runs in. */
+/** All that a command may touch of its process. */
 export interface Io {
-  /** To be asked for only by who means to read it: whoever comes after us may be meant to. */
+  /** A command that only looked at stdin would take from it what the next program should read. Ask for it to read it. */
   readonly stdin: Readable
   readonly stdout: Terminal
   readonly stderr: Terminal
   readonly env: NodeJS.ProcessEnv
   /** Fires when the user interrupts; its reason is the name of the signal. */
   readonly signal: AbortSignal
-  /** From now on signals go to `receiver`, those included that would end this process, and interrupt nothing. */
+  /** From now on signals go to `receiver`, even those that would end this process, and no longer interrupt it. */
   readonly divert: (receiver: (signal: NodeJS.Signals) => void) => void
 }
 
-/** What printing takes of it. */
+/** What printing needs of it. */
 type Streams = Omit<Io, 'stdin' | 'divert'>
 
-/** Version of every JSON document that is printed; it rises when a field changes its meaning or goes. */
+/** Version of every JSON document; it rises when a field changes its meaning or goes. */
 const SCHEMA_VERSION = 1
 
 const COLOURS = { red: 31, green: 32, yellow: 33, dim: 2 } as const
@@ -48,23 +48,23 @@ export class Output {
     io.stderr.on('error', () => {})
   }
 
-  /** Fires when nobody reads stdout any more. */
+  /** Fires once nobody reads stdout any more. */
   get closed(): AbortSignal {
     return this.#closed.signal
   }
 
-  /** Columns of the narrower of the terminal and a classic one: what is composed here fits both. */
+  /** Columns for text: those of the terminal, and at most those of a classic one, so that it fits both. */
   get width(): number {
     return Math.max(40, Math.min(80, this.#io.stderr.columns || 80))
   }
 
-  /** Whether words on stderr may move: a terminal that can, watched by a person. */
+  /** Whether words on stderr may move: on a terminal that can move them, before a person. */
   get animated(): boolean {
     const { env, stderr } = this.#io
     return stderr.isTTY === true && !this.quiet && env['TERM'] !== 'dumb' && env['CI'] === undefined
   }
 
-  /** The result, as it is. Resolves when it has been handed over, so that an exit cannot cut it short. */
+  /** Prints the result, as it is. Resolves once the stream has it, so that an exit cannot cut it short. */
   result(data: string | Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.closed.aborted) return resolve()
@@ -79,12 +79,12 @@ export class Output {
     return this.result(`${JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...content }, explicit)}\n`)
   }
 
-  /** A word about what happens, for people. */
+  /** Says what happens, for people. */
   note(line: string): void {
     if (!this.quiet) this.stderr.write(`one-server: ${line}\n`)
   }
 
-  /** Something went wrong: printed whatever `quiet` says. */
+  /** Says what went wrong, even with `quiet`. */
   complain(text: string): void {
     this.stderr.write(`${text}\n`)
   }

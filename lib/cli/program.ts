@@ -1,8 +1,7 @@
 /**
- * Whether a client's command can be run, found before anything is started for it: a misspelt word must
- * not cost a server. Looked up as execvp(3) does, and only to refuse: what is run in the end the kernel
- * decides. The exit codes are those of shells and env(1) (XCU 2.8.2): 127 not found, 126 found and not
- * executable.
+ * Whether a client's command can be run. A misspelt word must not cost a server, so this is found out before one starts. It
+ * looks the program up as execvp(3) does, and only to refuse: the kernel decides what runs in the end. The exit codes are
+ * those of shells and env(1) (XCU 2.8.2): 127 not found, 126 found and not executable.
  */
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -18,7 +17,8 @@ const notFound = (what: string, program: string, cause?: unknown): Refusal => ({
   exitCode: 127,
   error: commandNotFound(
     `${what} was not found: ${program}. Nothing was run.`,
-    "Check the spelling, that it is installed, and PATH. No shell is run: give each argument as its own word, and what only a shell knows to one: -- sh -c '...'.",
+    'Check the spelling, that it is installed, and PATH. No shell runs the command: give each argument as its own word. For what ' +
+      "only a shell knows, call one: -- sh -c '...'.",
     cause,
   ),
 })
@@ -40,7 +40,7 @@ const kindOf = (path: string): 'executable' | 'folder' | 'forbidden' | 'absent' 
   }
 }
 
-/** Why it cannot be run, as far as that can be told beforehand. */
+/** Why it cannot be run, as far as that shows beforehand. */
 export const refuse = (program: string, path: string | undefined): Refusal | undefined => {
   const named = program.includes('/')
   // execvp has places of its own where there is no PATH, and some systems have others besides.
@@ -49,12 +49,13 @@ export const refuse = (program: string, path: string | undefined): Refusal | und
   const kinds = named ? [kindOf(program)] : (path ?? '').split(delimiter).map((folder) => kindOf(join(folder, program)))
   if (kinds.includes('executable')) return undefined
   if (kinds.includes('forbidden')) return notExecutable(program, 'permission denied')
-  return kinds.includes('folder') ? notExecutable(program, 'it is a folder', 'Name the program in it that is to be run.') : notFound("The client's command", program)
+  if (kinds.includes('folder')) return notExecutable(program, 'it is a folder', 'Name the program in it.')
+  return notFound("The client's command", program)
 }
 
-/** What a spawn that failed says. */
+/** Why a spawn failed. */
 export const refused = (program: string, error: NodeJS.ErrnoException): Refusal => {
-  // It was there when it was looked up, so most likely what is missing is what its first line names.
+  // refuse() has found the program, so most likely the interpreter in its first line is missing.
   if (error.code === 'ENOENT') return notFound("The client's command, or the interpreter that its first line names,", program, error)
   if (error.code === 'EACCES') return notExecutable(program, 'permission denied', MAKE_IT_SO, error)
   return notExecutable(program, error.message, 'That is what the system says. Correct it and call again.', error)

@@ -1,15 +1,14 @@
 /**
- * Says what is being waited for, while it is waited for: a spinner for a person at a terminal, plain
- * lines otherwise. A call that need not wait costs nothing: the spinner is loaded only once there has
- * been something to wait for long enough to be seen.
+ * Says what a call waits for, while it waits: with a spinner for a person at a terminal, in plain lines otherwise. A call that
+ * need not wait must not pay, so the spinner is loaded only once a wait is long enough to be seen.
  */
 import type { OneServerEvent } from '../events.js'
 import type { Output } from './output.js'
 
-/** A shorter wait is over before it could be read. */
+/** Nobody could read of a shorter wait. ms. */
 const WORTH_SHOWING = 100
 
-/** To be put behind what the PID is of. */
+/** To stand after the process that has the PID. */
 export const withPid = (pid: number | undefined): string => (pid === undefined ? '' : ` (PID ${pid})`)
 
 const describe = (event: OneServerEvent): string | undefined => {
@@ -17,7 +16,7 @@ const describe = (event: OneServerEvent): string | undefined => {
     case 'waiting':
       if (event.for === 'lock') return 'waiting for another client to release the lock'
       if (event.for === 'launch') return `waiting for the launch of another client${withPid(event.pid)}`
-      // Not both: the line would not fit, and the PID has been said when the launch was.
+      // A line with both would not fit, and the line about the launch has said the PID.
       return `waiting for the health check${event.url === undefined ? withPid(event.pid) : ` of ${event.url}`}`
     case 'claimed':
       return `starting the server on port ${event.port}${withPid(event.pid)}`
@@ -25,7 +24,7 @@ const describe = (event: OneServerEvent): string | undefined => {
       return 'another client was first; following its launch'
     case 'stale-removed':
       return `removed what was left behind: ${event.path}`
-    // What the command says at its end says these too.
+    // What the command says at its end covers these.
     case 'stopped':
     case 'reused':
     case 'spawned':
@@ -50,7 +49,7 @@ export class Progress {
   /** For `onEvent`. */
   readonly onEvent = (event: OneServerEvent): void => {
     if (event.type === 'stopped') this.#stopped = true
-    // Whoever asked for a stop asked for its traces to go as well: nothing was left behind by accident.
+    // A stop removes the traces of its server on purpose: nothing was left behind by accident.
     if (event.type === 'stale-removed' && this.#stopped) return
     const text = describe(event)
     if (text !== undefined) this.say(text)
@@ -64,7 +63,7 @@ export class Progress {
     else this.#timer ??= setTimeout(() => void this.#spin().catch(() => this.#output.note(this.#text)), WORTH_SHOWING)
   }
 
-  /** Before the last word: leaves a clean line and a visible cursor. */
+  /** Call it before the last word: it leaves a clean line and a visible cursor. */
   end(): void {
     this.#ended = true
     clearTimeout(this.#timer)
@@ -74,11 +73,11 @@ export class Progress {
   async #spin(): Promise<void> {
     const { default: spinner } = await import('yocto-spinner')
     if (this.#ended) return
-    // Signals are the bin's: the call must settle before anything exits.
+    // A spinner that handled signals would exit before the call has ended in order: they are for bin.ts.
     this.#spinner = spinner({ text: this.#fitted(), stream: this.#output.stderr, handleSignals: false }).start()
   }
 
-  /** A text that wraps would be drawn again a line further down with each frame. */
+  /** The spinner would draw a text that wraps one line further down with each frame: cut it. */
   #fitted(): string {
     const room = this.#output.width - 3
     return this.#text.length <= room ? this.#text : `${this.#text.slice(0, room - 1)}…`

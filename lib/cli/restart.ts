@@ -1,8 +1,8 @@
 /**
- * `restart`: stop, then ensure, as two calls: between them another client may start the server again,
- * and then its server is as fresh as ours would have been. So only the server that was there at the beginning
- * is stopped, or two restarts at once would take the fresh one from each other. Whatever would make the second
- * call fail is found before the first, since a server that was stopped and cannot be started again is a loss.
+ * `restart`: stop, then ensure, as two calls. Another client may start the server between them, and then its server is as
+ * fresh as ours would be. Two restarts at once would stop each other's fresh server, so each stops only the launch that it
+ * found. A server that was stopped and cannot be started again is a loss, so all that would make the second call fail is
+ * found before the first.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
 import { invalidCombination, portInUse } from '../errors.js'
@@ -10,13 +10,14 @@ import { contextOf } from '../context.js'
 import { assertLaunchable } from '../plan/preflight.js'
 import type { ServerStatus } from '../server-info.js'
 import { nodeSystem } from '../node-system.js'
-import { settingsFrom, type ClientProcessManagerOptions } from '../options.js'
+import type { ClientProcessManagerOptions } from '../options/options.js'
+import { settingsFrom } from '../options/settings.js'
 import type { Request } from './arguments.js'
 import { tellClients } from './clients.js'
 import type { Output } from './output.js'
 import { Progress, withPid } from './progress.js'
 
-/** Whether a server that was told this may be where it was. */
+/** Whether this choice lets a server keep its port. */
 const allows = (choice: ClientProcessManagerOptions['port'], port: number): boolean =>
   choice === undefined || choice === 'auto' || (typeof choice === 'object' ? choice.includes(port) : choice === port)
 
@@ -26,7 +27,7 @@ export const run = async ({ options, typed }: Request, output: Output, signal: A
   try {
     const before = await manager.status({ signal })
     refuse(before, options)
-    // Who has its URL should find it there again, unless another port was asked for.
+    // Clients have its URL: it keeps its port, unless the user asks for another.
     const kept = typed.port === undefined && before.port !== undefined && allows(options.port, before.port) ? { port: before.port } : {}
     const wanted = { ...options, ...kept }
     if (before.launchId !== undefined) {
@@ -46,13 +47,13 @@ export const run = async ({ options, typed }: Request, output: Output, signal: A
   }
 }
 
-/** Throws when the server that runs could not be brought back, or is not ours to stop. */
+/** Throws when one-server could not start the running server again, or must not stop it. */
 const refuse = ({ adopted, port, pid, launchId, bundled }: ServerStatus, { command, serverScript }: ClientProcessManagerOptions): void => {
-  // What a PID file says is never executed, so the server's command has to be given again.
+  // Anybody who can write a PID file could name a program in it. One-server never runs one from there.
   if (launchId !== undefined && !bundled && command === undefined && serverScript === undefined) {
     throw invalidCombination(
       `restart cannot know how the server${withPid(pid)} was started, and has left it running`,
-      'Give its command again: one-server restart <name> -- <command>, or --script; or write it into a config file.',
+      'Give its command again: one-server restart <name> -- <command>, or --script; or write the command into a config file.',
     )
   }
   if (!adopted || port === undefined) return

@@ -1,7 +1,7 @@
 /**
- * `run`: a client's command with a server for as long as it lasts. It is to be as if the command had been
- * called alone: its streams are its own and nothing else is written to them meanwhile, a signal to us is
- * one to it, and its exit code is ours. We never end before it, since the lease is in our name.
+ * `run`: a client's command, with a server for as long as it runs. The command must behave as if called alone: it has the
+ * streams for itself while it runs, it receives each signal that we receive, and its exit code is ours. The lease is in
+ * our name, so we never end before the command.
  */
 import { spawn } from 'node:child_process'
 import type { Request } from './arguments.js'
@@ -9,9 +9,9 @@ import { watchForeground } from './foreground.js'
 import type { Io, Output } from './output.js'
 import { refuse, refused, type Refusal } from './program.js'
 import { withLease } from './with-lease.js'
-import { joinWords } from './words.js'
+import { joinWords } from '../text/shell-words.js'
 
-/** What a terminal sends, when they are typed, to all that are in its foreground. */
+/** Signals of keys: a terminal sends them to all processes in its foreground. */
 const TYPED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 
 interface Exit {
@@ -25,7 +25,7 @@ const runClient = ([program = '', ...args]: readonly string[], env: NodeJS.Proce
     const child = spawn(program, args, { stdio: 'inherit', env })
     child.on('error', (error) => {
       if (child.pid === undefined) reject(error)
-      // It runs as another user, who has to be told by other means.
+      // It runs as another user, so a signal from us is not allowed.
       else output.complain(`one-server: a signal could not be passed on to PID ${child.pid}: ${error.message}`)
     })
     child.once('exit', (code, signal) => resolve({ code, signal }))

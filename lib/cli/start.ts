@@ -1,6 +1,6 @@
 /**
- * `start`: a healthy server, whoever started it, and its URL alone on stdout. A server that runs
- * already is the expected case: it costs one health check and is no error.
+ * `start`: a healthy server, and its URL alone on stdout. Mostly the server runs already: that is no error, and costs one
+ * health check.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
 import type { ServerInfo } from '../server-info.js'

@@ -1,6 +1,6 @@
 /**
- * `status`: what is the case, without changing it: nothing is started, nothing is ended. The exit code
- * alone answers "is there a server?": 0 for one that runs in whatever state, 3 for none.
+ * `status`: shows the state and changes nothing. The exit code alone answers "is there a server?": 0 for one that runs, in
+ * any state, and 3 for none.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
 import type { ServerStatus } from '../server-info.js'

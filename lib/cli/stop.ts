@@ -1,7 +1,7 @@
 /**
- * `stop`: afterwards no server of ours runs, and whoever used it is named. Nothing to stop is what was
- * asked for, so it is no error; a server that somebody ran by hand is not ours to stop, and one that is
- * in use is left alone where that was asked for: saying so is all that is done about it.
+ * `stop`: afterwards no server of ours runs, and the user knows which clients have lost it. Nothing to stop is no error, since
+ * no server runs then either. A server that somebody ran by hand is not ours to stop, and --if-idle spares one in use:
+ * `stop` says so and leaves it running.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
 import type { Request } from './arguments.js'
@@ -18,7 +18,7 @@ export const run = async ({ options, ifIdle }: Request, output: Output, signal: 
     const ours = state !== 'stopped' && !adopted
     if (ours && !ifIdle) tellClients(before, output)
     if (ours && !(ifIdle && before.leases.length > 0)) progress.say(`stopping the server${withPid(pid)}`)
-    // Asked for even if it looked stopped or in use: only the call below looks under the lock.
+    // The look above was without the lock and may be out of date. Call even if the server looked stopped or in use.
     const stopped = await manager.stopServer({ signal, ifIdle })
     progress.end()
     const inUse = ifIdle && !stopped && ours ? await manager.status({ signal }) : undefined

@@ -1,13 +1,13 @@
 /**
- * The end of a file, found from its end: a log may be larger than memory, and the last lines of it
- * cost the same as those of a small one.
+ * The end of a file, searched from its end: a log may be larger than memory, and its last lines must cost no more than those
+ * of a small one.
  */
 import type { FileHandle } from 'node:fs/promises'
 
 const BLOCK = 64 * 1024
 const NEWLINE = 0x0a
 
-/** Where the last `lines` lines begin. A last line without its newline counts: it is what was written last. */
+/** Where the last `lines` lines begin. A last line without its newline counts: the server wrote it last. */
 export const startOfLastLines = async (file: FileHandle, size: number, lines: number): Promise<number> => {
   if (lines === 0) return size
   const block = Buffer.allocUnsafe(BLOCK)
@@ -25,7 +25,7 @@ export const startOfLastLines = async (file: FileHandle, size: number, lines: nu
   return 0
 }
 
-/** Hands over what stands from `from` to the end, or to `to`, block by block; returns where it ended and with which byte. */
+/** Copies from `from` to the end of the file, or to `to`, block by block; returns where it ended and its last byte. */
 export const copy = async (
   file: FileHandle,
   from: number,

@@ -1,5 +1,5 @@
 /**
- * The version, read from the package itself, so that there is one place to raise it.
+ * The version, from the package itself, so that a release raises it in one place.
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -1,17 +1,17 @@
 /**
- * A lease around whatever `run` and `hold` do with it. What came of that stands, also where letting go
- * fails: the lease is in the name of this process and ends with it in any case.
+ * A lease for as long as `run` or `hold` needs the server. A release that fails must not change their result: the lease is in
+ * the name of this process and ends with it in any case.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
 import type { Lease, ServerInfo } from '../server-info.js'
-import type { ClientProcessManagerOptions } from '../options.js'
+import type { ClientProcessManagerOptions } from '../options/options.js'
 import type { Output } from './output.js'
 import { Progress } from './progress.js'
 import { told } from './start.js'
 
 export interface Holder {
   readonly options: ClientProcessManagerOptions
-  /** What others are told that uses the server. */
+  /** What `status` and `list` show of this client. */
   readonly command: string
   readonly output: Output
   readonly signal: AbortSignal
@@ -22,7 +22,7 @@ const acquire = async ({ options, command, output, signal }: Holder): Promise<Le
   try {
     return await new ClientProcessManager({ ...options, onEvent: progress.onEvent }).acquire({ signal, command })
   } finally {
-    // Before a word of anybody else: it leaves a clean line and a visible cursor.
+    // Others may print next: leave a clean line and a visible cursor first.
     progress.end()
   }
 }
@@ -31,11 +31,11 @@ export const withLease = async <T>(holder: Holder, use: (server: ServerInfo) => 
   const { output, signal } = holder
   const lease = await acquire(holder)
   try {
-    // Interrupted in the last moment of the wait: then nothing is done any more.
+    // A signal in the last moment of the wait: run nothing any more.
     signal.throwIfAborted()
     output.note(told(lease.server))
     return await use(lease.server)
   } finally {
-    await lease.release().catch((error: Error) => output.complain(`one-server: letting go of the server failed: ${error.message}`))
+    await lease.release().catch((error: Error) => output.complain(`one-server: the lease could not be released: ${error.message}`))
   }
 }

@@ -1,16 +1,18 @@
 /**
- * From a config file to the options of one of its servers. Only that server is judged, so that a mistake in
- * one does not keep the others from working. Loaded when a file was found.
+ * From a config file to the options of one of its servers. A mistake in one server must not stop the others, so only
+ * the server that a client asks for is judged. A call loads this file once it has found a config file.
  */
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { OneServerError } from '../errors.js'
 import { didYouMean, closestMatch } from '../text/did-you-mean.js'
-import { here, NAME, settingsFrom, type ClientProcessManagerOptions, type Configured } from '../options.js'
+import type { ClientProcessManagerOptions } from '../options/options.js'
+import { NAME, workingDirectory } from '../options/parse.js'
+import { settingsFrom, type Configured } from '../options/settings.js'
 import { stateDir } from '../paths.js'
 import { parse, type Part } from './document.js'
-import { key, KEYS } from './keys.js'
+import { KEYS, optionsFor } from './keys.js'
 import { CONFIG_FILE, locate, PACKAGE_KEY, type Found } from './locate.js'
 import { override } from './override.js'
 
@@ -22,17 +24,20 @@ export const serversOf = ({ file, text, inPackage }: Found): ReadonlyMap<string,
   const root = inPackage ? document.entries().get(PACKAGE_KEY) as Part : document
   if (!root.isObject) throw root.wrong('expected an object with servers')
   const entries = root.entries()
-  for (const [name, part] of entries) if (name !== '$schema' && name !== 'servers') throw part.wrong(`unknown key; ${didYouMean(name, ['servers', '$schema'])}`)
+  for (const [name, part] of entries) {
+    if (name !== '$schema' && name !== 'servers') throw part.wrong(`unknown key; ${didYouMean(name, ['servers', '$schema'])}`)
+  }
   const servers = entries.get('servers')
   if (servers === undefined) throw root.wrong('expected the key servers')
   if (!servers.isObject) throw servers.wrong('expected an object of servers by their names')
   const named = servers.entries()
-  for (const [name, part] of named) if (!NAME.test(name)) throw part.wrong("expected a name of letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100")
+  const expected = "expected a name of letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100"
+  for (const [name, part] of named) if (!NAME.test(name)) throw part.wrong(expected)
   return named
 }
 
-/** The library's words about an option, as words about the key in the file. */
-const told = (part: Part, options: readonly string[], error: unknown): unknown => {
+/** Says the library's words about an option as words about the key in the file. */
+const inFile = (part: Part, options: readonly string[], error: unknown): unknown => {
   if (!(error instanceof OneServerError) || error.code !== 'INVALID_OPTION') return error
   const [, option = '', below, text = ''] = /^([A-Za-z]+)(?:\.(\S+))?((?:: .*)? must be .*)$/s.exec(error.message) ?? []
   if (!options.includes(option)) return part.wrong(error.message)
@@ -40,47 +45,51 @@ const told = (part: Part, options: readonly string[], error: unknown): unknown =
 }
 
 const valueOf = (name: string, part: Part, folder: string): object => {
-  const known = key(name)
-  if (known === undefined) throw part.wrong(`unknown key; ${didYouMean(name, Object.keys(KEYS))}`)
+  const option = KEYS.get(name)
+  if (option === undefined) throw part.wrong(`unknown key; ${didYouMean(name, [...KEYS.keys()])}`)
   if (part.value === null) throw part.wrong('expected a value, got null; leave the key out for its default')
-  // Asked for what it refuses: a key that stands twice, of which one would be dropped in silence.
+  // A key that stands twice would lose one of its values in silence; entries() refuses it.
   part.entries()
   let options = [name]
   try {
-    const meant = known.to?.(part.value, folder) ?? { [name]: part.value }
-    options = Object.keys(meant)
-    settingsFrom({ pidFile: '/any', ...meant })
-    return meant
+    const given = optionsFor(name, option, part.value, folder)
+    options = Object.keys(given)
+    settingsFrom({ pidFile: '/any', ...given })
+    return given
   } catch (error) {
-    throw told(part, options, error)
+    throw inFile(part, options, error)
   }
 }
 
-/** The same name in two checkouts is two servers, so the folder is in the name of the state. */
+/** The same name in two checkouts is two servers, so the PID file has the folder in its name. */
 const pidFileFor = (name: string, folder: string): string => {
   const hash = createHash('sha256').update(folder).digest('hex').slice(0, 8)
   return join(stateDir(process.env), `${name}-${hash}.pid`)
 }
 
-/** What a file says about one of its servers. */
+/** The options of one server of a file. */
 export const optionsOf = (found: Found, name: string, part: Part): ConfiguredOptions => {
   if (!part.isObject) throw part.wrong('expected an object')
   const folder = realpathSync(found.folder)
-  const meant = Object.assign({}, ...[...part.entries()].map(([option, value]) => valueOf(option, value, folder))) as ClientProcessManagerOptions
-  const options = { pidFile: pidFileFor(name, folder), cwd: folder, ...meant, configured: { name, folder } }
+  const given = Object.assign({}, ...[...part.entries()].map(([key, value]) => valueOf(key, value, folder))) as ClientProcessManagerOptions
+  const options = { pidFile: pidFileFor(name, folder), cwd: folder, ...given, configured: { name, folder } }
   try {
     settingsFrom(options)
   } catch (error) {
-    throw told(part, [], error)
+    throw inFile(part, [], error)
   }
   return options
 }
 
-/** What the nearest file says about the server of this name; `options` come before it. */
+/** The options of the server of this name in the nearest file; `options` come before them. */
 export const configured = (name: string, options: ClientProcessManagerOptions, from?: string): ConfiguredOptions => {
   const found = locate(from)
   if (found === undefined) {
-    throw new OneServerError('INVALID_OPTION', `there is no ${CONFIG_FILE} in ${from ?? here() ?? 'the working directory, which was removed,'} or above it, nor a package.json with the key ${PACKAGE_KEY}`, `Write one: { "servers": { "${name}": { "command": ["node", "server.js"] } } }`)
+    const folder = from ?? workingDirectory() ?? 'the working directory, which was removed,'
+    throw new OneServerError(
+      'INVALID_OPTION', `there is no ${CONFIG_FILE} in ${folder} or above it, nor a package.json with the key ${PACKAGE_KEY}`,
+      `Write one: { "servers": { "${name}": { "command": ["node", "server.js"] } } }`,
+    )
   }
   const servers = serversOf(found)
   const part = servers.get(name)

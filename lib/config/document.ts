@@ -1,6 +1,6 @@
 /**
- * A JSON text whose parts know where they stand, so that a mistake is told with its line. In a config file
- * of our own there may be comments and trailing commas, as people expect of one that they write by hand.
+ * A JSON text whose parts know their lines, so that an error can name the line of a mistake. People write a config file by
+ * hand, so it may have comments and trailing commas; a package.json may not.
  */
 import { getNodeValue, parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser'
 import { OneServerError } from '../errors.js'
@@ -10,7 +10,7 @@ export interface Part {
   readonly value: unknown
   /** `servers.api.port` */
   readonly path: string
-  /** By their keys, where it is an object. Throws where a key stands twice: one of them was meant otherwise. */
+  /** The parts of an object, by their keys. Throws where a key stands twice: one of the two is a mistake. */
   readonly entries: () => ReadonlyMap<string, Part>
   readonly isObject: boolean
   /** An error about it, or about a part below it that the message is about. */
@@ -19,13 +19,14 @@ export interface Part {
 
 const HINT = 'Correct the file and call again.'
 
-/** What the parser's codes mean to whoever wrote the file. */
+/** The parser's codes in words for the author of the file. */
 const REASONS: Readonly<Record<string, string>> = {
   InvalidSymbol: 'there is a word that is neither a string in double quotes, a number, true, false nor null',
   InvalidNumberFormat: 'expected a number', PropertyNameExpected: 'expected a key in double quotes', ValueExpected: 'expected a value',
   ColonExpected: "expected ':'", CommaExpected: "expected ','", CloseBraceExpected: "expected '}'", CloseBracketExpected: "expected ']'",
-  EndOfFileExpected: 'expected the end of the file', InvalidCommentToken: 'comments are not allowed here', UnexpectedEndOfComment: 'a comment has no end',
-  UnexpectedEndOfString: 'a string has no end', UnexpectedEndOfNumber: 'a number has no end', InvalidUnicode: 'there is an invalid unicode escape',
+  EndOfFileExpected: 'expected the end of the file', InvalidCommentToken: 'comments are not allowed here',
+  UnexpectedEndOfComment: 'a comment has no end', UnexpectedEndOfString: 'a string has no end',
+  UnexpectedEndOfNumber: 'a number has no end', InvalidUnicode: 'there is an invalid unicode escape',
   InvalidEscapeCharacter: 'there is an invalid escape in a string', InvalidCharacter: 'there is an invalid character in a string',
 }
 

@@ -1,15 +1,15 @@
 /**
- * Which file says what the names mean: the nearest one, from a folder upwards. That is asked for each name
- * on the command line, so it costs a look or two a folder, and nothing else is loaded before one is found.
+ * Finds the config file: the nearest one, from a folder upwards. Every name on the command line asks for it, so the
+ * search costs a look or two a folder, and nothing that reads a file is loaded before one is found.
  */
 import { lstatSync, readFileSync, statSync, type Stats } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { stateUnusable } from '../errors.js'
-import { here } from '../options.js'
+import { workingDirectory } from '../options/parse.js'
 
 export const CONFIG_FILE = 'one-server.config.json'
 
-/** The key of package.json that may say the same. */
+/** The key of package.json that may hold the same. */
 export const PACKAGE_KEY = 'one-server'
 
 export interface Found {
@@ -20,7 +20,7 @@ export interface Found {
   readonly inPackage: boolean
 }
 
-/** Undefined also where a folder above may not be searched: what we cannot see there is not meant for us. */
+/** Undefined also where this user may not search a folder above: a file that nobody can see there configures nothing. */
 const look = (path: string, by: typeof statSync | typeof lstatSync = statSync): Stats | undefined => {
   try {
     return by(path, { throwIfNoEntry: false })
@@ -29,7 +29,7 @@ const look = (path: string, by: typeof statSync | typeof lstatSync = statSync): 
   }
 }
 
-/** More than any list of servers, in bytes. */
+/** No list of servers is larger, in bytes. */
 const LARGEST = 1024 * 1024
 
 const ownConfig = (folder: string, from: string): Found | undefined => {
@@ -37,21 +37,25 @@ const ownConfig = (folder: string, from: string): Found | undefined => {
   const own = look(file, lstatSync)
   if (own === undefined) return undefined
   const stats = own.isSymbolicLink() ? look(file) : own
-  // Passed over, the name would mean another server.
-  if (stats === undefined) throw stateUnusable(file, 'is a link that leads to no config file', 'Set it right, or remove it.')
-  // Before it is opened: a FIFO that another user has put there would hold everyone who works below it.
+  // A client that passed over a broken link would use another server of the same name.
+  if (stats === undefined) throw stateUnusable(file, 'is a link that leads to no config file', 'Correct the link, or remove it.')
+  // A FIFO of another user would block everybody who works below it. Look whose it is before it is opened.
   trust(file, stats, from)
   if (!stats.isFile() || stats.size > LARGEST) {
-    throw stateUnusable(file, stats.isFile() ? `is ${stats.size} bytes long` : 'is no plain file, where a config file should be', 'Move it away, or put a config file nearer.')
+    const what = stats.isFile() ? `is ${stats.size} bytes long` : 'is no plain file, where a config file should be'
+    throw stateUnusable(file, what, 'Move it away, or put a config file nearer.')
   }
   try {
     return { file, folder, text: readFileSync(file, 'utf8'), inPackage: false }
   } catch (error) {
-    throw stateUnusable(file, 'the config file cannot be read', 'Make it readable for you, or say which server is meant by its PID file.', error)
+    throw stateUnusable(file, 'the config file cannot be read', 'Make it readable for you, or name the server by its PID file.', error)
   }
 }
 
-/** A package.json that merely depends on us is none; one that has our name in it and cannot be parsed is, so that the reader says where it breaks. */
+/**
+ * A package.json that merely depends on this package configures nothing. One that has its name and cannot be parsed counts, so that
+ * the reader says where it breaks.
+ */
 const packageConfig = (folder: string, from: string): Found | undefined => {
   const file = join(folder, 'package.json')
   if (look(file)?.isFile() !== true) return undefined
@@ -72,17 +76,19 @@ const packageConfig = (folder: string, from: string): Found | undefined => {
 }
 
 /**
- * What stands in it is run. So it has to be this user's or root's; or that of whoever owns the folder one stands in: going there
- * and starting what is there is a decision. A file that another user has put into a folder above (`/tmp`) is none.
+ * A config file names programs that will run. A file that another user put into a folder above (`/tmp`) would run that user's
+ * program. So the file must belong to this user, to root, or to the owner of the folder from which it is searched: to go there
+ * and start a server is a decision.
  */
 const trust = (file: string, { uid: owner }: Stats, from: string): void => {
   const own = process.getuid?.()
   if (own === undefined || owner === own || owner === 0 || owner === look(from)?.uid) return
-  throw stateUnusable(file, `it belongs to another user (UID ${owner}), and what stands in it would be run`, 'Remove it, make it yours, or put a config file of your own nearer.')
+  const what = `it belongs to another user (UID ${owner}), and one-server would run the programs in it`
+  throw stateUnusable(file, what, 'Remove it, make it yours, or put a config file of your own nearer.')
 }
 
-/** The config file for whoever stands in `from`. None for whoever stands in a folder that was removed. */
-export const locate = (from: string | undefined = here()): Found | undefined => {
+/** The config file for a caller in `from`. A folder that was removed has none. */
+export const locate = (from: string | undefined = workingDirectory()): Found | undefined => {
   if (from === undefined) return undefined
   const start = resolve(from)
   for (let folder = start; ; folder = dirname(folder)) {

@@ -1,6 +1,19 @@
-/** The JSON Schema of a config file, for editors: made from the table of keys by the build, never loaded at run time. */
-import { KEYS, type Key } from './keys.js'
-import { NAME } from '../options.js'
+/** The JSON Schema of a config file, for editors: the build makes it from the table of options, and nothing loads it at run time. */
+import { NAME } from '../options/parse.js'
+import { defaultOf, OPTIONS, type Row } from '../options/table.js'
+import { KEYS } from './keys.js'
+
+/** A sentence, with the default that holds for the key. */
+const describe = (row: Row): string => {
+  const words = row.inFile?.text ?? row.text
+  const standard = row.inFile?.otherwise ?? defaultOf(row)
+  return `${words[0]?.toUpperCase()}${words.slice(1)}.${standard === undefined ? '' : ` Default: ${standard}.`}`
+}
+
+const properties = (): object => Object.fromEntries([...KEYS].map(([key, option]) => {
+  const row: Row = OPTIONS[option]
+  return [key, { description: describe(row), ...row.schema }]
+}))
 
 export const schema = (): object => ({
   $schema: 'http://json-schema.org/draft-07/schema#',
@@ -16,15 +29,10 @@ export const schema = (): object => ({
   },
   required: ['servers'],
   additionalProperties: false,
-  // What editors of the VS Code family go by; to others they say nothing.
+  // Editors of the VS Code family know these two; to others they say nothing.
   allowComments: true,
   allowTrailingCommas: true,
   definitions: {
-    server: {
-      type: 'object',
-      properties: Object.fromEntries(Object.entries<Key>(KEYS).map(([name, { text, schema: type }]) => [name, { description: text, ...type }])),
-      additionalProperties: false,
-      not: { required: ['command', 'serverScript'] },
-    },
+    server: { type: 'object', properties: properties(), additionalProperties: false, not: { required: ['command', 'serverScript'] } },
   },
 })

@@ -4,7 +4,7 @@
  */
 import { contextOf, type Context } from '../context.js'
 import { nodeSystem } from '../node-system.js'
-import type { Settings } from '../options.js'
+import type { Settings } from '../options/settings.js'
 import { alive } from './alive.js'
 import { environment } from './environment.js'
 import { examined, failed, finding, type Finding } from './finding.js'

@@ -3,7 +3,7 @@
  * fetch costs a client more than everything else that a warm call does.
  */
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
-import type { Match } from '../options.js'
+import type { Match } from '../options/parse.js'
 import { bareHost, isLoopback } from './address.js'
 import { mismatch } from './match.js'
 import type { HealthPlan, Probe } from './plan.js'

@@ -4,7 +4,7 @@
  * row here and in the tables of `probe.ts` and `wait-until-ready.ts`, a case in `make-plan.ts`, and its option; the
  * compiler names each place in which the kind is missing.
  */
-import type { Ready } from '../options.js'
+import type { Ready } from '../options/parse.js'
 import type { HealthPlan } from './plan.js'
 
 /** What shows that a server is ready: an answer to GET, a connection to a port or to a Unix socket, a line of its log. */

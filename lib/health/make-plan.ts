@@ -3,7 +3,7 @@
  * goes into the record of the launch, and from then on those settings do not matter.
  */
 import { readyBeforeStart, type OneServerError } from '../errors.js'
-import type { Settings } from '../options.js'
+import type { Settings } from '../options/settings.js'
 import { addressesOf, bareHost } from './address.js'
 import type { HealthPlan, Probe } from './plan.js'
 

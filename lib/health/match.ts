@@ -5,7 +5,7 @@
  * Ctrl-C of each client of the server. Only `node:vm` can interrupt one.
  */
 import type { Context, Script } from 'node:vm'
-import type { Match } from '../options.js'
+import type { Match } from '../options/parse.js'
 
 let room: Context | undefined
 let script: Script | undefined

@@ -3,7 +3,7 @@
  * launch, and every other client asks by that plan, whatever its own options say. So the shape is a format on
  * disk: it is checked here as it is read, and an older one-server must still understand it.
  */
-import { isHeader, type Match } from '../options.js'
+import { isHeader, type Match } from '../options/parse.js'
 
 export interface HealthPlan {
   /** Literal URLs, tried in this order; one that answers is enough. The kind of readiness decides what they mean. */

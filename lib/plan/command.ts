@@ -6,7 +6,7 @@
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { commandNotFound } from '../errors.js'
-import type { Settings } from '../options.js'
+import type { Settings } from '../options/settings.js'
 import { programs } from '../system/platform/current.js'
 import type { System } from '../system/system.js'
 import { libraryFolder } from '../this-copy.js'

@@ -3,7 +3,7 @@
  * reach it: a debugger would stop the shared server, an IPC channel has no descriptor there, an editor window has its own
  * handles. The README lists what is stripped.
  */
-import type { Settings } from '../options.js'
+import type { Settings } from '../options/settings.js'
 
 const CLIENT_ONLY = [
   /^NODE_CHANNEL_(FD|SERIALIZATION_MODE)$/, /^NODE_UNIQUE_ID$/, /^NODE_V8_COVERAGE$/,

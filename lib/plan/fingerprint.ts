@@ -5,7 +5,7 @@
  *
  * This fingerprint is not the identity of a process, which is its PID and start time.
  */
-import type { Settings } from '../options.js'
+import type { Settings } from '../options/settings.js'
 import type { Fingerprint } from '../state/launch-record.js'
 
 const OFFSET = 0xcbf29ce484222325n

@@ -7,7 +7,7 @@
  * newer one, so a higher `format` is never judged.
  */
 import { isHealthPlan, type HealthPlan } from '../health/plan.js'
-import { isSignal, LONGEST } from '../options.js'
+import { isSignal, LONGEST } from '../options/parse.js'
 import type { ProcessId } from '../system/system.js'
 
 export const FORMAT = 1

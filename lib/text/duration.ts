@@ -1,17 +1,11 @@
 /**
- * How long something has lasted or will last, for people: `3 d 4 h`, `12 s`.
+ * How long something has lasted or will last, for people: the two largest units, `3d 4h`, `12s`. They are the units in
+ * which options take a duration.
  */
-const UNITS = [['d', 86_400], ['h', 3600], ['min', 60], ['s', 1]] as const
+import prettyMs from 'pretty-ms'
 
-/** The two largest units of so many ms. */
+/** Whole seconds from one second on: tenths of one are noise in a line that is old once it is read. */
 export const formatDuration = (ms: number): string => {
-  let seconds = Math.max(0, Math.round(ms / 1000))
-  const parts: string[] = []
-  for (const [unit, size] of UNITS) {
-    const count = Math.floor(seconds / size)
-    seconds -= count * size
-    if (count > 0 || (unit === 's' && parts.length === 0)) parts.push(`${count} ${unit}`)
-    else if (parts.length > 0) break
-  }
-  return parts.slice(0, 2).join(' ')
+  const step = ms < 1000 ? 1 : 1000
+  return prettyMs(Math.max(0, Math.round(ms / step) * step), { unitCount: 2 })
 }

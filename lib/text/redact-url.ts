@@ -1,5 +1,5 @@
 /**
- * A URL as it may be shown to anybody: what may be a password or a token in it is left out.
+ * A URL without secrets, for messages and logs: the user, the password and the query may be secret.
  */
 export const redactUrl = (url: string): string => {
   try {

@@ -5,8 +5,9 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { read } from '../../lib/cli/arguments.js'
-import { COMMANDS, type Command } from '../../lib/cli/commands.js'
-import { splitWords } from '../../lib/cli/words.js'
+import { COMMANDS, type Command, type CommandWord } from '../../lib/cli/commands.js'
+import { PAGES } from '../../lib/cli/help.js'
+import { splitWords } from '../../lib/text/shell-words.js'
 import { call } from './command-line.js'
 
 const fits = (text: string): boolean => text.split('\n').every((line) => line.length <= 80)
@@ -32,8 +33,9 @@ for (const command of Object.values<Command>(COMMANDS)) {
   })
 
   t.test(`examples of ${command.word}`, async (t) => {
-    t.not(command.examples.length, 0)
-    for (const example of command.examples) {
+    const { examples } = PAGES[command.word as CommandWord]
+    t.not(examples.length, 0)
+    for (const example of examples) {
       const split = splitWords(example.split(' | ')[0] as string)
       const [program, word, ...argv] = 'words' in split ? split.words : []
       t.same([program, word], ['one-server', command.word])

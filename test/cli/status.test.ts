@@ -22,7 +22,7 @@ t.test('ready', async (t) => {
   const server = JSON.parse((await start(['start', 'web', '--port', 'auto', '--json'])).stdout) as { url: string; pid: number; launchId: string }
   const { code, stdout, stderr } = await run(['status', 'web'])
   t.match({ code, stderr }, { code: 0, stderr: '' })
-  t.match(stdout, new RegExp(`^state {5}ready\nurl {7}${server.url}\npid {7}${server.pid}\nsince {5}\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d \\(\\d+ s\\)\nlaunch {4}${server.launchId} by PID \\d+\nstops {5}not by itself: pinned, `))
+  t.match(stdout, new RegExp(`^state {5}ready\nurl {7}${server.url}\npid {7}${server.pid}\nsince {5}\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d \\(\\d+m?s\\)\nlaunch {4}${server.launchId} by PID \\d+\nstops {5}not by itself: pinned, `))
   const json = JSON.parse((await run(['status', 'web', '--json'])).stdout) as { since: string }
   t.match(json, { schemaVersion: 1, state: 'ready', url: server.url, pid: server.pid, launchId: server.launchId, leases: [], pinned: true, stopsAt: null })
   t.ok(Math.abs(Date.now() - Date.parse(json.since)) < 60_000, json.since)
@@ -39,8 +39,8 @@ t.test('who uses it, and when it stops', async (t) => {
   const { code, stdout } = await here.run(['status', 'web'])
   t.equal(code, 0)
   const [first = '', second = '', ending] = stdout.split('\n').filter((line) => /^(client|stops)/.test(line))
-  t.match(first, new RegExp(`^client {4}PID ${holding.child.pid} for \\d+ s: one-server hold web$`))
-  t.match(second, new RegExp(`^client {4}PID ${running.child.pid} for \\d+ s: sh -c 'echo; exec cat # x+…$`))
+  t.match(first, new RegExp(`^client {4}PID ${holding.child.pid} for \\d+m?s: one-server hold web$`))
+  t.match(second, new RegExp(`^client {4}PID ${running.child.pid} for \\d+m?s: sh -c 'echo; exec cat # x+…$`))
   t.equal(second.length, 80)
   t.match(ending, /^stops {5}when its last client has gone/)
   const json = JSON.parse((await here.run(['status', 'web', '--json'])).stdout) as { leases: { command: string }[] }
@@ -50,7 +50,7 @@ t.test('who uses it, and when it stops', async (t) => {
     child.stdin?.end()
     await ended
   }
-  t.match(await here.run(['status', 'web']), { code: 0, stdout: /^stops {5}in (1\d|20) s, unless a client comes$/m })
+  t.match(await here.run(['status', 'web']), { code: 0, stdout: /^stops {5}in (1\d|20)s, unless a client comes$/m })
 })
 
 t.test('starting', async (t) => {

@@ -48,8 +48,8 @@ t.test('one that is in use: left alone where that was asked for, else stopped, a
   const { pid } = JSON.parse((await run(['status', 'web', '--json'])).stdout) as { pid: number }
   const clients = [
     'one-server: 2 clients use it:',
-    `one-server:   PID ${holding.child.pid} for \\d+ s: one-server hold web`,
-    `one-server:   PID ${running.child.pid} for \\d+ s: sh -c 'echo; cat'`,
+    `one-server:   PID ${holding.child.pid} for \\d+m?s: one-server hold web`,
+    `one-server:   PID ${running.child.pid} for \\d+m?s: sh -c 'echo; cat'`,
   ]
 
   const pids = [holding.child.pid, running.child.pid].toSorted()

@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import type { Test } from 'tap'
 import { PROGRAM, watched, type Running } from './command-line.js'
-import { joinWords } from '../../lib/cli/words.js'
+import { joinWords } from '../../lib/text/shell-words.js'
 
 /** Why there can be none here, or false. script(1) of util-linux is called in its own way. */
 export const noTerminal: string | false = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') ? false : 'there is no script(1) of util-linux'

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { configured } from '../../lib/config/configured.js'
 import { KEYS } from '../../lib/config/keys.js'
 import { OneServerError } from '../../lib/errors.js'
-import type { ClientProcessManagerOptions } from '../../lib/options.js'
+import type { ClientProcessManagerOptions } from '../../lib/options/options.js'
 import { tempFolder } from '../support/temp-folder.js'
 
 const STATE = '/state'
@@ -44,7 +44,7 @@ t.test('each key is an option, and paths are relative to the file', async (t) =>
   }
   const web = { serverScript: 's.ts', health: 'https://localhost:{port}/h' }
   const db = { ready: 'socket:x.sock' }
-  t.same(new Set(Object.keys({ ...api, ...web, ...db })), new Set(Object.keys(KEYS)), 'none is left out here')
+  t.same(new Set(Object.keys({ ...api, ...web, ...db })), new Set(KEYS.keys()), 'none is left out here')
   const folder = servers(t, { api, web, db })
   const { configured: _, ...options } = configured('api', {}, folder)
   t.same(options, {
@@ -100,8 +100,8 @@ const WRONG: [text: string, message: string][] = [
   ['{ "servers": { "api": {\n"port": 1,\n<"port": 2 } } }', 'servers.api.port: stands here a second time'],
   ['{ "servers": { "api": { "env": {\n"A": "1",\n<"A": "2" } } } }', 'servers.api.env.A: stands here a second time'],
   ['{ "servers": { "api": {\n<"prot": 1 } } }', 'servers.api.prot: unknown key; did you mean port?'],
-  ['{ "servers": { "api": {\n<"frobnicate": 1 } } }', `servers.api.frobnicate: unknown key; expected ${Object.keys(KEYS).slice(0, -1).join(', ')} or ${Object.keys(KEYS).at(-1)}`],
-  ['{ "servers": { "api": {\n<"constructor": 1 } } }', `servers.api.constructor: unknown key; expected ${Object.keys(KEYS).slice(0, -1).join(', ')} or ${Object.keys(KEYS).at(-1)}`],
+  ['{ "servers": { "api": {\n<"frobnicate": 1 } } }', `servers.api.frobnicate: unknown key; expected ${[...KEYS.keys()].slice(0, -1).join(', ')} or ${[...KEYS.keys()].at(-1)}`],
+  ['{ "servers": { "api": {\n<"constructor": 1 } } }', `servers.api.constructor: unknown key; expected ${[...KEYS.keys()].slice(0, -1).join(', ')} or ${[...KEYS.keys()].at(-1)}`],
   ['{ "servers": { "api": {\n\n<"port":\n99999 } } }', "servers.api.port: expected an integer from 1 to 65535, a list of such, or 'auto', got 99999"],
   ['{ "servers": { "api": {\n<"health": "h" } } }', `servers.api.health: expected a path that begins with '/', or a whole URL, got "h"`],
   ['{ "servers": { "api": {\n<"health": "/a b" } } }', `servers.api.health: expected a path that begins with '/', got "/a b"`],

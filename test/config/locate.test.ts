@@ -63,7 +63,7 @@ t.test("another user's is refused, unless one stands in that user's folder", pro
     writeFileSync(file, text)
     t.match(locate(below), { file })
     chownSync(file, 12_345, 12_345)
-    t.throws(() => locate(below), { code: 'STATE_UNUSABLE', message: `${file}: it belongs to another user (UID 12345), and what stands in it would be run` }, name)
+    t.throws(() => locate(below), { code: 'STATE_UNUSABLE', message: `${file}: it belongs to another user (UID 12345), and one-server would run the programs in it` }, name)
     chownSync(below, 12_345, 12_345)
     t.match(locate(below), { file }, 'a checkout in a container, say')
     chownSync(below, 0, 0)

@@ -51,7 +51,7 @@ const holds = (rule: Rule, value: Value): boolean => {
 /** Of each key what is right and what is wrong. A new key needs a line here, too. */
 const duration = (least: number): [right: Value[], wrong: Value[]] => [[1, 1500.5, '30s', '500ms', '2m', ' 1.5h ', '250'], [-1, '', 'soon', '5d', true, null, [], 2 ** 31, ...(least > 0 ? [0] : [])]]
 const path: [right: Value[], wrong: Value[]] = [['a', './a/b', '/a'], ['', 5, null, [], {}, true]]
-const VALUES: Record<keyof typeof KEYS, [right: Value[], wrong: Value[]]> = {
+const VALUES: Record<string, [right: Value[], wrong: Value[]]> = {
   command: [[['node'], ['node', 'a b', '']], [[], 'node a.js', [5], null, {}]],
   serverScript: path, cwd: path, logFile: path, pidFile: path,
   env: [[{}, { A: '1', _b: '' }, { A: null }], [{ 'a.b': '1' }, { A: 5 }, ['A=1'], 'A', null]],
@@ -68,7 +68,7 @@ const VALUES: Record<keyof typeof KEYS, [right: Value[], wrong: Value[]]> = {
 }
 
 t.test('each key has the values that the reader takes', async (t) => {
-  t.same(Object.keys(VALUES).toSorted(), Object.keys(KEYS).toSorted())
+  t.same(Object.keys(VALUES).toSorted(), [...KEYS.keys()].toSorted())
   const folder = tempFolder(t)
   const reads = (server: object): boolean => {
     writeFileSync(join(folder, 'one-server.config.json'), JSON.stringify({ servers: { api: server } }))
@@ -98,6 +98,9 @@ t.test('the file as a whole', async (t) => {
 })
 
 t.test('each key is explained, and what is installed is made of the table', async (t) => {
-  for (const [name, { text }] of Object.entries(KEYS)) t.match(text, /^\S.*\.$/, name)
+  const { properties } = (root['definitions'] as { server: { properties: Record<string, { description: string }> } }).server
+  for (const [name, { description }] of Object.entries(properties)) t.match(description, /^[A-Z].*[^.]\.$/, name)
+  t.match(properties['cwd']!.description, "Working directory of the server, relative to this file. Default: this file's folder.")
+  t.match(properties['startupTimeout']!.description, 'Default: 10s.')
   t.same(JSON.parse(readFileSync(new URL('../../../dist/schema.json', import.meta.url), 'utf8')), root)
 })

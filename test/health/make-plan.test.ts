@@ -2,7 +2,8 @@
 import t from 'tap'
 import { makeLaunchPlan, makePlan, whatIsTaken } from '../../lib/health/make-plan.js'
 import { isHealthPlan, type HealthPlan } from '../../lib/health/plan.js'
-import { settingsFrom, type ClientProcessManagerOptions } from '../../lib/options.js'
+import type { ClientProcessManagerOptions } from '../../lib/options/options.js'
+import { settingsFrom } from '../../lib/options/settings.js'
 
 const settings = (options: ClientProcessManagerOptions) => settingsFrom({ pidFile: '/s.pid', ...options })
 const plan = (options: ClientProcessManagerOptions) => makePlan(settings(options), 4000)

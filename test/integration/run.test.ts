@@ -11,7 +11,7 @@ import { inTerminal, noTerminal } from '../cli/terminal.js'
 import { fixture, isAlive, now, place, type Place } from '../support/clients.js'
 import { gone, holdsOf } from '../support/holders.js'
 import { until } from '../support/until.js'
-import { joinWords } from '../../lib/cli/words.js'
+import { joinWords } from '../../lib/text/shell-words.js'
 
 const IDLE = 300
 const SOON = IDLE + 1000

@@ -5,7 +5,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { resolveCommand } from '../../lib/plan/command.js'
 import { nodeSystem as system } from '../../lib/node-system.js'
-import { settingsFrom, type ClientProcessManagerOptions } from '../../lib/options.js'
+import type { ClientProcessManagerOptions } from '../../lib/options/options.js'
+import { settingsFrom } from '../../lib/options/settings.js'
 import { tempFolder } from '../support/temp-folder.js'
 
 const commandFor = (options: ClientProcessManagerOptions, env: Record<string, string> = {}) => resolveCommand(system, settingsFrom({ pidFile: '/s.pid', ...options }), 4000, env)

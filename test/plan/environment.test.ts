@@ -1,7 +1,8 @@
 /** The environment of a server that serves everybody: what belongs to the one client that launched it does not reach it. */
 import t from 'tap'
 import { environmentFor, withLaunchId } from '../../lib/plan/environment.js'
-import { settingsFrom, type ClientProcessManagerOptions } from '../../lib/options.js'
+import type { ClientProcessManagerOptions } from '../../lib/options/options.js'
+import { settingsFrom } from '../../lib/options/settings.js'
 
 const of = (from: NodeJS.ProcessEnv, options: ClientProcessManagerOptions = {}, isScript = false) => environmentFor(settingsFrom({ pidFile: '/s.pid', ...options }), 4000, isScript, from)
 const ADDED = { PORT: '4000', HOST: 'localhost', SESSION_SERVER_PORT: '4000' }

@@ -8,7 +8,7 @@ import { listClaims, markPath, tempPath, type Launch } from '../../lib/state/dir
 import { contextOf, type Context } from '../../lib/context.js'
 import { endPastDeadline, markReady } from '../../lib/protocol/ending-rule.js'
 import { tearDown } from '../../lib/protocol/tear-down.js'
-import { settingsFrom } from '../../lib/options.js'
+import { settingsFrom } from '../../lib/options/settings.js'
 import { FORMAT, type LaunchRecord } from '../../lib/state/launch-record.js'
 import type { Leader, System } from '../../lib/system/system.js'
 import type { Act, RunPlan } from './schedule.js'

@@ -6,7 +6,7 @@
 import type { ServerInfo } from '../../lib/server-info.js'
 import { contextOf } from '../../lib/context.js'
 import { reap } from '../../lib/protocol/stop.js'
-import { settingsFrom } from '../../lib/options.js'
+import { settingsFrom } from '../../lib/options/settings.js'
 import type { Act, RunPlan } from './schedule.js'
 import { HOST_FOLDER, PID_FILE } from './world.js'
 

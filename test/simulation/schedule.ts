@@ -5,7 +5,7 @@
  */
 import { ClientProcessManager } from '../../lib/client-process-manager.js'
 import { OneServerError } from '../../lib/errors.js'
-import type { ClientProcessManagerOptions } from '../../lib/options.js'
+import type { ClientProcessManagerOptions } from '../../lib/options/options.js'
 import type { System } from '../../lib/system/system.js'
 import { HOST_FOLDER, PID_FILE, World, type Actor, type WorldOptions } from './world.js'
 

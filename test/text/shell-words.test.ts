@@ -1,7 +1,7 @@
 /** A text becomes the words that a POSIX shell would make of it, and nothing that only a shell does is done. */
 import { execFileSync } from 'node:child_process'
 import t from 'tap'
-import { joinWords, splitWords } from '../../lib/cli/words.js'
+import { joinWords, splitWords } from '../../lib/text/shell-words.js'
 
 /** What a shell makes the same of. */
 const QUOTED: [text: string, words: string[]][] = [

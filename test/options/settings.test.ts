@@ -5,8 +5,10 @@
  */
 import { join, resolve } from 'node:path'
 import t from 'tap'
-import { OneServerError } from '../lib/errors.js'
-import { parseDuration, parsePort, settingsFrom, type ClientProcessManagerOptions } from '../lib/options.js'
+import { OneServerError } from '../../lib/errors.js'
+import type { ClientProcessManagerOptions } from '../../lib/options/options.js'
+import { parseDuration, parsePort } from '../../lib/options/parse.js'
+import { settingsFrom } from '../../lib/options/settings.js'
 
 const HOME = { HOME: '/home/a' }
 

@@ -1,7 +1,8 @@
 /**
- * One text as the words of a command, split as a POSIX shell splits it and then used without one. What
- * quotes is the shell's, and nothing else is: no variables, no patterns, no operators, no comments, so
- * `$HOME`, `*`, `|` and `#` stand for themselves, in whatever quotes.
+ * One text as the words of a command, split as a POSIX shell splits it, but run without a shell. Only quotes are the shell's:
+ * there are no variables, patterns, operators or comments, so `$HOME`, `*`, `|` and `#` stand for themselves.
+ *
+ * By hand, since of the packages string-argv knows no backslash, shell-quote expands, and shlex leaves `"\$"` as it is.
  *
  * The rules are those of XCU 2.2, Quoting (POSIX.1-2017, Shell Command Language):
  * 2.2.1  a backslash keeps the next character as it is; before a newline, both go;
@@ -10,10 +11,10 @@
  * Words end at blanks and newlines (2.3). Quotes may begin and end within a word, and make a word of nothing.
  */
 
-/** What a backslash has power over between double quotes. */
+/** The characters that a backslash quotes between double quotes. */
 const ESCAPED = new Set(['$', '`', '"', '\\', '\n'])
 
-/** Words, or why there are none. */
+/** Words, or why the text has none. */
 export type Split = { readonly words: readonly string[] } | { readonly malformed: string }
 
 export const splitWords = (text: string): Split => {
@@ -47,6 +48,6 @@ export const splitWords = (text: string): Split => {
   return { words }
 }
 
-/** The way back, for people to read: text that splits into these words again. */
+/** The way back, for people: a text that splits into these words again. */
 export const joinWords = (words: readonly string[]): string =>
   words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`)).join(' ')

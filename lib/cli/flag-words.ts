@@ -1,0 +1,51 @@
+/**
+ * The words about flags: their lines in the help, and the errors about wrong ones. A warm call has no use for words, so only
+ * the help and a wrong call load this file.
+ */
+import { defaultOf, OPTIONS, type Row } from '../options/table.js'
+import { closestMatch } from '../text/did-you-mean.js'
+import { FLAGS, flag, type FlagName, type OwnFlag } from './flags.js'
+
+interface Words {
+  readonly text: string
+  /** How the help calls the value. */
+  readonly value?: string
+  /** A value that the flag accepts. */
+  readonly sample?: string
+}
+
+const OWN: Readonly<Record<OwnFlag, Words>> = {
+  named: { text: 'only the default server and those with a name' },
+  'if-idle': { text: 'leave the server running while clients use it' },
+  lines: { value: 'N', sample: '50', text: 'how many of the last lines (default: 20)' },
+  follow: { text: 'go on with what is written, across restarts, until Ctrl-C' },
+  prev: { text: 'the log of the run before' },
+  json: { text: 'print one JSON document on stdout' },
+  quiet: { text: 'no progress on stderr; errors are still printed' },
+  help: { text: 'print this help' },
+}
+
+const wordsOf = (name: FlagName): Words => {
+  const row = Object.values<Row>(OPTIONS).find((option) => option.flag === name)
+  if (row === undefined) return OWN[name as OwnFlag]
+  const standard = row.value === undefined ? undefined : defaultOf(row)
+  return { ...row, text: standard === undefined ? row.text : `${row.text} (default: ${standard})` }
+}
+
+/** A flag as the help lists it, and what it is for. */
+export const rowOf = (name: FlagName): [flag: string, text: string] => {
+  const { value, text } = wordsOf(name)
+  const { short } = flag(name)
+  return [`${short === undefined ? '    ' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`, text]
+}
+
+export const needsValue = (name: FlagName, spelled: string): string =>
+  `${spelled} needs a value, such as ${spelled} ${wordsOf(name).sample}`
+
+/** `word` is the command that takes `flags`. */
+export const unknownFlag = (word: string, name: string, spelled: string, flags: readonly FlagName[]): string => {
+  if (Object.hasOwn(FLAGS, name)) return `${spelled} does not apply to ${word}; see one-server ${word} --help`
+  const near = closestMatch(spelled, flags.map((known) => `--${known}`))
+  const advice = near === undefined ? `see one-server ${word} --help` : `did you mean ${near}?`
+  return `unknown option ${spelled} for ${word}; ${advice}`
+}

@@ -1,0 +1,100 @@
+/**
+ * The options that a caller may give: the public interface, and nothing that runs. Programs compile against it, so
+ * each option says here what it does, in which unit, and what holds without it.
+ */
+import type { OneServerEvent } from '../events.js'
+
+/** A duration: a number of milliseconds, or a string such as `'500ms'`, `'30s'`, `'2m'`, `'1h'`. */
+export type Duration = number | string
+
+/** Options of {@link ClientProcessManager}. Each has a default: with none, the bundled session server on port 3000 is shared. */
+export interface ClientProcessManagerOptions {
+  /**
+   * The PID file. It names the server: all clients with the same PID file share one server.
+   * @default `~/.omega-session-server.pid` (HOME, else USERPROFILE, else the working directory)
+   */
+  pidFile?: string
+  /** A name instead of `pidFile`: the PID file is then `<state folder>/<name>.pid`. Letters, digits, `.`, `_`, `-`. */
+  name?: string
+  /**
+   * A script for this Node. Where a `.js` is missing, the same name in `.ts` takes its place; `tsx`, looked up from
+   * the script, runs a `.ts`.
+   * @default the bundled session server
+   */
+  serverScript?: string
+  /**
+   * Any other server: `[program, ...args]`, run without a shell. `{port}` and `{host}` are filled in.
+   * It needs `name` or `pidFile`, and excludes `serverScript`.
+   */
+  command?: readonly string[]
+  /** Working directory of the server. @default the client's */
+  cwd?: string
+  /** Environment variables for the server, merged over what it inherits. `undefined` removes one. */
+  env?: Readonly<Record<string, string | undefined>>
+  /**
+   * What the server inherits of the launching client's environment: all of it, or the listed names.
+   * The server keeps the environment of the client that launched it, for all clients.
+   * @default true
+   */
+  inheritEnv?: boolean | readonly string[]
+  /**
+   * The port that the server shall listen on (`PORT`, `{port}`): a number, a list whose first free port is
+   * taken, or `'auto'` (or 0) for any free one. A running server keeps its own port.
+   * @default 3000; with `ready` the port that it names, or `'auto'` where it names none
+   */
+  port?: number | readonly number[] | 'auto'
+  /**
+   * The host that the server shall listen on, and at which clients reach it. For `localhost` clients try both
+   * 127.0.0.1 and [::1], and all use the one that answers.
+   * @default 'localhost'
+   */
+  host?: string
+  /** Path of the health check. 2xx on GET is healthy; redirects are not followed. @default '/api/health' */
+  healthPath?: string
+  /** Whole URL of the health check, http or https, instead of `host` and `healthPath`. `{port}` is filled in. */
+  healthUrl?: string
+  /** Headers of the health check. The PID file (mode 0600) keeps them, since every client sends them. */
+  healthHeaders?: Readonly<Record<string, string>>
+  /**
+   * What the body of a healthy answer must hold: a text, or what a regular expression matches. Give it where nothing shows
+   * that the server which answers is the right one: it gives no launch id (header `x-one-server-launch`, or `launchId`
+   * in a JSON answer), and the system does not show the owner of its socket.
+   */
+  healthMatch?: string | RegExp
+  /** Whether clients use a healthy server that somebody ran by hand, so that no record of it exists. False: PORT_IN_USE. @default true */
+  reuseExisting?: boolean
+  /**
+   * Readiness other than HTTP, in wait-on's words: `'tcp:5432'`, `'tcp:{port}'`, `'socket:/run/x.sock'`, `'http-get://…'` (as
+   * `healthUrl`); or `{ log: /ready to accept/ }`, a line of the server's output (`^` and `$` are its ends). No client then uses
+   * a server that somebody ran by hand.
+   */
+  ready?: string | { readonly log: string | RegExp }
+  /** The version of the server that this client wants, compared by Semantic Versioning. */
+  version?: string
+  /**
+   * What happens when the running server has another command, working directory (if `cwd` is given), `env` or `version`:
+   * `'error'` fails with CONFIG_MISMATCH, `'reuse'` takes the server as it is, `'restart'` replaces only a server of an older
+   * version or of none. A client that gives neither a command nor a version takes any server that runs.
+   * @default 'error'
+   */
+  onMismatch?: 'error' | 'reuse' | 'restart'
+  /** How long the server may take from claim to ready, and how long a call waits. ms. @default 10000 */
+  startupTimeout?: Duration
+  /** Longest pause between two health checks; a young launch may be checked more often. ms. @default 200 */
+  healthCheckInterval?: Duration
+  /** How long one health check may take. ms. @default 500 */
+  healthTimeout?: Duration
+  /** The signal that asks the server to stop. @default 'SIGTERM' */
+  stopSignal?: NodeJS.Signals
+  /** How long the server may take to stop before SIGKILL. ms. @default 5000 */
+  stopTimeout?: Duration
+  /**
+   * Where stdout and stderr of the server go. The log of the previous run stays beside it as `.prev`.
+   * @default the PID file with `.log` for `.pid`
+   */
+  logFile?: string
+  /** How long a server that a lease started lives on after its last lease. ms. @default 30000 */
+  idleTimeout?: Duration
+  /** Receives every step of the protocol as an event. What it throws is dropped. */
+  onEvent?: (event: OneServerEvent) => void
+}
