@@ -158,7 +158,10 @@ const packages = (external) => ({
 
 const TABLE = join(lib, 'options/table.js')
 
-/** Of the table of options a warm call needs a few columns, without words and schemas. A warm file that takes more than RULES does not build. */
+/**
+ * Of the table of options a warm call needs a few columns, without words and schemas. A warm file that takes more
+ * than RULES does not build.
+ */
 const columns = (...wanted) => ({
   name: 'columns',
   setup: ({ onLoad }) => {

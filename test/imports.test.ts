@@ -116,3 +116,28 @@ t.test('the rules see every kind of import, and each breach of them', async (t) 
   t.same(against(new Map([['cli/a.ts', "import './b.js'"]])), ['cli/a.ts imports cli/b.ts, which is not there'])
   t.same(against(new Map([['protocol/a.ts', "import './b.js'\nimport '../errors.js'"], ['protocol/b.ts', ''], ['errors.ts', '']])), [])
 })
+
+/** Files below 20 lines, each with the one thing that it hides. */
+const SHORT: Readonly<Record<string, string>> = {
+  'index.ts': 'the public surface: nothing but re-exports',
+  'reaper.ts': 'a process of its own',
+  'system/reaper-source.ts': 'the declaration of a text that the build makes',
+  'cli/version.ts': 'where the version of the package is read',
+  'text/duration.ts': 'which package makes durations for people',
+  'text/wrap.ts': 'which package wraps text',
+  'text/redact-url.ts': 'what of a URL is no secret',
+}
+
+t.test('no file is longer than 300 lines, and none is shorter than 20 without a reason', async (t) => {
+  const lines = (text: string): number => text.trimEnd().split('\n').length
+  t.same([...sources].filter(([, text]) => lines(text) > 300).map(([file]) => file), [])
+  t.same([...sources].filter(([, text]) => lines(text) < 20).map(([file]) => file).toSorted(), Object.keys(SHORT).toSorted())
+})
+
+/** Tables of text for people, which may be wider. */
+const TEXTS = ['cli/help.ts', 'options/table.ts']
+
+t.test('lines of code end before column 140', async (t) => {
+  const wide = [...sources].filter(([file]) => !TEXTS.includes(file)).flatMap(([file, text]) => text.split('\n').flatMap((line, index) => (line.length >= 140 ? [`${file}:${index + 1}`] : [])))
+  t.same(wide, [])
+})

@@ -53,19 +53,26 @@ const find = async (system: System, program: string, cwd: string, path: string):
 }
 
 /** The command with `{port}` and `{host}` filled in. Throws COMMAND_NOT_FOUND. */
-export const resolveCommand = async (system: System, settings: Settings, port: number, env: Readonly<Record<string, string>>): Promise<Command> => {
+export const resolveCommand = async (
+  system: System, settings: Settings, port: number, env: Readonly<Record<string, string>>,
+): Promise<Command> => {
   if ((await system.kindOf(settings.cwd)) !== 'folder') {
     throw commandNotFound(`The working directory of the server does not exist: ${settings.cwd}`, 'Correct cwd (--cwd).')
   }
   if (settings.command === undefined) return script(system, settings)
-  const [program = '', ...args] = settings.command.map((word) => word.replaceAll('{port}', String(port)).replaceAll('{host}', settings.host))
+  const fill = (word: string): string => word.replaceAll('{port}', String(port)).replaceAll('{host}', settings.host)
+  const [program = '', ...args] = settings.command.map(fill)
   const found = await find(system, program, settings.cwd, programs.pathIn(env) ?? '')
-  if (found === undefined) {
-    const exists = /[\\/]/.test(program) && (await system.kindOf(resolve(settings.cwd, program))) === 'file'
+  if (found !== undefined) return { program: found, args, isScript: false }
+  const exists = /[\\/]/.test(program) && (await system.kindOf(resolve(settings.cwd, program))) === 'file'
+  if (exists) {
     throw commandNotFound(
-      exists ? `The server's program may not be executed: ${program}` : `The server's program was not found: ${program}`,
-      exists ? 'Make it executable (chmod +x), or run it by its interpreter.' : 'Check the spelling, that it is installed, and the PATH that the server inherits. No shell is run: give each argument as its own word.',
+      `The server's program may not be executed: ${program}`, 'Make it executable (chmod +x), or run it by its interpreter.',
     )
   }
-  return { program: found, args, isScript: false }
+  throw commandNotFound(
+    `The server's program was not found: ${program}`,
+    'Check the spelling, that it is installed, and the PATH that the server inherits. ' +
+      'No shell is run: give each argument as its own word.',
+  )
 }

@@ -60,7 +60,9 @@ const inherited = ({ inheritEnv }: Settings, from: NodeJS.ProcessEnv): Record<st
 }
 
 /** The environment of the server: what it inherits, then what one-server adds, then `env`. */
-export const environmentFor = (settings: Settings, port: number, isScript: boolean, from: NodeJS.ProcessEnv = process.env): Record<string, string> => {
+export const environmentFor = (
+  settings: Settings, port: number, isScript: boolean, from: NodeJS.ProcessEnv = process.env,
+): Record<string, string> => {
   const env: Record<string, string> = {
     ...inherited(settings, from),
     PORT: String(port),

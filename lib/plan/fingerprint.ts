@@ -11,7 +11,10 @@ import type { Fingerprint } from '../state/launch-record.js'
 const OFFSET = 0xcbf29ce484222325n
 const PRIME = 0x100000001b3n
 
-/** FNV-1a, 64 bits (Fowler, Noll, Vo): node:crypto would cost a warm call more than all of this. Not a secret's protection; the file is 0600. */
+/**
+ * FNV-1a, 64 bits (Fowler, Noll, Vo): node:crypto would cost a warm call more than all of this. Not a secret's
+ * protection; the file is 0600.
+ */
 const hash = (value: string | undefined): string => {
   if (value === undefined) return '-'
   let sum = OFFSET
@@ -21,7 +24,9 @@ const hash = (value: string | undefined): string => {
 
 const commandOf = ({ command, serverScript }: Settings): readonly string[] => command ?? (serverScript === undefined ? [] : [serverScript])
 
-const hashes = (env: Settings['env']): Record<string, string> => Object.fromEntries(Object.entries(env).map(([name, value]) => [name, hash(value)]))
+const hashes = (
+  env: Settings['env'],
+): Record<string, string> => Object.fromEntries(Object.entries(env).map(([name, value]) => [name, hash(value)]))
 
 export const fingerprintOf = (settings: Settings): Fingerprint => ({
   command: commandOf(settings), cwd: settings.cwd, env: hashes(settings.env),
@@ -31,7 +36,9 @@ export const fingerprintOf = (settings: Settings): Fingerprint => ({
 /** What of a running server is not as this client wants it: a line each, for people. */
 export const differences = (settings: Settings, running: Fingerprint): string[] => {
   const found: string[] = []
-  const differ = (what: string, runs: string, wanted: string): void => { if (runs !== wanted) found.push(`${what}: runs ${runs}, wanted ${wanted}`) }
+  const differ = (
+    what: string, runs: string, wanted: string,
+  ): void => { if (runs !== wanted) found.push(`${what}: runs ${runs}, wanted ${wanted}`) }
   if (settings.version !== undefined) differ('version', running.version ?? 'one without a version', settings.version)
   const command = commandOf(settings)
   if (command.length === 0) return found
@@ -40,14 +47,18 @@ export const differences = (settings: Settings, running: Fingerprint): string[] 
   const env = hashes(settings.env)
   for (const name of new Set([...Object.keys(running.env), ...Object.keys(env)])) {
     if (running.env[name] === env[name]) continue
-    found.push(`env ${name}: ${running.env[name] === undefined ? 'not named by who started it' : env[name] === undefined ? 'named by who started it, not here' : 'another value'}`)
+    const there = running.env[name] === undefined ? 'not named by who started it' : 'named by who started it, not here'
+    found.push(`env ${name}: ${running.env[name] === undefined || env[name] === undefined ? there : 'another value'}`)
   }
   return found
 }
 
 const VERSION = /^v?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?$/
 
-/** Semantic Versioning 2.0.0, item 11: numbers by their value, numbers before words, fewer before more; undefined where one is no version. */
+/**
+ * Semantic Versioning 2.0.0, item 11: numbers by their value, numbers before words, fewer before more; undefined
+ * where one is no version.
+ */
 const compare = (one: string, other: string): number | undefined => {
   const [left, right] = [VERSION.exec(one), VERSION.exec(other)]
   if (left === null || right === null) return undefined
@@ -69,7 +80,10 @@ const compare = (one: string, other: string): number | undefined => {
   return byPart(left[2].split('.'), right[2].split('.'), undefined)
 }
 
-/** Whether this client wants a newer version than runs. Two windows of different versions would fight, so only an older server is ever replaced. */
+/**
+ * Whether this client wants a newer version than runs. Two windows of different versions would fight, so only an
+ * older server is ever replaced.
+ */
 export const isNewer = ({ version }: Settings, running: Fingerprint): boolean => {
   if (version === undefined) return false
   if (running.version === undefined) return true

@@ -16,7 +16,14 @@ export interface Adopted {
   readonly pid: number | undefined
 }
 
-type Occupant = { readonly kind: 'none' } | { readonly kind: 'adopted'; readonly server: Adopted } | { readonly kind: 'stranger'; readonly what: string; readonly pid: number | undefined }
+/** A server that is not ours to use, and why, after the words "in use". */
+interface Stranger {
+  readonly kind: 'stranger'
+  readonly what: string
+  readonly pid: number | undefined
+}
+
+type Occupant = { readonly kind: 'none' } | { readonly kind: 'adopted'; readonly server: Adopted } | Stranger
 
 /** The sockets that a server on our host and port would meet. */
 export const listenersThere = async ({ system, settings }: Context, port: number): Promise<Listener[]> => {
@@ -35,20 +42,20 @@ export const occupantOf = async (context: Context, port: number): Promise<Occupa
   const elsewhere = settings.healthUrl !== undefined && !settings.healthUrl.includes('{port}')
   const there = await listenersThere(context, port)
   if (there.length === 0 && !elsewhere) return { kind: 'none' }
-  if (!traitsOf(plan).isAdoptable) {
+  const strange = async (why: string): Promise<Stranger> => {
     const owner = await system.ownerOf(there)
-    return { kind: 'stranger', what: `${owner === undefined ? '' : `by PID ${owner.pid}, `}and what one-server did not start is used only if it has a health check over HTTP`, pid: owner?.pid }
+    return { kind: 'stranger', what: owner === undefined ? why.replace(/^, /, '') : `by PID ${owner.pid}${why}`, pid: owner?.pid }
   }
+  if (!traitsOf(plan).isAdoptable) return strange(', and what one-server did not start is used only if it has a health check over HTTP')
   const answer = await system.probe(plan, settings.healthTimeout)
   if (!answer.healthy && there.length === 0) return { kind: 'none' }
+  if (!answer.healthy) return strange(` and does not pass the health check: ${answer.reason}`)
+  if (there.some(isAnotherUsers)) return strange(' of another user')
   const owner = await system.ownerOf(there)
-  const by = owner === undefined ? '' : ` by PID ${owner.pid}`
-  if (!answer.healthy) return { kind: 'stranger', what: `${by} and does not pass the health check: ${answer.reason}`.trimStart(), pid: owner?.pid }
-  if (there.some(isAnotherUsers)) return { kind: 'stranger', what: `${by} of another user`.trimStart(), pid: owner?.pid }
   if (owner?.launchId !== undefined || answer.launchId !== undefined) {
-    return { kind: 'stranger', what: `${by}, a server that was launched for another PID file (or whose state was deleted)`.trimStart(), pid: owner?.pid }
+    return strange(', a server that was launched for another PID file (or whose state was deleted)')
   }
-  if (!settings.reuseExisting) return { kind: 'stranger', what: `${by}: it passes the health check, but one-server did not start it, and reuseExisting is false`.trimStart(), pid: owner?.pid }
+  if (!settings.reuseExisting) return strange(': it passes the health check, but one-server did not start it, and reuseExisting is false')
   return { kind: 'adopted', server: { url: answer.url, port, pid: owner?.pid } }
 }
 

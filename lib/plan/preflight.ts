@@ -25,7 +25,10 @@ export const assertLaunchable = async (context: Context, replaced: Replaced): Pr
   await assertPort(context, replaced)
 }
 
-/** Refuses a port only where the kernel shows that a process outside the replaced launch holds it: another holder may go with the server. */
+/**
+ * Refuses a port only where the kernel shows that a process outside the replaced launch holds it: another holder may
+ * go with the server.
+ */
 const assertPort = async (context: Context, { launchId, port: held }: Replaced): Promise<void> => {
   const { system, settings: { port } } = context
   if (port.kind === 'auto') return
@@ -37,7 +40,9 @@ const assertPort = async (context: Context, { launchId, port: held }: Replaced):
     const occupant = await occupantOf(context, candidate)
     if (occupant.kind === 'none') return
     // A server that a person ran by hand would be used in its place, of any version.
-    const { pid, what } = occupant.kind === 'stranger' ? occupant : { pid: occupant.server.pid, what: 'by a server that one-server did not start' }
+    const { pid, what } = occupant.kind === 'stranger'
+      ? occupant
+      : { pid: occupant.server.pid, what: 'by a server that one-server did not start' }
     if (port.kind === 'fixed') throw portTaken(candidate, { pid, what })
   }
   throw noPortFree(ports)

@@ -8,7 +8,10 @@ import { launching } from './platform/current.js'
 
 export type Stdio = (number | 'pipe' | 'ignore')[]
 
-/** Spawns a process that has the descriptors of `stdio` and no others. Throws what `spawn` throws; later failures are events of the child. */
+/**
+ * Spawns a process that has the descriptors of `stdio` and no others. Throws what `spawn` throws; later failures are
+ * events of the child.
+ */
 export const spawnCovered = (program: string, args: readonly string[], options: SpawnOptions & { stdio: Stdio }): ChildProcess => {
   const nothing = openSync(launching.nullDevice, 'r+')
   try {

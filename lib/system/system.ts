@@ -40,7 +40,10 @@ export interface GatedChild {
   readonly id: ProcessId
   /** Its process group. */
   readonly group: number
-  /** Its parent, which learns how it ends. Kill it as soon as nobody needs the exit code. Undefined where the gate is the parent itself. */
+  /**
+   * Its parent, which learns how it ends. Kill it as soon as nobody needs the exit code. Undefined where the gate is
+   * the parent itself.
+   */
   readonly keeper: ProcessId | undefined
   /** Resolves when the child has exited. Never rejects. */
   readonly exited: Promise<Exit>
