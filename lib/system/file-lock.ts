@@ -25,7 +25,8 @@ const REFRESH = 1000
 /** ms between the note and the lock of another client, after which this client does not wait for it any longer. */
 const TAKING = 500
 
-const ELSEWHERE = 'Nothing was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).'
+const ELSEWHERE =
+  'Nothing was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).'
 
 const WRITABLE = 'Make the folder writable for this user; if something else stands in the place of the lock, move it away.'
 
