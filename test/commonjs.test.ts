@@ -17,9 +17,9 @@ const LOADER = `
   const { isModuleNamespaceObject } = require('node:util').types
   const vm = require('node:vm')
   const world = vm.createContext({})
-  const own = vm.runInContext('Object.getOwnPropertyNames(globalThis)', world)
-  // A world has a console, which prints nothing.
-  for (const name of Object.getOwnPropertyNames(globalThis)) if (!own.includes(name) || name === 'console') world[name] = globalThis[name]
+  // What Jest's world for Node has, too.
+  const globals = { process, console, Buffer, URL, AbortController, AbortSignal, performance, queueMicrotask, TextDecoder, TextEncoder }
+  Object.assign(world, globals, { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate })
   const loaded = new Map()
   const load = (file) => {
     if (loaded.has(file)) return loaded.get(file).exports
