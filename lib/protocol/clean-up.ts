@@ -95,6 +95,6 @@ export const rescue = async (context: Context, launch: Launch, record: LaunchRec
   await withLock(system, paths, new Deadline(system, PATIENCE), async () => {
     const { living, listing } = await survey(context)
     if (listing.launches.some(({ id }) => id === launch.id)) return
-    if (living !== undefined || !(await restoreClaim(context, record, listing))) await terminate(system, launch, record)
+    if (living !== undefined || (await restoreClaim(context, record)) === 'finished') await terminate(system, launch, record)
   })
 }

@@ -59,7 +59,7 @@ export const decide = async (context: Context, began: number, call: Call): Promi
   }
   if (seen.living === undefined && seen.failed === undefined) {
     // Something else than a client deleted the claim of a server that lives. A launch beside it would make two.
-    if (seen.pidFile.kind === 'record' && (await restoreClaim(context, seen.pidFile.record, seen.listing))) return { kind: 'withdrawn' }
+    if (seen.pidFile.kind === 'record' && (await restoreClaim(context, seen.pidFile.record)) !== 'finished') return { kind: 'withdrawn' }
     if (seen.hasLeftovers || seen.pidFile.kind !== 'absent') seen = await cleanUp(context, seen, began)
   }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }

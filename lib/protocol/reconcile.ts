@@ -8,7 +8,7 @@
  * would make an orphan: the launch gets its claim back.
  */
 import type { Context } from '../context.js'
-import { claimPath, createFile, markPath, replaceFile, type Listing } from '../state/directory.js'
+import { claimPath, createFile, findLaunch, markPath, replaceFile } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { formatPidFile, readPidFile } from '../state/pid-file.js'
 import { judgeLaunch, recordOf, survey, type Survey } from './survey.js'
@@ -16,7 +16,7 @@ import { judgeLaunch, recordOf, survey, type Survey } from './survey.js'
 /** Makes the PID file a true copy of the living claim, or removes it. Under the lock. Returns what is there afterwards. */
 export const alignPidFile = async (context: Context, seen: Survey): Promise<Survey> => {
   const { system, paths } = context
-  const { pidFile, living, listing } = seen
+  const { pidFile, living } = seen
   if (living !== undefined) {
     const record = await recordOf(context, living, pidFile)
     if (record === undefined || (pidFile.kind === 'record' && pidFile.record.launch === living.id)) return seen
@@ -25,7 +25,9 @@ export const alignPidFile = async (context: Context, seen: Survey): Promise<Surv
   }
   // Another host's PID file is not this host's to judge.
   if (pidFile.kind !== 'record' || pidFile.record.host !== system.host()) return seen
-  if (await restoreClaim(context, pidFile.record, listing)) return survey(context)
+  const restored = await restoreClaim(context, pidFile.record)
+  if (restored === 'restored') return survey(context)
+  if (restored === 'lives') return seen
   const now = await readPidFile(system, paths)
   if (now.kind !== 'record' || now.record.launch !== pidFile.record.launch) return { ...seen, pidFile: now }
   await system.remove(paths.pidFile)
@@ -38,16 +40,22 @@ export const removeBarePidFile = async ({ system, paths }: Context): Promise<voi
   if (kind === 'bare') await system.remove(paths.pidFile)
 }
 
+/** `lives`: its claim is there. `finished`: no process of it lives. */
+export type Restored = 'restored' | 'lives' | 'finished'
+
 /**
- * Gives its claim back to a launch that lives and that `listing` does not show. Under the lock. True: the launch
- * lives and has its claim.
+ * Gives its claim back to a launch that lives without one. Under the lock. A client may have been frozen since it listed
+ * the claims, and a newer launch may have been published meanwhile, so only a listing after the look at the process shows
+ * that the claim is missing.
  */
-export const restoreClaim = async (context: Context, record: LaunchRecord, { launches }: Listing): Promise<boolean> => {
+export const restoreClaim = async (context: Context, record: LaunchRecord): Promise<Restored> => {
   const { system, paths } = context
   const { launch: id, pid, start, group } = record
   const leader = { pid, start, group }
-  if (record.host !== system.host() || launches.some((launch) => launch.id === id)) return false
-  if ((await judgeLaunch(system, { id, leader })) === 'dead' || !(await carriesLaunchId(context, record))) return false
+  if (record.host !== system.host() || (await judgeLaunch(system, { id, leader })) === 'dead') return 'finished'
+  if (!(await carriesLaunchId(context, record))) return 'finished'
+  const listed = await findLaunch(context, id)
+  if (listed !== undefined) return listed.ended ? 'finished' : 'lives'
   for (const folder of [paths.folder, paths.host]) await system.makeFolder(folder)
   await createFile(context, claimPath(paths, id, leader), JSON.stringify(record))
   // The marks are lost. The gate was certainly opened; a client must see again whether the server is ready.
@@ -55,7 +63,7 @@ export const restoreClaim = async (context: Context, record: LaunchRecord, { lau
   await createFile(context, markPath(paths, id, 'unattended'), '')
   // The leases are lost, too. A server that a client may still use is not ended for being idle, so it gets a pin.
   await createFile(context, markPath(paths, id, 'pin'), '')
-  return true
+  return 'restored'
 }
 
 /** Whether the process was launched as this launch. A file can say anything; the process carries the launch id only if it was. */

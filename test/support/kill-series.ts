@@ -28,6 +28,8 @@ export interface Series {
   readonly every: number
   /** `writes`: only calls that change something, since between two of them nothing is different for anybody else. */
   readonly only: 'all' | 'writes'
+  /** `choosing`: only the calls of a stop from its last listing of the claims on, until it marks a launch as ended. */
+  readonly part?: 'choosing'
   /** Cases at a time, each in a place of its own. */
   readonly jobs?: number
 }
@@ -189,6 +191,12 @@ const choosesAt = (calls: readonly string[]): number => {
   return calls.slice(0, mark).filter((call) => LISTING.test(call)).length
 }
 
+/** The first and the last call between the last listing and the mark. Calls count from 1. */
+const choosing = (calls: readonly string[]): [number, number] => {
+  const mark = calls.findIndex((call) => /^linkSync .*\.ended$/.test(call))
+  return [calls.slice(0, mark).findLastIndex((call) => LISTING.test(call)) + 2, mark + 1]
+}
+
 const launches = (victim: Victim): boolean => victim === 'launcher' || victim === 'replacer'
 
 /** The next client: whoever waited for a launch that was frozen shares its timeout, and then calls again. */
@@ -286,7 +294,8 @@ export const killSeries = async (t: Test, series: Series): Promise<number> => {
   const calls = await callsOfVictim(t, series)
   t.jobs = series.jobs ?? 1
   const cases: Promise<unknown>[] = []
-  for (let call = Math.ceil(series.every / 2); call <= calls.length; call += series.every) {
+  const [first, last] = series.part === 'choosing' ? choosing(calls) : [1, calls.length]
+  for (let call = first - 1 + Math.ceil(series.every / 2); call <= last; call += series.every) {
     cases.push(t.test(`${series.action} before call ${call} of ${calls.length}, ${calls[call - 1]}`, (t) => afterCall(t, call, calls, series)))
   }
   await Promise.all(cases)
