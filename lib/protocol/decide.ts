@@ -61,6 +61,8 @@ export const decide = async (context: Context, began: number, call: Call): Promi
     // Something else than a client deleted the claim of a server that lives. A launch beside it would make two.
     if (seen.pidFile.kind === 'record' && (await restoreClaim(context, seen.pidFile.record)) !== 'finished') return { kind: 'withdrawn' }
     if (seen.hasLeftovers || seen.pidFile.kind !== 'absent') seen = await cleanUp(context, seen, began)
+    // A client that lost the lock may have launched during the clean-up, and in an older version: the next turn judges that.
+    if (seen.living !== undefined) return { kind: 'withdrawn' }
   }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
   if (seen.failed !== undefined) return { kind: 'failed', error: seen.failed }
