@@ -75,6 +75,12 @@ export const nodeSystem: System = {
   spawn: async (plan) => (await import('./system/spawn-gated.js')).spawnGated(plan),
 
   watchOver: async (plan) => (await import('./system/watchdog.js')).watchOver(plan),
+  endWatchdog: async (id) => {
+    if (!isAlive(id)) return
+    const group = groupOf(id.pid)
+    // A reaper is a member of its watchdog's group, and must not kill itself.
+    if (group !== undefined && group !== groupOf(process.pid)) signalGroup(group, 'SIGKILL')
+  },
 
   probe,
   prepareProbe: prepare,

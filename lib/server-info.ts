@@ -67,6 +67,8 @@ export interface ServerStatus {
   readonly stopsAt: Date | undefined
   /** A client has begun to end it, and it has not exited yet. */
   readonly isEnding: boolean
+  /** The process that was launched has gone, and others that it started serve on. `pid` is then one of these. */
+  readonly isHeadless: boolean
   readonly pidFile: string
   readonly logFile: string
 }

@@ -16,12 +16,12 @@ export const STATE_COLOURS = { ready: 'green', starting: 'yellow', unhealthy: 'r
 const LABEL = 10
 
 const rows = (status: ServerStatus, output: Output): [string, string | undefined][] => {
-  const { state, url, pid, since, adopted, launchId, launcher, pidFile, logFile } = status
+  const { state, url, pid, isHeadless, since, adopted, launchId, launcher, pidFile, logFile } = status
   const launch = launchId === undefined ? undefined : `${launchId}${launcher === undefined ? '' : ` by PID ${launcher}`}`
   return [
     ['state', output.paint(STATE_COLOURS[state], state)],
     ['url', url],
-    ['pid', pid?.toString()],
+    ['pid', isHeadless ? `${pid}, which the process that was launched left behind` : pid?.toString()],
     // The one ISO-like local format that every ICU has.
     ['since', since && `${since.toLocaleString('sv-SE')} (${formatDuration(Date.now() - since.getTime())})`],
     ['launch', adopted ? 'none: not started by one-server' : launch],

@@ -3,7 +3,7 @@
  * the server and the watchdogs that stop it once none does; and whether the server answers, on a port of its own.
  */
 import type { Context } from '../context.js'
-import { readyUrl } from '../protocol/readiness.js'
+import { readyUrl } from '../state/claim.js'
 import { checkHealth } from '../protocol/reuse.js'
 import type { LeaseEntry } from '../state/directory.js'
 import { judge } from '../system/system.js'
@@ -24,7 +24,7 @@ const ofLeader = async ({ system }: Context, { launch, record, verdict }: Seen):
   if (verdict !== 'alive') {
     const live = listed([...group, ...escaped])
     return [finding('processes', 'note', `the leader, PID ${leader}, has ended, and ${live} of its launch run on`, {
-      advice: 'The next start or stop ends them.', data,
+      advice: 'A stop ends them.', data,
     })]
   }
   const isStopped = (await system.look(leader)).state === 'stopped'

@@ -8,7 +8,8 @@ import { claimPath, listClaims, markPath, type Launch, type Listing } from '../s
 import type { Context } from '../context.js'
 import { outcomeOf } from '../state/outcome.js'
 import { carriesLaunchId } from '../protocol/reconcile.js'
-import { recordOf, judgeLaunch, type LaunchVerdict } from '../protocol/survey.js'
+import { judgeLaunch, type LaunchVerdict } from '../protocol/liveness.js'
+import { recordOf } from '../state/claim.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { readPidFile, type PidFile } from '../state/pid-file.js'
 import { judge } from '../system/system.js'
@@ -112,7 +113,7 @@ const ofLaunch = ({ paths }: Context, { launch, verdict, record }: Seen): Findin
   }
   if (verdict === 'headless') {
     return finding('claims', 'note', `launch ${id}: its leader, PID ${pid}, has ended, and other processes of it run on`, {
-      advice: 'The next start or stop ends them first.', data,
+      advice: 'The launch is used while one of them listens where it was ready. A stop ends them.', data,
     })
   }
   if (record === undefined) {

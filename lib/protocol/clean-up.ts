@@ -6,13 +6,16 @@ import { join } from 'node:path'
 import type { Context } from '../context.js'
 import { Deadline } from '../deadline.js'
 import type { OneServerError } from '../errors.js'
+import { recordOf } from '../state/claim.js'
 import { listClaims, markPath, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { endedMark } from '../state/outcome.js'
 import { judge } from '../system/system.js'
+import { endSilent } from './ending-rule.js'
 import { alignPidFile, removeBarePidFile, restoreClaim } from './reconcile.js'
-import { awaitLauncher, judgeLaunch, recordOf, survey, type Survey } from './survey.js'
+import { judgeLaunch } from './liveness.js'
+import { awaitLauncher, survey, type Survey } from './survey.js'
 import { reasonFor, tearDown, terminate } from './tear-down.js'
 
 /**
@@ -20,9 +23,11 @@ import { reasonFor, tearDown, terminate } from './tear-down.js'
  * failures. Returns what is there afterwards.
  */
 export const cleanUp = async (context: Context, seen: Survey, began = Number.POSITIVE_INFINITY): Promise<Survey> => {
-  const { paths, report, settings } = context
+  const { system, paths, report, settings } = context
   for (const launch of seen.finished) {
     const record = await recordOf(context, launch)
+    // Another client may have seen it listen again.
+    if (!launch.ended && (await judgeLaunch(system, launch)) === 'headless' && !(await endSilent(context, launch))) continue
     if (record !== undefined && !launch.ready) await awaitLauncher(context, launch, record)
     const why = await whyItEnded(context, launch, record, began)
     const shared = await tearDown(context, launch, record ?? settings, why?.error, why?.at)

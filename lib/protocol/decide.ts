@@ -8,13 +8,14 @@ import { insideServer, type OneServerError } from '../errors.js'
 import { differences, isNewer } from '../plan/fingerprint.js'
 import { choosePort, findAdoptable, type Adopted } from '../plan/port.js'
 import { assertLaunchable } from '../plan/preflight.js'
+import { recordOf } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import { outcomeBody } from '../state/outcome.js'
 import { cleanUp } from './clean-up.js'
 import { attemptLaunch, type OwnLaunch } from './launch.js'
 import { withPin, type Hold } from './pin.js'
 import { restoreClaim } from './reconcile.js'
-import { recordOf, survey, type Survey } from './survey.js'
+import { survey, type Survey } from './survey.js'
 import { markEnded, tearDown } from './tear-down.js'
 
 export type Decision =
@@ -59,7 +60,7 @@ export const decide = async (context: Context, began: number, call: Call): Promi
   }
   if (seen.living === undefined && seen.failed === undefined) {
     // Something else than a client deleted the claim of a server that lives. A launch beside it would make two.
-    if (seen.pidFile.kind === 'record' && (await restoreClaim(context, seen.pidFile.record)) !== 'finished') return { kind: 'withdrawn' }
+    if (await hasLostClaim(context, seen)) return { kind: 'withdrawn' }
     if (seen.hasLeftovers || seen.pidFile.kind !== 'absent') seen = await cleanUp(context, seen, began)
     // A client that lost the lock may have launched during the clean-up, and in an older version: the next turn judges that.
     if (seen.living !== undefined) return { kind: 'withdrawn' }
@@ -75,6 +76,12 @@ export const decide = async (context: Context, began: number, call: Call): Promi
   const made = await attemptLaunch(context, port, call.hold)
   if (made === 'withdrawn') return { kind: 'withdrawn' }
   return made === 'port-lost' ? { kind: 'port-lost', port } : { kind: 'launched', own: made }
+}
+
+/** Whether the published launch lives without a claim. It gets its claim back, so that the next turn follows it. */
+const hasLostClaim = async (context: Context, { pidFile, listing }: Survey): Promise<boolean> => {
+  if (pidFile.kind !== 'record' || listing.launches.some(({ id }) => id === pidFile.record.launch)) return false
+  return (await restoreClaim(context, pidFile.record)) !== 'finished'
 }
 
 /** Whether the launch is of an older version, and this call asks for a newer one in its place. */

@@ -13,6 +13,7 @@
 import { join } from 'node:path'
 import type { Context } from '../context.js'
 import type { OneServerError } from '../errors.js'
+import { readyUrl } from '../state/claim.js'
 import {
   createFile, endingPath, endingsOf, findLaunch, markPath, parseListing, type Ending, type Launch, type LeaseEntry,
   type Listing, type Place,
@@ -20,7 +21,8 @@ import {
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { outcomeBody } from '../state/outcome.js'
 import { judge } from '../system/system.js'
-import { LAST_CHECK, probeLaunch, readyUrl } from './readiness.js'
+import { servingProcess } from './liveness.js'
+import { LAST_CHECK, probeLaunch } from './readiness.js'
 
 /** Removes the intentions to end a launch for this reason. Call it once the objection is written. Returns whether the launch goes on. */
 export const vetoEnding = async (context: Context, id: string, why: Ending): Promise<boolean> => {
@@ -65,6 +67,10 @@ const end = async (
 export const endPastDeadline = (context: Context, launch: Launch, record: LaunchRecord, because: OneServerError): Promise<boolean> =>
   end(context, launch.id, 'ending', outcomeBody(because, context.system.now()), async ({ launches }) =>
     launches.some(({ id, ready }) => id === launch.id && ready) || (await probeLaunch(context, launch, record, LAST_CHECK)).healthy)
+
+/** Ends a headless launch that serves no more, unless one of its processes listens again. */
+export const endSilent = (context: Context, launch: Launch): Promise<boolean> =>
+  end(context, launch.id, 'ending', '', async () => (await servingProcess(context, launch)) !== undefined)
 
 /** Ends a launch without users: no pin, no lease, and no watchdog that waits out the idle time. */
 export const endWhenIdle = (context: Context, id: string): Promise<boolean> =>

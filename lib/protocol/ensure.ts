@@ -7,16 +7,18 @@
  * and `follow.ts`.
  */
 import type { Context } from '../context.js'
-import type { Deadline } from '../deadline.js'
-import { configMismatch, insideServer, portInUse, serverUnhealthy, startTimeout } from '../errors.js'
+import { Deadline } from '../deadline.js'
+import { configMismatch, insideServer, portInUse, serverUnhealthy, startTimeout, OneServerError } from '../errors.js'
 import { baseUrl } from '../health/address.js'
 import { differences } from '../plan/fingerprint.js'
 import type { Adopted } from '../plan/port.js'
 import type { ServerInfo } from '../server-info.js'
+import { recordOf } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { readPidFile } from '../state/pid-file.js'
+import { judge } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
 import { cleanUp } from './clean-up.js'
 import { decide, lookUnlocked, type Call, type Decision } from './decide.js'
@@ -25,7 +27,8 @@ import type { OwnLaunch } from './launch.js'
 import { pin, type Hold } from './pin.js'
 import { reused } from './reuse.js'
 import { detach, supervise } from './supervise.js'
-import { isClaimed, isRecordOf, recordOf, survey, unreadableClaim, type Survey } from './survey.js'
+import { isPublished } from './reconcile.js'
+import { isClaimed, survey, unreadableClaim, type Survey } from './survey.js'
 
 /** Attempts of one call, each on another port, where one-server chooses the port. */
 const PORTS_TRIED = 3
@@ -68,10 +71,10 @@ export const startDetached = async (context: Context, deadline: Deadline): Promi
     const decision = await nextDecision(context, deadline, call)
     switch (decision.kind) {
       case 'follow': {
-        const { launch, survey: { pidFile } } = decision
+        const { launch, survey: { pidFile, serving } } = decision
         const record = await recordOf(context, launch, pidFile)
         if (record !== undefined) assertFingerprint(context, record)
-        if (await pin.place(context, launch)) return launch.leader.pid
+        if (await pin.place(context, launch)) return (serving ?? launch.leader).pid
         await backOff(context, decision, deadline)
         break
       }
@@ -120,7 +123,7 @@ const followLaunch = async (
   context: Context, launch: Launch, seen: Survey, deadline: Deadline, hold: Hold,
 ): Promise<ServerInfo | undefined> => {
   const { system, paths } = context
-  const { pidFile, hasLeftovers } = seen
+  const { pidFile, hasLeftovers, serving } = seen
   const record = await recordOf(context, launch, pidFile)
   if (record === undefined) {
     if (await isClaimed(context, launch)) throw unreadableClaim(context, launch)
@@ -133,12 +136,10 @@ const followLaunch = async (
   if (followed.kind === 'gone') return undefined
   // A client that lost the lock while it was frozen can overwrite or remove the PID file of a ready launch.
   const published = launch.ready ? pidFile : await readPidFile(system, paths)
-  if (hasLeftovers || !(published.kind === 'record' && isRecordOf(published.record, launch))) {
-    const { living } = await withLock(system, paths, deadline, async () => cleanUp(context, await survey(context)))
-    // A client that was frozen since the answer may hold a URL of a server that has gone: only a launch that lives is used.
-    if (living?.id !== launch.id) return undefined
-  }
-  return reused(context, record, followed.url)
+  if (!hasLeftovers && serving === undefined && isPublished(published, launch, undefined)) return reused(context, record, followed.url)
+  const now = await tidy(context)
+  // A client that was frozen since the answer may hold a URL of a server that has gone: only a launch that lives is used.
+  return now.living?.id === launch.id ? reused(context, record, followed.url, now.serving) : undefined
 }
 
 /**
@@ -177,9 +178,36 @@ const superviseLaunch = async (
       return undefined
     case 'ready': {
       const url = baseUrl(supervised.url)
-      const { port, pid, launch: launchId, logFile } = record
+      const { port, launch: launchId, logFile } = record
+      const pid = await publishedPid(context, own)
+      if (pid === undefined) return undefined
       report({ type: 'ready', url, pid, launchId })
       return { url, port, pid, started: true, adopted: false, launchId, pidFile: paths.pidFile, logFile }
     }
   }
+}
+
+/**
+ * Cleans up for a call that has its answer. A call that has its answer must not fail for want of the lock, so it tries
+ * the lock once; the client that holds the lock cleans up, or the next call does. Returns what is there afterwards.
+ */
+const tidy = async (context: Context): Promise<Survey> => {
+  const { system, paths } = context
+  try {
+    return await withLock(system, paths, new Deadline(system, 0), async () => cleanUp(context, await survey(context)))
+  } catch (error) {
+    if (error instanceof OneServerError && error.code === 'LOCK_TIMEOUT') return survey(context)
+    throw error
+  }
+}
+
+/**
+ * The PID that the PID file names. A leader that left while it booted is replaced there by the process that serves.
+ * Undefined: the launch has ended since its health check answered, look again from the start.
+ */
+const publishedPid = async (context: Context, { launch: { id, leader } }: OwnLaunch): Promise<number | undefined> => {
+  const { system } = context
+  if (judge(leader, await system.look(leader.pid)) !== 'dead') return leader.pid
+  const { living, serving } = await tidy(context)
+  return living?.id === id ? (serving ?? leader).pid : undefined
 }

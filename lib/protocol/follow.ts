@@ -12,12 +12,12 @@ import { startTimeout, type OneServerError } from '../errors.js'
 import { parseListing, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { LOG_LINES, outcomeOf } from '../state/outcome.js'
-import { judge } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
 import { rescue } from './clean-up.js'
 import { endPastDeadline, markReady } from './ending-rule.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { awaitReady, type Followed } from './reuse.js'
+import { judgeLaunch } from './liveness.js'
 import { isSupervised, LAUNCHER_SILENCE } from './survey.js'
 import { reasonFor, tearDownUnlocked } from './tear-down.js'
 
@@ -63,7 +63,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
         return GONE
       }
       if (launch.ready && !launch.ended) return await awaitReady(context, launch, record, deadline)
-      const isAlive = judge(leader, await system.look(leader.pid)) === 'alive'
+      const isAlive = ['alive', 'headless'].includes(await judgeLaunch(system, launch))
       const supervised = await isSupervised(context, launch, record)
       const now = system.now()
       if (!isAlive || launch.ended) {

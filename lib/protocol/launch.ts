@@ -11,7 +11,9 @@
  */
 import { basename, dirname, join } from 'node:path'
 import type { Context } from '../context.js'
-import { makeLaunchPlan } from '../health/make-plan.js'
+import { invalidOption } from '../errors.js'
+import { makeLaunchPlan, makePlan } from '../health/make-plan.js'
+import type { Settings } from '../options/settings.js'
 import { resolveCommand } from '../plan/command.js'
 import { environmentFor, withLaunchId } from '../plan/environment.js'
 import { fingerprintOf } from '../plan/fingerprint.js'
@@ -19,9 +21,9 @@ import { isFree } from '../plan/port.js'
 import { claimPath, createFile, listClaims, markPath, replaceFile, type Launch } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { formatPidFile } from '../state/pid-file.js'
-import { judge, type GatedChild, type HealthPlan } from '../system/system.js'
+import { judge, LARGEST, type GatedChild, type HealthPlan } from '../system/system.js'
 import type { Hold } from './pin.js'
-import { judgeLaunch } from './survey.js'
+import { judgeLaunch } from './liveness.js'
 import { removeClaim } from './tear-down.js'
 
 /** A launch of this client, its gate open. */
@@ -37,6 +39,7 @@ export type Attempt = OwnLaunch | 'withdrawn' | 'port-lost'
 /** Makes one attempt to launch. Under the lock; returns with the gate open, or with nothing left of the attempt. */
 export const attemptLaunch = async (context: Context, port: number, hold: Hold): Promise<Attempt> => {
   const { system, paths, settings, report } = context
+  assertRecordable(settings)
   const id = await system.randomId()
   const env = withLaunchId(environmentFor(settings, port, settings.command === undefined), id, paths.pidFile)
   const { program, args } = await resolveCommand(system, settings, port, env)
@@ -92,6 +95,19 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
     await withdraw().catch(() => {})
     throw error
   }
+}
+
+/** Bytes of a record that the rest of it may take, beside what the options bring in. */
+const ROOM = 64 * 1024
+
+/**
+ * No client reads a record above a size (`system/files.ts`), so a server with such a record could never be found or
+ * stopped: refuse it before it exists.
+ */
+const assertRecordable = (settings: Settings): void => {
+  const { logFile, configured } = settings
+  const size = Buffer.byteLength(JSON.stringify([fingerprintOf(settings), makePlan(settings, 65535), logFile, configured]))
+  if (size > LARGEST - ROOM) throw invalidOption('command, env and healthHeaders together', `at most ${LARGEST - ROOM} bytes long`, size)
 }
 
 /** Step 5: each other claim must be provably dead. A dead claim stays dead, so it is removed. */

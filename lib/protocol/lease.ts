@@ -14,12 +14,12 @@ import { join } from 'node:path'
 import type { Context } from '../context.js'
 import { notOurs } from '../errors.js'
 import type { Lease, LeaseStatus, ServerInfo } from '../server-info.js'
+import { recordOf } from '../state/claim.js'
 import { createFile, findLaunch, leasePath, listClaims, type Launch, type LeaseEntry } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { judge, type Watchdog } from '../system/system.js'
 import { liveLeases, vetoEnding } from './ending-rule.js'
 import type { Hold } from './pin.js'
-import { recordOf } from './survey.js'
 
 /** The lease of one `acquire()`: placed while `ensure` runs, and released when `ensure` fails. */
 export const acquireLease = async (context: Context, command: string, ensure: (hold: Hold) => Promise<ServerInfo>): Promise<Lease> => {

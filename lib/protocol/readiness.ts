@@ -1,15 +1,16 @@
 /**
  * Whether *this* launch is ready. A healthy answer alone does not show that: of two PID files with one port, the loser
- * would report the winner's server as its own. So ready means that the health check has answered, that the leader lives
+ * would report the winner's server as its own. So ready means that the health check has answered, that the launch lives
  * after the answer, and that this launch gave the answer: by the launch id in it, else by the owner of the socket, where
  * the kernel tells.
  */
 import type { Context } from '../context.js'
 import { endpointOf } from '../health/address.js'
-import { markPath, type Launch, type Place } from '../state/directory.js'
-import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
-import { judge, type Healthy, type Probe } from '../system/system.js'
+import type { Launch } from '../state/directory.js'
+import type { LaunchRecord } from '../state/launch-record.js'
+import type { Healthy, Probe } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
+import { judgeLaunch } from './liveness.js'
 
 /** ms that a health check may take past the deadline of the launch: the callers have waited long enough. */
 export const LAST_CHECK = 500
@@ -30,11 +31,14 @@ export const confirm = async (context: Context, launch: Launch, answer: Healthy)
   if (owner !== undefined) {
     return { healthy: false, reason: `${redactUrl(url)} is answered by PID ${owner}, which does not belong to the server` }
   }
-  const alive = judge(launch.leader, await context.system.look(launch.leader.pid)) === 'alive'
-  return alive ? answer : { healthy: false, reason: 'the server has exited' }
+  const verdict = await judgeLaunch(context.system, launch)
+  return verdict === 'alive' || verdict === 'headless' ? answer : { healthy: false, reason: 'the server has exited' }
 }
 
-/** The process outside the launch that answers at this URL. Undefined when the launch answers itself, or when the kernel does not tell. */
+/**
+ * The process outside the launch that answers at this URL. Undefined when the launch answers itself, or when the
+ * kernel does not tell.
+ */
 const foreignOwnerOf = async ({ system }: Context, { id, leader }: Launch, href: string): Promise<number | undefined> => {
   const at = endpointOf(href)
   // A path does not tell the owner of a Unix socket. `plan/port.ts` refused a socket that answered before the launch.
@@ -53,15 +57,3 @@ export const isOtherLaunch = ({ launchId }: Healthy, id: string): boolean => lau
 
 export const answeredByOther = (url: string): Probe =>
   ({ healthy: false, reason: `${redactUrl(url)} is answered by another server, by the launch id that it gives` })
-
-/** The URL in the `.ready` mark of a launch: where its health check answered first, and everyone's from then on. */
-export const readyUrl = async ({ system, paths }: Place, id: string): Promise<string | undefined> => {
-  const found = await system.read(markPath(paths, id, 'ready'))
-  if (found.kind !== 'file') return undefined
-  try {
-    const { format, url } = JSON.parse(found.text) as { format: unknown; url: unknown }
-    return format === FORMAT && typeof url === 'string' && URL.canParse(url) ? url : undefined
-  } catch {
-    return undefined
-  }
-}

@@ -8,18 +8,24 @@
  * would make an orphan: the launch gets its claim back.
  */
 import type { Context } from '../context.js'
-import { claimPath, createFile, findLaunch, markPath, replaceFile } from '../state/directory.js'
+import { isRecordOf, recordOf } from '../state/claim.js'
+import { claimPath, createFile, findLaunch, markPath, replaceFile, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { formatPidFile, readPidFile } from '../state/pid-file.js'
-import { judgeLaunch, recordOf, survey, type Survey } from './survey.js'
+import { formatPidFile, readPidFile, type PidFile } from '../state/pid-file.js'
+import type { ProcessId } from '../system/system.js'
+import { judgeLaunch } from './liveness.js'
+import { survey, type Survey } from './survey.js'
 
 /** Makes the PID file a true copy of the living claim, or removes it. Under the lock. Returns what is there afterwards. */
 export const alignPidFile = async (context: Context, seen: Survey): Promise<Survey> => {
   const { system, paths } = context
-  const { pidFile, living } = seen
+  const { pidFile, living, serving } = seen
   if (living !== undefined) {
-    const record = await recordOf(context, living, pidFile)
-    if (record === undefined || (pidFile.kind === 'record' && pidFile.record.launch === living.id)) return seen
+    if (isPublished(pidFile, living, serving)) return seen
+    const claimed = await recordOf(context, living, pidFile)
+    if (claimed === undefined) return seen
+    // The PID of a leader that has gone may name a stranger tomorrow: `kill $(head -n1 P)` must reach the server.
+    const record = serving === undefined ? claimed : { ...claimed, serving: { pid: serving.pid, start: serving.start } }
     await replaceFile(context, paths.pidFile, formatPidFile(record))
     return { ...seen, pidFile: { kind: 'record', record } }
   }
@@ -33,6 +39,10 @@ export const alignPidFile = async (context: Context, seen: Survey): Promise<Surv
   await system.remove(paths.pidFile)
   return { ...seen, pidFile: { kind: 'absent' } }
 }
+
+/** Whether the PID file is a true copy of the claim of this launch. */
+export const isPublished = (pidFile: PidFile, launch: Launch, serving: ProcessId | undefined): boolean =>
+  pidFile.kind === 'record' && isRecordOf(pidFile.record, launch) && pidFile.record.serving?.pid === serving?.pid
 
 /** Removes another tool's PID file, whose process has been seen to have gone. Under the lock. */
 export const removeBarePidFile = async ({ system, paths }: Context): Promise<void> => {
@@ -66,6 +76,6 @@ export const restoreClaim = async (context: Context, record: LaunchRecord): Prom
   return 'restored'
 }
 
-/** Whether the process was launched as this launch. A file can say anything; the process carries the launch id only if it was. */
+/** Whether a process of this launch lives. A file can say anything; a process carries the launch id only if it was launched so. */
 export const carriesLaunchId = async ({ system }: Context, { pid, start, group, launch }: LaunchRecord): Promise<boolean> =>
-  (await system.kin({ pid, start, group }, launch)).some((one) => one.pid === pid && one.start === start && one.carriesLaunchId)
+  (await system.kin({ pid, start, group }, launch)).some((one) => one.carriesLaunchId)

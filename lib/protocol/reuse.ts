@@ -9,14 +9,16 @@ import { baseUrl } from '../health/address.js'
 import { traitsOf } from '../health/kind.js'
 import { differences } from '../plan/fingerprint.js'
 import type { ServerInfo } from '../server-info.js'
+import { isRecordOf, readyUrl } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { LOG_LINES } from '../state/outcome.js'
-import { judge, type Probe } from '../system/system.js'
+import { judge, type Probe, type ProcessId } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
 import type { Hold } from './pin.js'
-import { answeredByOther, isOtherLaunch, readyUrl } from './readiness.js'
-import { isRecordOf, survey } from './survey.js'
+import { judgeLaunch, servingProcess } from './liveness.js'
+import { answeredByOther, isOtherLaunch } from './readiness.js'
+import { survey } from './survey.js'
 
 /** `gone`: the launch was withdrawn or stopped, or has died; look again from the start. */
 export type Followed =
@@ -48,8 +50,10 @@ export const awaitReady = async (context: Context, launch: Launch, record: Launc
   for (let waiting = false; ; waiting = true) {
     deadline.check()
     const answer = await checkHealth(context, record, url)
-    if (judge(launch.leader, await system.look(launch.leader.pid)) !== 'alive') return { kind: 'gone' }
+    const verdict = await judgeLaunch(system, launch)
+    if (verdict === 'dead') return { kind: 'gone' }
     if (answer.healthy) return { kind: 'ready', url: answer.url }
+    if (verdict === 'headless' && (await servingProcess(context, launch)) === undefined) return { kind: 'gone' }
     if ((await system.list(paths.host)).includes(`${launch.id}.ended`)) return { kind: 'gone' }
     if (deadline.passed) {
       const { pid, port, logFile } = record
@@ -70,8 +74,10 @@ export const checkHealth = async (
   return answer.healthy && isOtherLaunch(answer, launch) ? answeredByOther(answer.url) : answer
 }
 
-/** What a caller gets of a server that another client launched. */
-export const reused = ({ paths, settings, report }: Context, { port, pid, launch, logFile }: LaunchRecord, href: string): ServerInfo => {
+/** What a caller gets of a server that another client launched. `serving`: the process by which a headless launch is known. */
+export const reused = ({ paths, settings, report }: Context, record: LaunchRecord, href: string, serving?: ProcessId): ServerInfo => {
+  const { port, launch, logFile } = record
+  const { pid } = serving ?? record
   const url = baseUrl(href)
   report({ type: 'reused', url, pid, adopted: false })
   return { url, port, pid, started: false, adopted: false, launchId: launch, pidFile: paths.pidFile, logFile: logFile ?? settings.logFile }

@@ -8,6 +8,7 @@
 import type { Context } from '../context.js'
 import { Deadline } from '../deadline.js'
 import { aborted, OneServerError, startTimeout } from '../errors.js'
+import type { Settings } from '../options/settings.js'
 import type { ServerInfo } from '../server-info.js'
 import type { System } from '../system/system.js'
 
@@ -49,10 +50,24 @@ const flightsOf = (system: System): Map<string, Flight> => {
   return flights
 }
 
-/** A caller that asks for another server under the same PID file must see CONFIG_MISMATCH, so it does not share the flight. */
-const keyOf = ({ paths, settings: { command, serverScript, given, cwd, env, version, onMismatch } }: Context): string =>
-  // As entries: JSON drops a variable that is to be removed from an object.
-  JSON.stringify([paths.pidFile, command, serverScript, given.has('cwd'), cwd, Object.entries(env), version, onMismatch])
+/** Settings that change how long a call waits or what it reports, and not which server it accepts. */
+const OWN: readonly (keyof Settings)[] = ['given', 'startupTimeout', 'onEvent']
+
+const keys = new WeakMap<Settings, string>()
+
+/**
+ * What two calls must have in common to share a flight. Each setting may decide which server a call accepts, so all of
+ * them are in the key but those that a caller keeps for itself.
+ */
+const keyOf = ({ paths, settings }: Context): string => {
+  const known = keys.get(settings)
+  if (known !== undefined) return known
+  const shared = Object.entries(settings).filter(([name]) => !OWN.includes(name as keyof Settings))
+  // Variables as entries: JSON drops a variable that is to be removed from an object.
+  const key = JSON.stringify([paths.pidFile, settings.given.has('cwd'), shared, Object.entries(settings.env)])
+  keys.set(settings, key)
+  return key
+}
 
 const begin = (context: Context, deadline: Deadline, ensure: (deadline: Deadline) => Promise<ServerInfo>): Flight => {
   const { system } = context
@@ -92,6 +107,8 @@ const gaveUp = ({ system }: Context, deadline: Deadline, isOwn: boolean, until: 
   new Promise((_, reject) => {
     const { signal } = deadline
     signal?.addEventListener('abort', () => reject(aborted(signal.reason)), { once: true, signal: until })
+    // A signal that fired before the listener was there fires no listener.
+    if (signal?.aborted) reject(aborted(signal.reason))
     if (isOwn) return
     void system.sleep(deadline.left, { signal: until }).then(() => {
       if (!until.aborted) reject(startTimeout(deadline.total, 'waiting for another call of this process', {}))

@@ -8,16 +8,16 @@ import type { Deadline } from '../deadline.js'
 import { baseUrl } from '../health/address.js'
 import { findAdoptable } from '../plan/port.js'
 import type { ServerStatus } from '../server-info.js'
+import { readyUrl, recordOf } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { judge } from '../system/system.js'
 import { cleanUp, namesLiveProcess } from './clean-up.js'
 import { guardIfIdle, leasesOn } from './lease.js'
-import { readyUrl } from './readiness.js'
 import { carriesLaunchId } from './reconcile.js'
 import { checkHealth } from './reuse.js'
-import { isClaimed, recordOf, survey, type Survey } from './survey.js'
+import { isClaimed, survey, type Survey } from './survey.js'
 
 /** What `status()` returns. Reads only. */
 export const statusOf = async (context: Context): Promise<ServerStatus> => {
@@ -28,7 +28,8 @@ export const statusOf = async (context: Context): Promise<ServerStatus> => {
 
 const nothing = ({ paths: { pidFile }, settings: { logFile } }: Context) => ({
   state: 'stopped', pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false,
-  version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined, isEnding: false, pidFile, logFile,
+  version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined, isEnding: false, isHeadless: false,
+  pidFile, logFile,
 }) as const
 
 /** What a record tells about its server. */
@@ -42,7 +43,7 @@ const stateOf = async (context: Context, record: LaunchRecord, url: string | und
 }
 
 /** Undefined: the launch has gone since the survey. */
-const livingStatus = async (context: Context, launch: Launch, { pidFile }: Survey): Promise<ServerStatus | undefined> => {
+const livingStatus = async (context: Context, launch: Launch, { pidFile, serving }: Survey): Promise<ServerStatus | undefined> => {
   const { id, leader, ready, pinned } = launch
   const record = await recordOf(context, launch, pidFile)
   if (record === undefined) {
@@ -51,7 +52,7 @@ const livingStatus = async (context: Context, launch: Launch, { pidFile }: Surve
   const url = ready ? (await readyUrl(context, id)) ?? record.health.urls[0] : undefined
   return {
     ...nothing(context), ...recorded(record), state: await stateOf(context, record, url),
-    url: url === undefined ? undefined : baseUrl(url), pinned,
+    url: url === undefined ? undefined : baseUrl(url), pinned, ...(serving === undefined ? {} : { pid: serving.pid, isHeadless: true }),
     ...(await leasesOn(context, launch, record.idleTimeout)),
   }
 }

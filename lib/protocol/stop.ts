@@ -5,14 +5,15 @@
 import type { Context } from '../context.js'
 import { Deadline } from '../deadline.js'
 import { insideServer, stopped } from '../errors.js'
+import { recordOf } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import { withLock } from '../state/lock.js'
 import { outcomeBody } from '../state/outcome.js'
-import { judge } from '../system/system.js'
 import { cleanUp } from './clean-up.js'
 import { endUnlessLeased, endWhenIdle } from './ending-rule.js'
+import { judgeLaunch } from './liveness.js'
 import { alignPidFile } from './reconcile.js'
-import { recordOf, survey, type Survey } from './survey.js'
+import { survey, type Survey } from './survey.js'
 import { markEnded, reasonFor, tearDown, type StopManner } from './tear-down.js'
 
 export interface StopPlan {
@@ -53,7 +54,7 @@ const endOne = async (context: Context, launch: Launch, seen: Survey, ifIdle: bo
   const { system, report, paths } = context
   const { pid } = launch.leader
   if (launch.id === context.inside) throw insideServer(paths.pidFile)
-  const ran = judge(launch.leader, await system.look(pid)) === 'alive'
+  const ran = (await judgeLaunch(system, launch)) !== 'dead'
   const because = stopped({ pid })
   if (!ifIdle) await markEnded(context, launch.id, outcomeBody(because, system.now()))
   else if (!(await endUnlessLeased(context, launch.id, because))) return false

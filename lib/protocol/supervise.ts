@@ -16,6 +16,7 @@ import { redactUrl } from '../text/redact-url.js'
 import { rescue } from './clean-up.js'
 import { endPastDeadline, markReady } from './ending-rule.js'
 import type { OwnLaunch } from './launch.js'
+import { judgeLaunch } from './liveness.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { tearDown, tearDownUnlocked, whyItExited } from './tear-down.js'
 
@@ -52,21 +53,29 @@ const untilDecided = async (
   let exit: Exit | undefined
   const exited = child.exited.then((how) => { exit = how })
   const decided = new AbortController()
-  const deadline = system.sleep(record.deadline - system.now(), { wake: exited, signal: decided.signal })
+  const deadline = system.sleep(record.deadline - system.now(), { signal: decided.signal })
   const abort = new Promise<void>((resolve) => {
     signal?.addEventListener('abort', () => resolve(), { once: true, signal: decided.signal })
   })
   const ended = Promise.race([exited, deadline, abort])
+  const endedHeadless = Promise.race([deadline, abort])
   try {
     for (;;) {
       if (signal?.aborted) {
         await detach(context, record)
         throw aborted(signal.reason)
       }
-      if (exit !== undefined) return await afterExit(context, own, exit, mayChooseAgain)
+      const isHeadless = exit?.exitCode === 0 && (await servesOn(context, own))
+      if (exit !== undefined && !isHeadless) return await afterExit(context, own, exit, mayChooseAgain)
       if (system.now() >= record.deadline) {
         const answer = await probeLaunch(context, launch, record, LAST_CHECK)
         return answer.healthy ? await afterAnswer(context, own, answer.url) : await afterDeadline(context, own, answer.reason)
+      }
+      if (isHeadless) {
+        const answer = await probeLaunch(context, launch, record)
+        if (answer.healthy) return await afterAnswer(context, own, answer.url)
+        await system.sleep(record.healthCheckInterval, { wake: endedHeadless })
+        continue
       }
       const answer = await system.waitUntilReady(record.health, record.healthCheckInterval, record.healthTimeout, ended)
       if (answer === undefined) continue
@@ -81,6 +90,13 @@ const untilDecided = async (
     decided.abort()
   }
 }
+
+/**
+ * Whether a leader that left with 0 left others behind that no client ends: a daemon, or `sh -c "server &"`. They
+ * boot on until the deadline.
+ */
+const servesOn = async ({ system, paths }: Context, { launch }: OwnLaunch): Promise<boolean> =>
+  (await judgeLaunch(system, launch)) === 'headless' && !(await system.list(paths.host)).includes(`${launch.id}.ended`)
 
 const afterAnswer = async (context: Context, { record }: OwnLaunch, url: string): Promise<Supervised> => {
   const agreed = await markReady(context, record, url)

@@ -2,24 +2,24 @@
  * What is there and what of it lives: the PID file, the claims, and the failures since the call began. A survey reads
  * and decides nothing, so a client needs no lock for it. A client that finds nothing to follow decides under the lock,
  * after another survey.
- *
- * A claim lives while its leader does. Where the leader has died and another process of the launch lives, the launch
- * is headless: to call it dead would start a second server beside it. Unknown is never treated as dead, and never as ours.
  */
 import type { Context } from '../context.js'
 import { stateUnusable, type OneServerError } from '../errors.js'
 import { claimPath, findLaunch, listClaims, type Launch, type Listing } from '../state/directory.js'
-import { parseRecord, type LaunchRecord } from '../state/launch-record.js'
+import type { LaunchRecord } from '../state/launch-record.js'
 import { readOutcomes } from '../state/outcome.js'
 import { readPidFile, type PidFile } from '../state/pid-file.js'
-import { judge, type Kin, type System } from '../system/system.js'
+import { judge, type ProcessId } from '../system/system.js'
+import { judgeLaunch, servingProcess } from './liveness.js'
 
 export interface Survey {
   readonly pidFile: PidFile
   readonly listing: Listing
-  /** The launch to follow: its leader lives and no client ends it. */
+  /** The launch to follow: it lives and no client ends it. */
   readonly living: Launch | undefined
-  /** Claims of launches that have ended, are headless, or are being ended. */
+  /** Where that launch is headless: the process by which it is known. */
+  readonly serving: ProcessId | undefined
+  /** Claims of launches that have ended, serve no more, or are being ended. */
   readonly finished: readonly Launch[]
   /** A failure that was written since the call began. */
   readonly failed: OneServerError | undefined
@@ -40,10 +40,13 @@ export const survey = async (
   const listing = await listClaims(context)
   const living: Launch[] = []
   const finished: Launch[] = []
+  const serving = new Map<string, ProcessId>()
   for (const launch of listing.launches) {
     const verdict = await judgeLaunch(system, launch)
     if (verdict === 'unknown') throw unknownLaunch(context, launch)
-    if (verdict === 'alive' && !launch.ended) living.push(launch)
+    const server = verdict === 'headless' && !launch.ended ? await servingProcess(context, launch) : undefined
+    if (server !== undefined) serving.set(launch.id, server)
+    if (!launch.ended && (verdict === 'alive' || server !== undefined)) living.push(launch)
     else finished.push(launch)
   }
   const pidFile = await readPidFile(system, paths)
@@ -52,43 +55,14 @@ export const survey = async (
   living.sort((one, other) => rank(other) - rank(one))
   const { failed, old } = await readOutcomes(context, listing.outcomes, since)
   const hasLeftovers = finished.length + old.length + listing.orphans.length > 0 || (await hasDeadTraces(context, listing))
-  return { pidFile, listing, living: living[0], finished, failed, oldOutcomes: old, hasLeftovers }
+  const [first] = living
+  const server = first === undefined ? undefined : serving.get(first.id)
+  return { pidFile, listing, living: first, serving: server, finished, failed, oldOutcomes: old, hasLeftovers }
 }
 
 const hasDeadTraces = async ({ system }: Context, { traces }: Listing): Promise<boolean> => {
   for (const { process } of traces) if (judge(process, await system.look(process.pid)) === 'dead') return true
   return false
-}
-
-/** `headless`: the leader has died and other processes of the launch live. `unknown`: the kernel does not tell. */
-export type LaunchVerdict = 'alive' | 'headless' | 'dead' | 'unknown'
-
-export const judgeLaunch = async (system: System, launch: Pick<Launch, 'id' | 'leader'>): Promise<LaunchVerdict> => {
-  const verdict = judge(launch.leader, await system.look(launch.leader.pid))
-  if (verdict !== 'dead') return verdict
-  const remains = await remainsOf(system, launch)
-  if (remains === undefined) return 'unknown'
-  return remains.length > 0 ? 'headless' : 'dead'
-}
-
-/** Looks at a process that exits: it gives back its environment some ms before it is gone, and shows no launch id in that time. */
-const EXIT_LOOKS = 25
-/** ms between two of them. */
-const EXIT_PAUSE = 20
-
-/** The processes of a launch whose leader has died. Undefined: the kernel does not tell whether they are the launch's. */
-export const remainsOf = async (system: System, { id, leader }: Pick<Launch, 'id' | 'leader'>): Promise<Kin[] | undefined> => {
-  for (let looks = 1; ; looks++) {
-    const look = await system.look(leader.group)
-    const kin = await system.kin(leader, id)
-    // The kernel gives the number of a process group to no new process. A younger process with that number shows that the group has gone.
-    const recycled = 'start' in look && BigInt(look.start) > BigInt(leader.start)
-    const own = kin.filter(({ inGroup, carriesLaunchId }) => carriesLaunchId || (inGroup && !recycled))
-    if (own.length === 0) return []
-    if (own.some(({ carriesLaunchId }) => carriesLaunchId)) return own
-    if (looks === EXIT_LOOKS) return undefined
-    await system.sleep(EXIT_PAUSE)
-  }
 }
 
 /** ms that the launcher has for writing the outcome of a server that has exited: the launcher alone learns the exit code (promise 5). */
@@ -118,19 +92,6 @@ export const awaitLauncher = async (context: Context, launch: Launch, record: La
     await system.sleep(LAUNCHER_PAUSE)
   }
 }
-
-/** What the launch wrote down about itself. The PID file is a copy of it, which the survey has read. */
-export const recordOf = async (context: Context, launch: Launch, pidFile?: PidFile): Promise<LaunchRecord | undefined> => {
-  if (pidFile?.kind === 'record' && isRecordOf(pidFile.record, launch)) return pidFile.record
-  const { system, paths } = context
-  const found = await system.read(claimPath(paths, launch.id, launch.leader))
-  if (found.kind !== 'file') return undefined
-  const record = parseRecord(found.text.trim())
-  return typeof record === 'object' && isRecordOf(record, launch) ? record : undefined
-}
-
-export const isRecordOf = (record: LaunchRecord, { id, leader }: Launch): boolean =>
-  record.launch === id && record.pid === leader.pid && record.start === leader.start && record.group === leader.group
 
 /** Whether the claim of a launch is still there. */
 export const isClaimed = async (context: Context, { id }: Launch): Promise<boolean> => (await findLaunch(context, id)) !== undefined

@@ -11,13 +11,15 @@ import { Deadline } from '../deadline.js'
 import { OneServerError, portInUse, serverExited, stateUnusable } from '../errors.js'
 import { traitsOf } from '../health/kind.js'
 import { isFree } from '../plan/port.js'
-import { claimPath, createFile, markPath, marksOf, type Launch } from '../state/directory.js'
+import { recordOf } from '../state/claim.js'
+import { claimPath, createFile, markPath, marksOf, parseListing, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { endedBecause, LOG_LINES, writeOutcome } from '../state/outcome.js'
 import { judge, type Exit, type Kin, type ProcessId, type System } from '../system/system.js'
 import { alignPidFile } from './reconcile.js'
-import { recordOf, remainsOf, survey } from './survey.js'
+import { remainsOf } from './liveness.js'
+import { survey } from './survey.js'
 
 export interface StopManner {
   readonly stopSignal: NodeJS.Signals
@@ -56,11 +58,19 @@ export const markEnded = async (context: Context, id: string, body: string): Pro
   await createFile(context, markPath(context.paths, id, 'ended'), body)
 }
 
-/** Deletes the claim of a launch that has been seen dead, and then its marks: `.ended` must stand for as long as the claim does. */
+/**
+ * Deletes the claim of a launch that has been seen dead, ends its watchdogs, and deletes its marks: `.ended` must
+ * stand for as long as the claim does.
+ */
 export const removeClaim = async ({ system, paths }: Context, launch: Pick<Launch, 'id' | 'leader'>): Promise<void> => {
   await system.remove(claimPath(paths, launch.id, launch.leader))
   // A client may have written a mark until the claim went, so only a listing after that shows all of them.
-  for (const mark of marksOf(launch.id, await system.list(paths.host))) await system.remove(join(paths.host, mark))
+  const names = await system.list(paths.host)
+  // A watchdog of a launch that has gone would sleep on beside a machine on which everything was stopped.
+  for (const { kind, launchId, process } of parseListing(paths, names).leases) {
+    if (kind === 'watch' && launchId === launch.id) await system.endWatchdog(process)
+  }
+  for (const mark of marksOf(launch.id, names)) await system.remove(join(paths.host, mark))
 }
 
 /** ms that SIGKILL may take: a process in an uninterruptible system call answers to nothing. */
@@ -155,10 +165,13 @@ export const reasonFor = async (context: Context, launch: Launch): Promise<OneSe
 }
 
 /** Why a server that has run exited before it was ready, as far as its exit, its log and its port tell. */
-export const whyItExited = async (context: Context, { logFile, port, pid, health }: LaunchRecord, exit: Exit): Promise<OneServerError> => {
+export const whyItExited = async (
+  context: Context, { logFile, port, pid, health }: LaunchRecord, exit: Exit,
+): Promise<OneServerError> => {
   const data = { ...exit, pid, logFile, logTail: await context.system.tail(logFile, LOG_LINES) }
   const logSaysSo = traitsOf(health).bindsPort && /EADDRINUSE|address already in use/i.test(data.logTail)
-  if (logSaysSo || !(await isFree(context, port))) {
+  // A program that could not bind does not exit with 0.
+  if (exit.exitCode !== 0 && (logSaysSo || !(await isFree(context, port)))) {
     return portInUse(port, 'now: the server lost it to another process between the choice and the bind', data)
   }
   return serverExited(data)

@@ -7,6 +7,7 @@
  *
  *     <launch>.<pid>.<start>.<group>.claim   a claim; created as a whole, never rewritten or renamed
  *     <launch>.gate                     empty until the gate was opened; the server's own process writes it
+ *     <launch>.stdin                    a FIFO, for an instant: the gate opens it as the stdin of the server and removes the name
  *     <launch>.ready                    the health check has answered; body: the URL that answered
  *     <launch>.unattended               its launcher has detached without waiting for it
  *     <launch>.pin                      a client started it explicitly: no lease decides when it ends
@@ -60,7 +61,7 @@ export interface Listing {
 
 /** A signal to the group 1 reaches every process (kill(2)), so neither init nor its group is ever a server. */
 const CLAIM = /^([0-9a-f]{16})\.((?!1\.)[1-9]\d{0,9})\.(\d{1,20})\.((?!1\.)[1-9]\d{0,9})\.claim$/
-const MARK = /^([0-9a-f]{16})\.(gate|ready|unattended|pin|ended|outcome|[0-9a-f]{16}\.(?:ending|idle))$/
+const MARK = /^([0-9a-f]{16})\.(gate|stdin|ready|unattended|pin|ended|outcome|[0-9a-f]{16}\.(?:ending|idle))$/
 const HOLD = /^([0-9a-f]{16})\.([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.(lease|watch)$/
 const TRACE = /^[0-9a-f]{16}\.([1-9]\d{0,9})\.(\d{1,20})\.(?:tmp|locking)$/
 const NEWER = /\.(?:claim|gate|ready|unattended|pin|ending|idle|ended|outcome|lease|watch)\d+$/

@@ -34,6 +34,8 @@ export interface LaunchRecord {
   readonly group: number
   /** The parent of the server until it is ready. */
   readonly keeper?: ProcessId
+  /** In the PID file alone, of a launch whose leader has gone: the process that serves. */
+  readonly serving?: ProcessId
   readonly port: number
   readonly health: HealthPlan
   readonly healthTimeout: number
@@ -80,6 +82,7 @@ const configured: Check = (value) => value === undefined || (isObject(value) && 
 const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
   launch: (value) => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value),
   host: text, pid, start: digits, group: pid, keeper: (value) => value === undefined || client(value),
+  serving: (value) => value === undefined || client(value),
   port: (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65536,
   health: isHealthPlan, healthTimeout: duration, healthCheckInterval: duration,
   launcher: client, deadline: count, startupTimeout: duration,

@@ -37,7 +37,7 @@ export const parsePidFile = (path: string, text: string, modified: number): PidF
     case 'foreign':
       throw stateUnusable(path, 'is there and is not a PID file of one-server', HINT)
     default:
-      return parsed.pid === bare.pid ? { kind: 'record', record: parsed } : bare
+      return (parsed.serving ?? parsed).pid === bare.pid ? { kind: 'record', record: parsed } : bare
   }
 }
 
@@ -48,4 +48,4 @@ export const readPidFile = async (system: System, { pidFile }: Paths): Promise<P
   return parsePidFile(pidFile, found.text, found.modified)
 }
 
-export const formatPidFile = (record: LaunchRecord): string => `${record.pid}\n${JSON.stringify(record)}\n`
+export const formatPidFile = (record: LaunchRecord): string => `${(record.serving ?? record).pid}\n${JSON.stringify(record)}\n`

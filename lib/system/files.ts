@@ -13,10 +13,7 @@ import {
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { stateUnusable } from '../errors.js'
-import type { Found } from './system.js'
-
-/** Our own files have some hundred bytes; command lines in them may be long. */
-const LARGEST = 1024 * 1024
+import { LARGEST, type Found } from './system.js'
 
 const OTHERS_WRITE = 0o022
 

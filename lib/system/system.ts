@@ -12,6 +12,9 @@ import type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/p
 export type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
 export type { Healthy, HealthPlan, Probe }
 
+/** Bytes. Our own files have some hundred, and command lines in them may be long; a larger file is none of one-server's. */
+export const LARGEST = 1024 * 1024
+
 /** What `read` found. `foreign`: something is there that is not a plain, small file of this user. */
 export type Found =
   | { readonly kind: 'absent' }
@@ -140,8 +143,12 @@ export interface System extends Clock {
   /** Undefined when the gate was ended before it stood: nothing has run. */
   spawn(plan: SpawnPlan): Promise<GatedChild | undefined>
 
+  /** Kills a watchdog, with what it runs, if it is still this very process. */
+  endWatchdog(process: ProcessId): Promise<void>
   /** Starts a watchdog. It keeps neither this process alive nor anything of it. */
   watchOver(plan: WatchdogPlan): Promise<Watchdog>
+  /** Kills a watchdog, with what it runs, if it is still this very process. */
+  endWatchdog(process: ProcessId): Promise<void>
 
   probe(plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe>
   /** Loads what `probe` needs, for a client that has to wait anyway. */

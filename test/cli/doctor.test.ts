@@ -182,7 +182,7 @@ t.test('one whose leader has died', async (t) => {
   process.kill(pid, 'SIGKILL')
   await until(() => !isAlive(pid), 'the leader to die')
   const told = await examine(t, here)
-  t.match(about(told, 'claims'), [{ level: 'note', data: { verdict: 'headless' }, advice: 'The next start or stop ends them first.' }])
+  t.match(about(told, 'claims'), [{ level: 'note', data: { verdict: 'headless' }, advice: /^The launch is used while one of them listens/ }])
   t.match(about(told, 'processes'), [{ level: 'note', text: new RegExp(`^the leader, PID ${pid}, has ended, and PID \\d+ of its launch run on$`) }])
 })
 

@@ -1,7 +1,8 @@
 /** Many calls in one process are one flight, in which each caller keeps its own signal and deadline. */
+import { join } from 'node:path'
 import t from 'tap'
 import { ClientProcessManager, type OneServerEvent } from '../../lib/index.js'
-import { failureOf, isAlive, place } from '../support/clients.js'
+import { failureOf, isAlive, place, quietPort, stranger } from '../support/clients.js'
 import { until } from '../support/until.js'
 
 t.test('calls that are made together are one flight: one launch, one of them started it', async (t) => {
@@ -101,4 +102,36 @@ t.test('startServer returns the PID without waiting for health, and a second one
   t.equal(here.starts().length, 1)
   t.equal(await manager.stopServer(), true)
   here.nothingLeft(t)
+})
+
+t.test('calls that accept other servers share no flight: each option that decides is seen', async (t) => {
+  const port = await quietPort()
+  const here = place(t)
+  const pid = await stranger(t, 'healthy', port, { LEDGER: join(here.folder, 'by-hand') })
+  const adopting = here.manager('healthy', { port }).ensureServerRunning()
+  const others = [{ reuseExisting: false }, { healthMatch: 'not in the answer' }, { ready: `tcp:${port}` }, { healthPath: '/missing' }]
+  const failures = others.map((options) => failureOf(here.manager('healthy', { port, ...options }).ensureServerRunning()))
+  t.match(await adopting, { adopted: true, pid })
+  for (const [index, failure] of (await Promise.all(failures)).entries()) t.match(failure, { code: 'PORT_IN_USE' }, JSON.stringify(others[index]))
+})
+
+t.test('a signal that fires inside an event ends the call at once, whichever event it is', async (t) => {
+  const here = place(t)
+  const options = here.options('boots-after-300ms', { env: { BOOT_MS: '1500' } })
+  const aborting = (type: string) => {
+    const abort = new AbortController()
+    const manager = new ClientProcessManager({ ...options, onEvent: (event) => { if (event.type === type) abort.abort() } })
+    return failureOf(manager.ensureServerRunning({ signal: abort.signal }))
+  }
+  const launcher = here.manager('boots-after-300ms', { env: { BOOT_MS: '1500' } }).ensureServerRunning()
+  let isReady = false
+  void launcher.then(() => { isReady = true })
+  t.match(await aborting('waiting'), { code: 'ABORTED' })
+  t.notOk(isReady, 'before the server was ready')
+  await launcher
+  t.equal(await here.manager('healthy').stopServer(), true)
+  for (const type of ['spawned', 'claimed', 'waiting']) {
+    t.match(await aborting(type), { code: 'ABORTED' }, type)
+    await here.manager('healthy').stopServer()
+  }
 })

@@ -76,10 +76,9 @@ failure('a server that is killed while it boots: the signal, and that nothing is
   hint: /^Run its command by hand to see why it ends/, data: { signal: 'SIGKILL', logFile: here.logFile },
 }))
 
-failure('a server that goes into the background is told to stay in the foreground, and ended', () => ({
-  server: 'leader-dies-child-serves', options: { env: { LEADER_EXIT_MS: '1', BOOT_MS: '30000' } }, code: 'SERVER_EXITED', starts: 1,
-  message: /^Server exited with code 0 before its health check answered\./,
-  hint: /^The command must stay in the foreground/, data: { exitCode: 0 },
+failure('a server that goes into the background and never serves: it has its whole time, and is ended', () => ({
+  server: 'leader-dies-child-serves', options: { env: { LEADER_EXIT_MS: '1', BOOT_MS: '30000' }, startupTimeout: 900 }, code: 'START_TIMEOUT', starts: 1,
+  message: /^Server failed to start within 900 ms: waiting for the health check of /, hint: /^If it needs longer/,
 }))
 
 failure('a server that prints a lot and dies: its last 20 lines are quoted, stdout and stderr in their order', (_, here) => ({
@@ -247,4 +246,18 @@ t.test('another user\'s PID file is not judged', { skip: 'uid' in other ? false 
   const { error } = await client(t, here, here.options('healthy'), other).ended
   t.match(error, { code: 'STATE_UNUSABLE', message: `${here.pidFile}: belongs to another user (uid 0)` })
   t.equal(readFileSync(here.pidFile, 'utf8'), '1\n')
+})
+
+t.test('what could be written and never read again is refused before it is started', async (t) => {
+  const here = place(t)
+  const command = [process.execPath, here.options('healthy').serverScript!, ...Array.from({ length: 11 }, () => 'x'.repeat(100_000))]
+  const most = here.manager('', { command })
+  t.match(await failureOf(most.ensureServerRunning()), { code: 'INVALID_OPTION', message: /^command, env and healthHeaders together must be at most \d+ bytes long, got \d+$/ })
+  t.same([here.starts(), here.alive()], [[], []])
+  // One argument less, and every client finds it and stops it.
+  const fits = here.manager('', { command: command.slice(0, -2) })
+  const { pid } = await fits.ensureServerRunning()
+  t.match(await fits.status(), { state: 'ready', pid })
+  t.equal(await fits.stopServer(), true)
+  here.nothingLeft(t)
 })

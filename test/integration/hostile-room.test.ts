@@ -125,7 +125,12 @@ t.test('the file system becomes read-only while the server runs: it can be used,
   mount(t, folder, 'size=1m')
   const manager = here.manager('healthy', { pidFile: join(folder, 's.pid'), logFile: here.logFile })
   const { pid } = await manager.ensureServerRunning()
-  const remount = (how: string) => execFileSync('mount', ['-o', `remount,${how}`, folder])
+  // A second mount over the first: the server's stdin is a FIFO on the first, which could not become read-only under it.
+  const remount = (how: 'ro' | 'rw') => {
+    if (how === 'rw') return execFileSync('umount', [folder])
+    execFileSync('mount', ['--bind', folder, folder])
+    return execFileSync('mount', ['-o', 'remount,bind,ro', folder])
+  }
   remount('ro')
   t.match(await manager.status(), { state: 'ready', pid })
   t.equal(await manager.isServerRunning(), true)
@@ -139,4 +144,5 @@ t.test('the file system becomes read-only while the server runs: it can be used,
   t.match(await failureOf(manager.ensureServerRunning()), { name: 'OneServerError', code: 'STATE_UNUSABLE', message: /the file system is read-only \(EROFS\)/ })
   t.match(await manager.status(), { state: 'stopped' })
   t.equal(here.starts().length, 1)
+  remount('rw')
 })

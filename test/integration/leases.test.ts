@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { ClientProcessManagerOptions } from '../../lib/index.js'
 import { fixture, start } from '../support/child.js'
-import { client, failureOf, isAlive, now, parentOf, place, quietPort, stranger } from '../support/clients.js'
+import { client, failureOf, groupOf, isAlive, now, parentOf, place, processesIn, quietPort, stranger } from '../support/clients.js'
 import { costOf, gone, holder, holdsOf, watchesOf } from '../support/holders.js'
 import { lastOneOut, releaseAgainstAcquire } from '../support/leases.js'
 import { until } from '../support/until.js'
@@ -290,3 +290,19 @@ t.test('a call that launches explicitly and one that takes a lease, at once: one
   here.oneAtATime(t)
 })
 
+t.test('stop means that nothing of the launch is left, its watchdogs and what they run included', async (t) => {
+  const here = place(t)
+  // Longer than any slice of its sleep, and let go: the watchdog waits, and so does a second one, whose holder lives.
+  const manager = here.manager('healthy', { idleTimeout: 600_000 })
+  const [first, second] = [await manager.acquire(), await manager.acquire()]
+  await first.release()
+  const watchdogs = watchesOf(here)
+  t.equal(watchdogs.length, 2)
+  const running = () => watchdogs.flatMap((pid) => processesIn(groupOf(pid)))
+  await until(() => running().length > 2, 'the first watchdog to sleep')
+  const all = running()
+  t.equal(await manager.stopServer(), true)
+  await until(() => all.every((pid) => !isAlive(pid)), `PID ${all.join(', ')} to end`)
+  await second.release()
+  here.nothingLeft(t)
+})

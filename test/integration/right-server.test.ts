@@ -30,7 +30,7 @@ t.test('an answer with another launch id is not ours, although the socket is', a
   t.same(here.alive(), [])
 })
 
-t.test('the launch id is no proof of its leader: a child that has outlived it knows it, too', async (t) => {
+t.test('a child that outlives the leader while it answers is the server of the same launch', async (t) => {
   const here = place(t)
   const [script, die] = [join(here.folder, 'leader.mjs'), join(here.folder, 'die')]
   // Asked for its health, the child first ends its parent, and answers when that is gone.
@@ -46,13 +46,14 @@ t.test('the launch id is no proof of its leader: a child that has outlived it kn
       try { process.kill(parent, 'SIGKILL') } catch {}
       const gone = setInterval(() => { if (process.ppid !== parent) { clearInterval(gone); healthy(request, response) } }, 1)
     } })`)
-  const { pid } = await here.manager(script).ensureServerRunning()
+  const first = await here.manager(script).ensureServerRunning()
   writeFileSync(die, '')
   const waiting = here.manager(script).ensureServerRunning()
-  await until(() => !isAlive(pid!), 'the leader to be ended by its child')
+  await until(() => !isAlive(first.pid!), 'the leader to be ended by its child')
   rmSync(die)
   const next = await waiting
-  t.equal(next.started, true)
+  t.match(next, { started: false, launchId: first.launchId, url: first.url })
+  t.not(next.pid, first.pid)
   t.ok(isAlive(next.pid!))
   t.equal(await here.manager(script).stopServer(), true)
   t.same(here.alive(), [])

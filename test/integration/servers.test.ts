@@ -72,21 +72,6 @@ for (const [server, what] of [
   })
 }
 
-t.test('a leader that dies while its child serves on: the next call ends the rest, and brings up exactly one', async (t) => {
-  const here = place(t)
-  const first = await here.manager('leader-dies-child-serves').ensureServerRunning()
-  const child = childOf(here)
-  await here.kill(first.pid!)
-  t.equal(await statusOf(first.url), 200, 'the child serves on')
-  const { info, status } = resultOf(await client(t, here, here.options('healthy')).ended)
-  t.match({ info, status }, { info: { started: true }, status: 200 })
-  t.notOk(isAlive(child), 'the rest of the first is gone')
-  await here.only(info.pid!)
-  t.ok(here.ledger().find(({ event }) => event === 'child-stop')!.at < here.starts()[1]!.at, 'and it began after the rest of the first had ended')
-  t.equal(await here.manager('healthy').stopServer(), true)
-  here.nothingLeft(t)
-})
-
 t.test('a leader that dies while its child serves on: stop ends the rest', async (t) => {
   const here = place(t)
   const manager = here.manager('leader-dies-child-serves')

@@ -29,7 +29,7 @@ const seeded = (seed: number) => (): number => {
   return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
 }
 
-const ALL_FAULTS: ReadonlySet<Choice['kind']> = new Set<Choice['kind']>(['crash', 'freeze', 'thaw', 'server-dies', 'leader-dies'])
+const ALL_FAULTS: ReadonlySet<Choice['kind']> = new Set<Choice['kind']>(['crash', 'freeze', 'thaw', 'server-dies', 'leader-dies', 'leader-leaves'])
 
 /** Most runs have one to three faults, so that most of them get far. */
 const randomChooser = (random: () => number): Chooser => {

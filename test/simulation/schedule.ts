@@ -11,7 +11,7 @@ import { HOST_FOLDER, PID_FILE, World, type Actor, type WorldOptions } from './w
 
 /** What the scheduler may do next. The first one is what happens when nobody interferes. */
 export interface Choice {
-  readonly kind: 'step' | 'crash' | 'freeze' | 'thaw' | 'server-dies' | 'leader-dies'
+  readonly kind: 'step' | 'crash' | 'freeze' | 'thaw' | 'server-dies' | 'leader-dies' | 'leader-leaves'
   readonly actor: Actor
 }
 
@@ -103,6 +103,7 @@ const choicesOf = (world: World, clients: readonly Client[], last: Actor | undef
   if (world.runningServers.length > 0) {
     if (faults.has('server-dies')) choices.push({ kind: 'server-dies', actor: world.kernel })
     if (faults.has('leader-dies')) choices.push({ kind: 'leader-dies', actor: world.kernel })
+    if (faults.has('leader-leaves') && world.options.withChildren !== undefined) choices.push({ kind: 'leader-leaves', actor: world.kernel })
   }
   return choices
 }
@@ -123,7 +124,7 @@ const perform = (world: World, { kind, actor }: Choice): void => {
       return world.thaw(actor)
     default: {
       const leader = world.runningServers.find(({ pid, group }) => pid === group) ?? world.runningServers[0]
-      if (leader !== undefined) world.killServer(leader, kind === 'server-dies')
+      if (leader !== undefined) world.killServer(leader, kind)
     }
   }
 }
@@ -176,8 +177,9 @@ const checkEnd = (world: World, { result }: Client): void => {
     return
   }
   const { pid, launchId } = result as { pid: number; launchId: string }
-  const leaders = world.runningServers.filter((process) => process.group === process.pid)
-  if (leaders.length !== 1 || leaders[0]!.pid !== pid) fail(`the call after it was told ${pid}, and ${leaders.map((one) => one.pid).join(', ') || 'nothing'} runs`)
+  const groups = new Set(world.runningServers.map(({ group }) => group))
+  const named = world.processes.get(pid)
+  if (groups.size !== 1 || named?.state !== 'running' || named.launch !== launchId) fail(`the call after it got ${pid}, and ${world.runningServers.map((one) => one.pid).join(', ') || 'nothing'} runs`)
   const alive = [...world.processes.values()].filter(({ state, launch }) => state !== 'dead' && launch !== launchId)
   if (alive.length > 0) fail(`left alive: ${alive.map((one) => `${one.pid} (${one.state})`).join(', ')}`)
   const claims = [...world.files.keys()].filter((path) => path.endsWith('.claim'))
@@ -198,6 +200,16 @@ export const run = async (plan: RunPlan, chooser: Chooser): Promise<RunResult> =
   }
 }
 
+/** What remains of a leader that left while it booted may boot until its deadline; the call after that starts afresh. */
+const ensureAfter = ({ options: { withChildren } }: World): Act => async (manager) => {
+  try {
+    return await manager.ensureServerRunning()
+  } catch (error) {
+    if (withChildren !== undefined && error instanceof OneServerError && error.code === 'START_TIMEOUT') return manager.ensureServerRunning()
+    throw error
+  }
+}
+
 const runIn = async (world: World, { acts, options = OPTIONS, prepare, after, check }: RunPlan, chooser: Chooser): Promise<RunResult> => {
   prepare?.(world)
   const clients = acts.map((act) => begin(world, act, chooser, options))
@@ -209,7 +221,7 @@ const runIn = async (world: World, { acts, options = OPTIONS, prepare, after, ch
     world.note('one more client')
     // It began after whatever was told to those before it.
     world.clock += 1
-    const next = begin(world, after ?? ((manager) => manager.ensureServerRunning()), calm, options)
+    const next = begin(world, after ?? ensureAfter(world), calm, options)
     steps += (await play(world, [...clients, next], calm))!
     if (check === undefined) checkEnd(world, next)
   }

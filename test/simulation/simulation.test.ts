@@ -26,6 +26,18 @@ t.test('two clients, every order with one fault', async (t) => {
   holds(t, await exploreAll({ acts: [ensure, ensure] }, { preemptions: 0, faults: 1, kinds: FAULTS }))
 })
 
+t.test('two clients, and a leader that ends while its children serve on or serve nobody, in every order', async (t) => {
+  const ends = { faults: 1, kinds: ['leader-dies', 'leader-leaves'] } as const
+  holds(t, await exploreAll({ acts: [ensure, ensure], world: { withChildren: 'serving' } }, { ...ends, preemptions: 1 }))
+  holds(t, await exploreAll({ acts: [ensure, ensure], world: { withChildren: 'idle' } }, { ...ends, preemptions: 0 }))
+})
+
+t.test('two holders, and a leader that ends while its children serve on: the server is taken from neither', async (t) => {
+  const plan = leasePlan([holder, holder])
+  const served = { ...plan, world: { ...plan.world, withChildren: 'serving' as const } }
+  holds(t, await exploreAll(served, { preemptions: 0, faults: 1, kinds: ['leader-dies', 'leader-leaves'] }))
+})
+
 t.test('a client and a stop, every order with up to two preemptions', async (t) => {
   holds(t, await exploreAll({ acts: [ensure, stopServer] }, { preemptions: 2, faults: 0, kinds: [] }))
 })

@@ -89,8 +89,8 @@ export interface Watch {
 export interface WorldOptions {
   /** What a watch runs when the idle time is over. */
   readonly reaper?: (system: System, launch: string) => Promise<unknown>
-  /** Servers that start a child in their own group, which serves on when its leader dies. */
-  readonly withChildren?: boolean
+  /** Servers that start a child in their own group, which lives on when its leader dies: it serves at the same port, or it serves nobody. */
+  readonly withChildren?: 'serving' | 'idle'
   /** Clients by name whose health checks fail, whatever the server does: it is slow, and they ask at the wrong moment. */
   readonly deafClients?: readonly string[]
   /** Steps take no time, so that it does not matter to the clock in which order they were done. */
@@ -195,12 +195,16 @@ export class World {
     this.note(`${actor.name} goes on`)
   }
 
-  /** The server dies by itself: the leader alone, or all of it. */
-  killServer(process: Process, all: boolean): void {
-    this.note(`the server ${process.pid} dies${all ? '' : ', its children do not'}`)
+  /** The server dies by itself: all of it, or the leader alone, which a signal ends or which leaves with 0 as a daemon does. */
+  killServer(process: Process, how: 'server-dies' | 'leader-dies' | 'leader-leaves'): void {
+    this.note(`the server ${process.pid} ${how === 'leader-leaves' ? 'leaves' : 'dies'}${how === 'server-dies' ? '' : ', its children do not'}`)
+    const servesOn = how !== 'server-dies' && this.options.withChildren === 'serving'
+    const others = this.held.filter(({ launch }) => launch === process.launch)
     this.letGo(({ launch }) => launch === process.launch)
-    this.#die(process.pid)
-    if (all) for (const child of this.processes.values()) if (child.group === process.pid) this.#die(child.pid)
+    this.#die(process.pid, how === 'leader-leaves' ? 0 : 1)
+    if (how === 'server-dies') for (const child of this.processes.values()) if (child.group === process.pid) this.#die(child.pid)
+    // A client that holds a launch whose leader has gone still holds what serves on.
+    if (servesOn) this.held.push(...others)
   }
 
   /** Lets everybody go who waits for a step that will not come: what hangs in a promise for ever is memory for ever. */
@@ -220,14 +224,14 @@ export class World {
 
   readonly #owners = new Map<number, Actor>()
 
-  #die(pid: number): void {
+  #die(pid: number, exitCode = 1): void {
     const process = this.processes.get(pid)
     if (process === undefined || process.state === 'dead') return
     process.state = 'dead'
     if (this.held.some(({ launch }) => launch === process.launch)) this.violations.push(`${pid} dies, and a client holds it`)
     const owner = this.#owners.get(pid)
     if (owner !== undefined && process.exited.length > 0) {
-      owner.steps.push({ name: `sees that ${pid} has exited`, run: () => { for (const tell of process.exited) tell({ exitCode: 1 }) } })
+      owner.steps.push({ name: `sees that ${pid} has exited`, run: () => { for (const tell of process.exited) tell({ exitCode }) } })
     }
   }
 
@@ -244,7 +248,10 @@ export class World {
     process.listensAt = this.clock + BOOT
     if (process.launch !== undefined) this.ran.add(process.launch)
     if (this.files.has(process.gateFile)) this.files.set(process.gateFile, '\n')
-    if (this.options.withChildren) this.#add({ pid: process.pid * 10, group: process.pid, launch: process.launch, port: 0, gateFile: '', state: 'running', isServer: true })
+    if (this.options.withChildren === undefined) return
+    const port = this.options.withChildren === 'serving' ? process.port : 0
+    const child = this.#add({ pid: process.pid * 10, group: process.pid, launch: process.launch, port, gateFile: '', state: 'running', isServer: true })
+    child.listensAt = process.listensAt
   }
 
   #add(values: Pick<Process, 'pid' | 'launch' | 'port' | 'gateFile' | 'state' | 'isServer'> & { group?: number }): Process {
@@ -481,6 +488,10 @@ export class World {
       watchOver: (plan) => step('sets a watch', () => {
         const { actor: own, wake } = world.#addWatch(actor, plan, random)
         return { id: { pid: own.pid, start: String(own.pid * 7) }, letGo: () => wake(false), dismiss: () => wake(true) }
+      }),
+      endWatchdog: ({ pid }) => step(`ends the watchdog ${pid}`, () => {
+        const watch = world.watches.find(({ actor: own }) => own.pid === pid)
+        if (watch !== undefined && watch.actor !== actor) world.exit(watch.actor)
       }),
       probe: (plan) => step('probes', () => probe(plan)),
       prepareProbe: () => {},

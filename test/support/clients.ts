@@ -83,6 +83,12 @@ const statOf = (pid: number): readonly string[] => {
 /** The state letter of a process, Z for a zombie; undefined when there is none. */
 export const stateOf = (pid: number): string | undefined => statOf(pid)[0]
 
+export const groupOf = (pid: number): number => Number(statOf(pid)[2])
+
+/** The live processes of a process group. */
+export const processesIn = (group: number): number[] =>
+  readdirSync('/proc').map(Number).filter((pid) => Number.isInteger(pid) && isAlive(pid) && groupOf(pid) === group)
+
 export const parentOf = (pid: number): number => Number(statOf(pid)[1])
 
 /** A process whose main thread is a zombie lives for as long as another thread of it does. */

@@ -67,6 +67,27 @@ const look = (pid: number): ProcessLook => {
   return { state: 'hidden' }
 }
 
+/** The descriptors at which the gate leaves the FIFO of its launch (posix.ts). A process has it only by descent from the leader. */
+const STDIN = [9, 0]
+
+interface Launched {
+  readonly launchId: string
+  readonly pidFile: string
+}
+
+/** The launch whose stdin a process holds. redis, nginx and postgres erase their environment, and keep this. */
+const launchByStdin = (pid: number): Launched | undefined => {
+  for (const fd of STDIN) {
+    try {
+      const [, pidFile, launchId] = /^(.*)\.d\/[^/]+\/([0-9a-f]{16})\.stdin\b/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? []
+      if (pidFile !== undefined && launchId !== undefined) return { launchId, pidFile }
+    } catch {
+      // Closed, or another user's process.
+    }
+  }
+  return undefined
+}
+
 const kin = (leader: Leader, launchId: string): Kin[] => {
   const mark = `\0ONE_SERVER_LAUNCH_ID=${launchId}\0`
   const found: Kin[] = []
@@ -78,7 +99,7 @@ const kin = (leader: Leader, launchId: string): Kin[] => {
     const inGroup = stat.group === leader.group
     // A process that is older than the leader does not descend from it, which spares most of the reading. The keeper may be a tick older.
     if (!inGroup && BigInt(stat.start) < BigInt(leader.start)) continue
-    const carriesLaunchId = environmentOf(pid).includes(mark)
+    const carriesLaunchId = environmentOf(pid).includes(mark) || launchByStdin(pid)?.launchId === launchId
     if (inGroup || carriesLaunchId) found.push({ pid, start: stat.start, inGroup, carriesLaunchId })
   }
   return found
@@ -159,8 +180,9 @@ export const linuxLaunching: Launching = {
   watchdog,
 }
 
-/** The launch id in the environment of a process. */
-export const launchIdOf = (pid: number): string | undefined => /\0ONE_SERVER_LAUNCH_ID=([^\0]*)\0/.exec(environmentOf(pid))?.[1]
+/** The launch id of a process, by its environment or its stdin. */
+export const launchIdOf = (pid: number): string | undefined =>
+  /\0ONE_SERVER_LAUNCH_ID=([^\0]*)\0/.exec(environmentOf(pid))?.[1] ?? launchByStdin(pid)?.launchId
 
 const namespaceNumber = (name: string): number | undefined => {
   try {

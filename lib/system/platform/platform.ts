@@ -27,6 +27,7 @@ export type ProcessLook =
 /** A live process that belongs to a launch: by its process group, or by the launch id in its environment. */
 export interface Kin extends ProcessId {
   readonly inGroup: boolean
+  /** It is shown to be of this launch: by the launch id in its environment, or by the stdin of the launch, which it holds. */
   readonly carriesLaunchId: boolean
 }
 

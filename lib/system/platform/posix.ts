@@ -20,13 +20,22 @@ const KEEPER = 'unset -f echo; one_server_gate=$1; shift; (exec /bin/sh -c "$one
 /**
  * The gate. An exported function named `read` or an exported TMOUT would open or close it, so it does without both.
  * The line in the gate file shows those who find the process dead that the server ran: if its launcher was killed
- * before it opened the gate, nothing has failed. The server's stdin is /dev/null, its stdout and stderr are
- * the log, and the pipes are the gate's alone.
+ * before it opened the gate, nothing has failed. The server's stdout and stderr are the log, and the pipes are the gate's alone.
+ *
+ * Many servers (esbuild, rollup, react-scripts) exit when their stdin ends. So their stdin is a FIFO that the server
+ * itself holds open for writing: nothing is ever written into it, and it ends with the server. No other process is
+ * needed for that. Its name bears the launch id, and the server has it a second time, as descriptor 9: a daemon that
+ * erases its environment, leaves its group and turns to /dev/null is still known by it (proc_pid_fd(5)). Where no FIFO
+ * can be made, stdin is /dev/null.
  */
-const GATE = 'unset -f read echo; echo "pid $$"; TMOUT= read -r one_server_gate && echo >>"$0" && exec "$@" </dev/null >&3 2>&3 3>&-'
+const GATE = `unset -f read echo command test; echo "pid $$"
+one_server_stdin=\${0%gate}stdin; exec 4</dev/null
+command -p mkfifo -m 600 "$one_server_stdin" 2>&4 && test -p "$one_server_stdin" && exec 4<>"$one_server_stdin"
+command -p rm -f "$one_server_stdin" 2>/dev/null
+TMOUT= read -r one_server_gate && echo >>"$0" && exec "$@" <&4 9<&4 4<&- >&3 2>&3 3>&-`
 
 /** Changes what the shells of the gate do, and no server could want it. */
-const SHELL_ONLY = ['OPTIND', 'SHELLOPTS', 'BASHOPTS', 'one_server_gate']
+const SHELL_ONLY = ['OPTIND', 'SHELLOPTS', 'BASHOPTS', 'one_server_gate', 'one_server_stdin']
 
 export const gate: Launching['gate'] = ({ program, args, env, gateFile }) => ({
   program: '/bin/sh',

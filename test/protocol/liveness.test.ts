@@ -1,7 +1,7 @@
 /** Whether a launch lives, asked of real ones: what is not shown to be dead is not dead, what is not shown to be ours is not ended. */
 import { once } from 'node:events'
 import t from 'tap'
-import { judgeLaunch, remainsOf } from '../../lib/protocol/survey.js'
+import { judgeLaunch, remainsOf } from '../../lib/protocol/liveness.js'
 import { nodeSystem as system } from '../../lib/node-system.js'
 import { until } from '../support/until.js'
 import { isAlive, startFixture, startShell } from '../support/a-launch.js'
