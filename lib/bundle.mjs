@@ -156,8 +156,6 @@ const packages = (external) => ({
   },
 })
 
-const TABLE = join(lib, 'options/table.js')
-
 /**
  * Of the table of options a warm call needs a few columns, without words and schemas. A warm file that takes more
  * than RULES does not build.
@@ -178,12 +176,14 @@ const FUNNEL = ['kind', 'least', 'default']
 /** An entry point made of a text. */
 const entry = (...lines) => ({ stdin: { resolveDir: lib, contents: lines.join('\n') } })
 
+const COPIED = ['health/connect.js', 'plain-file.js', 'text/terminal-text.js', 'options/table.js'].map((file) => join(lib, file))
+
 /**
  * What keeps no state need not be shared: each file has a copy of what it uses of it. So a platform may answer what a warm call
  * asks and what only a launch asks, and `index.js` has the first alone; of the table of options it has a few columns; and the
- * launcher tries a connection without `checks.js`.
+ * launcher tries a connection without `checks.js`, and a config file is read without it.
  */
-const isCopied = (file) => dirname(file) === join(lib, 'system/platform') || [join(lib, 'health/connect.js'), TABLE].includes(file)
+const isCopied = (file) => dirname(file) === join(lib, 'system/platform') || COPIED.includes(file)
 
 /** The sources of ours that are in a file. */
 const sourcesIn = ({ metafile }) => Object.keys(metafile.inputs).map((input) => resolve(input)).filter((file) => taken.has(file))

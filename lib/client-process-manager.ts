@@ -4,6 +4,7 @@
  */
 import { Deadline } from './deadline.js'
 import { contextOf, type Context } from './context.js'
+import { unforeseen } from './errors.js'
 import { singleFlight } from './protocol/single-flight.js'
 import type { Lease, ServerInfo, ServerStatus } from './server-info.js'
 import { pin, type Hold } from './protocol/pin.js'
@@ -72,10 +73,10 @@ export class ClientProcessManager {
    * `INVALID_OPTION` (from within the server itself), `ABORTED`.
    */
   async ensureServerRunning({ signal }: CallOptions = {}): Promise<ServerInfo> {
-    const context = this.#context()
-    const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
-    deadline.check()
-    return singleFlight(context, deadline, (own) => ensure(context, own, pin))
+    return this.#call(signal, async (context, deadline) => {
+      deadline.check()
+      return singleFlight(context, deadline, (own) => ensure(context, own, pin))
+    })
   }
 
   /**
@@ -97,10 +98,10 @@ export class ClientProcessManager {
    */
   async acquire(call?: CallOptions & { command?: string }): Promise<Lease>
   async acquire({ signal, command = process.argv.slice(1).join(' ') }: CallOptions & { command?: string } = {}): Promise<Lease> {
-    const context = this.#context()
-    const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
-    deadline.check()
-    return (await import('./protocol/lease.js')).acquireLease(context, command, (hold) => ensure(context, deadline, hold))
+    return this.#call(signal, async (context, deadline) => {
+      deadline.check()
+      return (await import('./protocol/lease.js')).acquireLease(context, command, (hold) => ensure(context, deadline, hold))
+    })
   }
 
   /**
@@ -111,8 +112,7 @@ export class ClientProcessManager {
    * @throws OneServerError `STATE_UNUSABLE`, `STATE_NEWER`, `LOCK_TIMEOUT`, `ABORTED`
    */
   async isServerRunning({ signal }: CallOptions = {}): Promise<boolean> {
-    const { isRunning } = await import('./protocol/status.js')
-    return isRunning(this.#context(), new Deadline(this.#system, this.#settings.startupTimeout, signal))
+    return this.#call(signal, async (context, deadline) => (await import('./protocol/status.js')).isRunning(context, deadline))
   }
 
   /**
@@ -124,9 +124,7 @@ export class ClientProcessManager {
    * (from within the server itself), `ABORTED`
    */
   async startServer({ signal }: CallOptions = {}): Promise<number | undefined> {
-    const context = this.#context()
-    const deadline = new Deadline(this.#system, this.#settings.startupTimeout, signal)
-    return (await import('./protocol/ensure.js')).startDetached(context, deadline)
+    return this.#call(signal, async (context, deadline) => (await import('./protocol/ensure.js')).startDetached(context, deadline))
   }
 
   /**
@@ -142,10 +140,8 @@ export class ClientProcessManager {
     const { signal, ifIdle = false, launchId } = call
     // An adopted server has no launch id, and its undefined one must not stop another server.
     if ('launchId' in call && launchId === undefined) return false
-    const context = this.#context()
-    const { stop } = await import('./protocol/stop.js')
-    const { startupTimeout, stopTimeout } = this.#settings
-    return stop(context, new Deadline(this.#system, startupTimeout + stopTimeout, signal), { ifIdle, only: launchId })
+    return this.#call(signal, async (context, deadline) =>
+      (await import('./protocol/stop.js')).stop(context, deadline, { ifIdle, only: launchId }), this.#settings.stopTimeout)
   }
 
   /**
@@ -155,12 +151,25 @@ export class ClientProcessManager {
    * @throws OneServerError `STATE_UNUSABLE`, `STATE_NEWER`, `ABORTED`
    */
   async status({ signal }: CallOptions = {}): Promise<ServerStatus> {
-    new Deadline(this.#system, 0, signal).check()
-    return (await import('./protocol/status.js')).statusOf(this.#context())
+    return this.#call(signal, async (context, deadline) => {
+      deadline.check()
+      return (await import('./protocol/status.js')).statusOf(context)
+    })
   }
 
-  #context(): Context {
-    return contextOf(this.#settings, this.#system)
+  /**
+   * One call, which has `more` ms besides `startupTimeout`. With few descriptors or little memory any step may fail, the loading of
+   * code included; nothing but a OneServerError leaves the library.
+   */
+  async #call<Result>(
+    signal: AbortSignal | undefined, work: (context: Context, deadline: Deadline) => Promise<Result>, more = 0,
+  ): Promise<Result> {
+    try {
+      const context = contextOf(this.#settings, this.#system)
+      return await work(context, new Deadline(this.#system, this.#settings.startupTimeout + more, signal))
+    } catch (error) {
+      throw unforeseen(error)
+    }
   }
 }
 

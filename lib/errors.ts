@@ -4,6 +4,8 @@
  * line. Only mistakes in the arguments of the command line or in a config file are worded where they are read.
  */
 
+import { withoutSequences } from './text/terminal-text.js'
+
 /** The machine-readable reason of a {@link OneServerError}. Stable: programs may switch on it. */
 export type OneServerErrorCode =
   /**
@@ -79,10 +81,11 @@ const quoteLog = ({ logTail, logFile }: OneServerErrorData): string => {
   if (logFile === undefined) return ''
   // Also where the log is gone, so this does not say that nothing was printed.
   if (!logTail) return `\nIts log has no lines: ${logFile}`
-  return `\nThe last lines of its log (${logFile}):\n${logTail.replace(/^/gm, '  | ')}`
+  return `\nThe last lines of its log (${logFile}):\n${withoutSequences(logTail).replace(/^/gm, '  | ')}`
 }
 
-const systemReason = (cause: unknown): string => {
+/** What the system said, in words. */
+export const systemReason = (cause: unknown): string => {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code
   const reasons: Record<string, string> = {
     EACCES: 'permission denied',
@@ -98,6 +101,9 @@ const systemReason = (cause: unknown): string => {
     EMFILE: 'too many open files',
     ENFILE: 'too many open files on this machine',
     EAGAIN: 'no more processes may be started',
+    ENOEXEC: 'it is no program for this system',
+    E2BIG: 'arguments and environment are too long',
+    EBADF: 'this runtime could not pass a file to it',
     ENOTEMPTY: 'it is not empty',
     EEXIST: 'something else is in its place',
   }
@@ -122,12 +128,13 @@ const show = (value: unknown): string => {
   }
 }
 
-export const startTimeout = (ms: number, doing: string, data: OneServerErrorData): OneServerError =>
+const LONGER = 'If it needs longer, raise startupTimeout (--timeout).'
+
+export const startTimeout = (ms: number, doing: string, data: OneServerErrorData, hint = LONGER): OneServerError =>
   new OneServerError(
     'START_TIMEOUT',
     `Server failed to start within ${ms} ms: ${doing}.${quoteLog(data)}`,
-    'If it needs longer, raise startupTimeout (--timeout). If it answers at another address, check port, host and healthPath ' +
-      '(--port, --host, --health).',
+    hint,
     data,
   )
 
@@ -139,17 +146,18 @@ const howItEnded = ({ exitCode, signal }: OneServerErrorData): string => {
 
 const afterExit = ({ exitCode, logTail }: OneServerErrorData): string => {
   if (exitCode === 0) {
-    return 'The command must stay in the foreground for as long as it serves. If an option puts it into the background, drop that option.'
+    return 'Either it put itself into the background: drop the option that does it, since it must stay in the foreground for as ' +
+      'long as it serves. Or its work was done, or its stdin ended: run it by hand to see.'
   }
   return logTail
     ? 'Find the reason in its log, correct it and call again. Nothing of the server was left running.'
     : 'Run its command by hand to see why it ends, correct that and call again. Nothing of the server was left running.'
 }
 
-export const serverExited = (data: OneServerErrorData): OneServerError =>
+export const serverExited = (data: OneServerErrorData, before = 'its health check answered'): OneServerError =>
   new OneServerError(
     'SERVER_EXITED',
-    `Server ${howItEnded(data)} before its health check answered.${quoteLog(data)}`,
+    `Server ${howItEnded(data)} before ${before}.${quoteLog(data)}`,
     afterExit(data),
     data,
   )
@@ -226,10 +234,26 @@ export const stateUnusable = (path: string, what: string, hint: string, cause?: 
 
 const NO_DESCRIPTORS = 'Raise the limit on open files (ulimit -n), or close files that need not be open, and call again.'
 
+/** A failure that nothing foresaw. The system's word is an answer; without one it is a defect of ours, where only the stack helps. */
+export const unforeseen = (error: unknown): OneServerError => {
+  if (error instanceof OneServerError) return error
+  const { code, stack } = error as NodeJS.ErrnoException
+  if (code !== undefined) return stateUnusable('one-server', 'the call failed', 'Correct that and call again.', error)
+  return new OneServerError('STATE_UNUSABLE', `unexpected: ${stack}`, 'This is a defect of one-server: please report it.', {}, error)
+}
+
+const LIMITS: Readonly<Record<string, string>> = {
+  EMFILE: NO_DESCRIPTORS, ENFILE: NO_DESCRIPTORS,
+  EAGAIN: 'Raise the limit on processes (ulimit -u), or end some.',
+  E2BIG: 'Shorten its arguments and its environment (env, inheritEnv).',
+  ENOENT: 'Check the working directory (cwd, --cwd), and /bin/sh.',
+  EACCES: 'Check that this user may enter the working directory (cwd, --cwd).',
+}
+
 export const cannotStart = (cause: unknown): OneServerError =>
   commandNotFound(
     `The server cannot be started: ${systemReason(cause)}`,
-    'Check the working directory (cwd, --cwd) and the limits on processes and open files (ulimit -u, ulimit -n).',
+    LIMITS[String((cause as NodeJS.ErrnoException | undefined)?.code)] ?? 'Run its command by hand to see more.',
     cause,
   )
 

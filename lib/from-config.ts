@@ -1,5 +1,6 @@
 /** Servers by name from a config file, for programs. Most clients have no config file, so its reader is loaded only by the call. */
 import { ClientProcessManager } from './client-process-manager.js'
+import { unforeseen } from './errors.js'
 import type { ClientProcessManagerOptions } from './options/options.js'
 
 /** Options of {@link fromConfig}. An option of the server comes before what the file says. */
@@ -17,6 +18,10 @@ export interface FromConfigOptions extends Omit<ClientProcessManagerOptions, 'na
  * file, line and key. `STATE_UNUSABLE`: the file cannot be read, or belongs to another user.
  */
 export const fromConfig = async (name: string, { from, ...options }: FromConfigOptions = {}): Promise<ClientProcessManager> => {
-  const { configured } = await import('./config/configured.js')
-  return new ClientProcessManager(configured(name, options, from))
+  try {
+    const { configured } = await import('./config/configured.js')
+    return new ClientProcessManager(configured(name, options, from))
+  } catch (error) {
+    throw unforeseen(error)
+  }
 }

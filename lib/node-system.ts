@@ -25,15 +25,21 @@ const resolvePackage = async (name: string, from: string): Promise<string | unde
   }
 }
 
+/**
+ * After its time a sleep lets the event loop read once more: what has long arrived (the end of a server, a signal, a change of the folder)
+ * must be seen before whatever a passed deadline decides. It counts on the clock, since other processes count on the same one.
+ */
 const sleep: System['sleep'] = (ms, { wake, signal } = {}) =>
   new Promise((resolve) => {
     if (signal?.aborted) return resolve()
     const done = () => {
       clearTimeout(handle)
+      clearImmediate(read)
       signal?.removeEventListener('abort', done)
       resolve()
     }
-    const handle = setTimeout(done, ms)
+    let read: NodeJS.Immediate | undefined
+    const handle = setTimeout(() => { read = setImmediate(done) }, ms)
     signal?.addEventListener('abort', done)
     wake?.then(done, done)
   })
@@ -86,6 +92,7 @@ export const nodeSystem: System = {
   prepareProbe: prepare,
   listenersAt: async (address, port) => (await import('./system/listeners.js')).listenersAt(address, port),
   ownerOf: async (listeners, likely) => (await import('./system/listeners.js')).ownerOf(listeners, likely),
+  listensAt: async (pids) => (await import('./system/listeners.js')).listensAt(pids),
   freePort: async () => (await import('get-port')).default(),
   waitUntilReady: async (plan, interval, timeout, over) =>
     (await import('./health/wait-until-ready.js')).waitUntilReady(plan, interval, timeout, over),

@@ -177,7 +177,7 @@ for (const page of Object.keys(PAGES).filter(isThere)) {
   const fates = ALL[page] ?? {}
   for (const { name, text } of blocks) {
     const fate = fates[name]
-    t.test(`${page}: ${name}`, { timeout: 60_000 }, async (t) => {
+    t.test(`${page}: ${name}`, async (t) => {
       if (fate === undefined) t.fail(`this block is neither run nor excused:\n${text}`)
       else if ('why' in fate) t.pass(fate.why)
       else await fate.run(t, text, here)

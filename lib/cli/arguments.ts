@@ -11,6 +11,7 @@ import { invalidCombination, type OneServerError } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
 import { settingsFrom, type Configured, type Settings } from '../options/settings.js'
 import { FLAGS, flag, type Choices, type FlagName } from './flags.js'
+import { shellHabitOf } from '../text/shell-habits.js'
 import { complete } from './precedence.js'
 
 /** What a command takes. */
@@ -114,7 +115,8 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
     typed.command = command
   }
   if (typed.command !== undefined) assertShareable(typed, given.has('server'), accepts)
-  const { options, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, accepts.flags, env)
+  const starts = accepts.rest !== undefined
+  const { options, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, accepts.flags, env, starts)
   return Object.freeze({
     options, typed, doubt, settings: settingsFrom(options), help, lines,
     follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'), onlyNamed: given.has('named'),
@@ -144,6 +146,8 @@ const commandAfter = (command: readonly string[] | undefined, { word, rest }: Ac
     return undefined
   }
   if (rest === undefined) throw usage(`${word} takes no command after --; see one-server ${word} --help`)
+  const habit = shellHabitOf(command, rest === 'client')
+  if (habit !== undefined) throw usage(`the command after --: ${habit}`)
   if (!command[0]) throw usage(`-- must be followed by the ${rest}'s command, such as -- ${EXAMPLES[rest]}`)
   return command
 }

@@ -5,12 +5,13 @@
  */
 import type { LeaseStatus, ServerStatus } from '../server-info.js'
 import { formatDuration } from '../text/duration.js'
+import { onOneLine } from '../text/terminal-text.js'
 import type { Output } from './output.js'
 
-type Use = Pick<ServerStatus, 'leases' | 'pinned' | 'stopsAt' | 'isEnding'>
-
-/** Control characters would end the line, or paint the terminal. */
+/** Control characters would end the line. */
 const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu
+
+type Use = Pick<ServerStatus, 'leases' | 'pinned' | 'stopsAt' | 'isEnding'>
 
 const cut = (text: string, room: number): string => {
   const characters = [...text]
@@ -20,7 +21,7 @@ const cut = (text: string, room: number): string => {
 /** `PID 4712 for 3 min 2 s: npm test` */
 const named = ({ pid, command, since }: LeaseStatus, room: number): string => {
   const who = `PID ${pid}${since === undefined ? '' : ` for ${formatDuration(Date.now() - since.getTime())}`}`
-  return command === undefined ? who : cut(`${who}: ${command.replace(CONTROLS, ' ')}`, room)
+  return command === undefined ? who : cut(`${who}: ${onOneLine(command.replace(CONTROLS, ' '))}`, room)
 }
 
 const counted = (count: number): string => `${count} client${count === 1 ? '' : 's'}`

@@ -7,6 +7,7 @@ import type { Finding, Level } from '../doctor/finding.js'
 import type { Request } from './arguments.js'
 import type { Io, Output } from './output.js'
 import { version } from './version.js'
+import { onOneLine } from '../text/terminal-text.js'
 import { wrap } from '../text/wrap.js'
 
 const COLOURS = { ok: 'dim', note: 'yellow', problem: 'red' } as const
@@ -16,9 +17,9 @@ const TOPIC = 13
 const MARGIN = ' '.repeat(LEVEL + TOPIC)
 
 const lines = ({ topic, level, text, advice }: Finding, output: Output): string => {
-  const first = wrap(text, output.width, `${level.padEnd(LEVEL)}${topic.padEnd(TOPIC)}`, MARGIN)
+  const first = wrap(onOneLine(text), output.width, `${level.padEnd(LEVEL)}${topic.padEnd(TOPIC)}`, MARGIN)
   const told = `${output.paint(COLOURS[level], first.slice(0, level.length))}${first.slice(level.length)}\n`
-  return advice === undefined || level === 'ok' ? told : `${told}${wrap(advice, output.width, `${MARGIN}→ `, `${MARGIN}  `)}\n`
+  return advice === undefined || level === 'ok' ? told : `${told}${wrap(onOneLine(advice), output.width, `${MARGIN}→ `, `${MARGIN}  `)}\n`
 }
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`

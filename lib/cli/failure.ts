@@ -3,8 +3,9 @@
  * do, and the same as data with --json. Only a call that fails loads it.
  */
 import { constants } from 'node:os'
-import { OneServerError, type OneServerErrorCode } from '../errors.js'
+import { OneServerError, unforeseen, type OneServerErrorCode } from '../errors.js'
 import type { Output } from './output.js'
+import { onOneLine, printable } from '../text/terminal-text.js'
 import { wrap } from '../text/wrap.js'
 
 const EXIT_CODES: Partial<Record<OneServerErrorCode, number>> = {
@@ -28,11 +29,10 @@ const explain = (error: unknown, interrupted: AbortSignal): OneServerError => {
     return new OneServerError('ABORTED', how, 'one-server status shows what runs now.', {}, error)
   }
   if (error instanceof OneServerError) return error
-  // The system's word on a write that failed is an answer. Anything else is a defect of ours, where only the stack helps.
-  const { code, message, stack }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
-  if (code !== undefined) return new OneServerError('STATE_UNUSABLE', message, 'Correct that and call again.', {}, error)
-  const hint = 'This is a defect of one-server: please report it with the lines above.'
-  return new OneServerError('STATE_UNUSABLE', `unexpected: ${stack ?? message}`, hint, {}, error)
+  const known: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
+  const { code, message } = known
+  // A write that failed says by itself what was written where.
+  return code === undefined ? unforeseen(known) : new OneServerError('STATE_UNUSABLE', message, 'Correct that and call again.', {}, error)
 }
 
 const fitted = (message: string, width: number): string =>
@@ -44,7 +44,8 @@ const fitted = (message: string, width: number): string =>
 
 /** What happened, what it means, what to do. */
 export const explained = ({ message, hint }: OneServerError, width: number): string =>
-  `${fitted(message, width)}\n${wrap(hint, width, '  hint: ', '        ')}`
+  // Cleaned before it is wrapped: wrap-ansi would give a sequence a meaning.
+  `${fitted(printable(message), width)}\n${wrap(onOneLine(hint), width, '  hint: ', '        ')}`
 
 /** `usage`: the call itself is wrong, and one line says what is right. */
 export const fail = async (error: unknown, output: Output, interrupted: AbortSignal, usage: boolean): Promise<number> => {

@@ -3,10 +3,12 @@
  * judged by the library's own rules, under the name that the user typed, be it a variable's. A warm call loads this
  * file, so what a flag is for stands elsewhere (flag-words.ts).
  */
-import { invalidOption } from '../errors.js'
+import { invalidCombination, invalidOption } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
 import { parseDuration, parseHealth, parseHost, parseOnMismatch, parsePort, parseReady, type Kind } from '../options/parse.js'
+import { logPattern } from '../options/log-pattern.js'
 import { RULES, type OptionName, type OPTIONS, type Rule } from '../options/table.js'
+import { shellHabitIn } from '../text/shell-habits.js'
 import { splitWords } from '../text/shell-words.js'
 
 /** What flags add up to: options of the library, and what only the command line knows. */
@@ -29,7 +31,7 @@ const port = (spelled: string, value: string): Choices => {
 }
 
 const ready = (spelled: string, value: string): Choices => {
-  const choice = value.startsWith('log:') ? { log: value.slice('log:'.length) } : value
+  const choice = value.startsWith('log:') ? { log: logPattern(spelled, value.slice('log:'.length)) } : value
   parseReady(spelled, choice)
   return { ready: choice }
 }
@@ -37,6 +39,8 @@ const ready = (spelled: string, value: string): Choices => {
 const command = (spelled: string, value: string): Choices => {
   const split = splitWords(value)
   if ('malformed' in split) throw invalidOption(spelled, `a command in words and quotes as a shell has them (${split.malformed})`, value)
+  const habit = shellHabitIn(value)
+  if (habit !== undefined) throw invalidCombination(`${spelled}: ${habit}`, 'See one-server --help.')
   if (!split.words[0]) throw invalidOption(spelled, 'a command, such as "node server.js"', value)
   return { command: split.words }
 }

@@ -4,8 +4,9 @@
  * beginning.
  */
 import { watch, type FSWatcher } from 'node:fs'
-import { open, stat, type FileHandle } from 'node:fs/promises'
+import { stat, type FileHandle } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { openLog } from './open-log.js'
 import { copy } from './tail.js'
 
 /** Some file systems report no change (network folders; all watches in use): then it looks this often. ms. */
@@ -56,7 +57,7 @@ const changesOf = (path: string, signal: AbortSignal): { next(): Promise<void>; 
 const successorOf = async (path: string, file: FileHandle): Promise<FileHandle | undefined> => {
   try {
     const [current, opened] = [await stat(path), await file.stat()]
-    return current.ino === opened.ino && current.dev === opened.dev ? undefined : await open(path)
+    return current.ino === opened.ino && current.dev === opened.dev ? undefined : await openLog(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error

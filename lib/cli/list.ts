@@ -2,16 +2,17 @@
  * `list`: every server with a name, the default one, and on Linux each other server of this user on this host. To hide a file that
  * nobody can judge, or to give up at it, would hide a server: so each file is judged on its own, and each is a line in the list.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { existsSync, lstatSync, readdirSync } from 'node:fs'
+import { basename, isAbsolute, join, resolve } from 'node:path'
 import { ClientProcessManager } from '../client-process-manager.js'
 import { OneServerError, stateUnusable } from '../errors.js'
 import type { LeaseStatus } from '../server-info.js'
 import { nodeSystem } from '../node-system.js'
 import { defaultPidFile, resolvePidFile, stateDir } from '../paths.js'
 import { parseRecord } from '../state/launch-record.js'
-import { realpath } from '../system/files.js'
+import { read, realpath } from '../system/files.js'
 import { surroundings } from '../system/platform/current.js'
+import { onOneLine } from '../text/terminal-text.js'
 import type { Request } from './arguments.js'
 import { use } from './clients.js'
 import type { Output } from './output.js'
@@ -59,9 +60,11 @@ const namesIn = (folder: string): string[] => {
   }
 }
 
+/** None of what is no plain file of this user. The look comes first: an environment may name a device that acts when it is opened. */
 const linesOf = (file: string): string[] => {
   try {
-    return readFileSync(file, 'utf8').split('\n')
+    const found = lstatSync(file).isFile() ? read(file) : undefined
+    return found?.kind === 'file' ? found.text.split('\n') : []
   } catch {
     return []
   }
@@ -107,18 +110,18 @@ const look = async ({ name, folder, pidFile, isElsewhere }: Listed, signal: Abor
 /** PID files that are not among these, of launches whose processes live. The file must name the launch that a process carries. */
 const elsewhere = (known: readonly string[]): string[] =>
   surroundings.launches().flatMap(({ launchId, pidFile }) => {
-    const record = known.includes(pidFile) ? undefined : parseRecord(linesOf(pidFile)[1] ?? '')
+    const record = known.includes(pidFile) || !isAbsolute(pidFile) ? undefined : parseRecord(linesOf(pidFile)[1] ?? '')
     return typeof record === 'object' && record.launch === launchId ? [pidFile] : []
   }).sort()
 
 /** One line, whatever characters a folder has in its name. */
 const title = ({ name, folder }: Entry): string =>
-  (folder === undefined ? name : `${name} (${folder})`).replace(/\p{Cc}/gu, '?')
+  onOneLine(folder === undefined ? name : `${name} (${folder})`)
 
 const table = (entries: readonly Entry[], output: Output): string => {
   const cells = entries.map((entry) => {
     const { state, pid, reason, url } = entry
-    return [title(entry), state, pid?.toString() ?? '-', use(entry) ?? '-', reason ?? url ?? '-'] as const
+    return [title(entry), state, pid?.toString() ?? '-', use(entry) ?? '-', onOneLine(reason ?? url ?? '-')] as const
   })
   const widest = (column: 0 | 1 | 2 | 3): number => Math.max(...cells.map((row) => row[column].length))
   const [names, states, pids, uses] = [widest(0), widest(1), widest(2), widest(3)]

@@ -1,14 +1,17 @@
 /**
- * `logs`: what the server printed, byte for byte, on stdout. People read a log mostly when a server has died, so it needs no
- * running server; one that runs only says where its log is.
+ * `logs`: what the server printed, on stdout: byte for byte into a pipe or a file, since the next program may need each byte, and
+ * for a person at a terminal with its colours, but without what else acts on a terminal. People read a log mostly when a
+ * server has died, so it needs no running server; one that runs only says where its log is.
  */
-import { open, type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { ClientProcessManager } from '../client-process-manager.js'
 import { OneServerError, stateUnusable } from '../errors.js'
 import type { Request } from './arguments.js'
 import { follow } from './follow.js'
+import { openLog } from './open-log.js'
 import type { Output } from './output.js'
 import { copy, startOfLastLines } from './tail.js'
+import { terminalLog } from '../text/terminal-text.js'
 
 /** An error message quotes as many. */
 const LINES = 20
@@ -25,12 +28,11 @@ const locate = async ({ options, typed, settings }: Request, signal: AbortSignal
   }
 }
 
-const openLog = async (path: string, prev: boolean): Promise<FileHandle> => {
+const logAt = async (path: string, prev: boolean): Promise<FileHandle> => {
   try {
-    const file = await open(path)
-    if (!(await file.stat()).isDirectory()) return file
-    await file.close()
+    return await openLog(path)
   } catch (error) {
+    if (error instanceof OneServerError) throw error
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       const hint = 'Each launch keeps the log of the one before it. Without --prev, logs prints the last one.'
@@ -39,14 +41,14 @@ const openLog = async (path: string, prev: boolean): Promise<FileHandle> => {
     }
     throw stateUnusable(path, 'the log cannot be read', 'Make it readable for you, or name another: --log-file PATH.', error)
   }
-  throw stateUnusable(path, 'this is a folder, not a log', 'Name the log itself: --log-file PATH.')
 }
 
 export const run = async (request: Request, output: Output, interrupted: AbortSignal): Promise<number> => {
   const signal = AbortSignal.any([interrupted, output.closed])
   const path = `${await locate(request, signal)}${request.prev ? '.prev' : ''}`
-  const file = await openLog(path, request.prev)
-  const write = (data: Uint8Array): Promise<void> => output.result(data)
+  const file = await logAt(path, request.prev)
+  const shown = output.isTerminal ? terminalLog() : undefined
+  const write = (data: Uint8Array): Promise<void> => output.raw(shown === undefined ? data : shown.next(data))
   let kept = false
   try {
     const { size } = await file.stat()
@@ -56,6 +58,7 @@ export const run = async (request: Request, output: Output, interrupted: AbortSi
     if (kept) await follow(path, file, end, last, { write, signal, onNewLog: () => output.note('a new launch has begun its log') })
   } finally {
     if (!kept) await file.close()
+    if (shown !== undefined) await output.raw(shown.end())
   }
   return 0
 }

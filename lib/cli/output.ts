@@ -1,9 +1,11 @@
 /**
  * What one-server prints, and where: stdout carries the result and nothing else, so that `$(one-server start)` is a URL;
  * every other word goes to stderr. A reader that goes away (`| head -1`) has had enough, which is no failure; any other
- * failure to write the result is one.
+ * failure to write the result is one. Text for people leaves here without a character that could act on their terminal;
+ * documents and bytes are for programs, and keep what they have.
  */
 import type { Readable, Writable } from 'node:stream'
+import { onOneLine, printable } from '../text/terminal-text.js'
 
 export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
@@ -31,12 +33,18 @@ const COLOURS = { red: 31, green: 32, yellow: 33, dim: 2 } as const
 /** Absent is null, so that a document has the same keys whatever the state. */
 const explicit = (_: string, value: unknown): unknown => (value === undefined ? null : value)
 
+/** JSON escapes controls below 0x20 only. The others act on a terminal as well, and their escapes mean the same to a program. */
+const escaped = (json: string): string =>
+  json.replace(/[\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
 export class Output {
   readonly json: boolean
   readonly quiet: boolean
   readonly stderr: Terminal
   readonly #io: Streams
   readonly #closed = new AbortController()
+  /** Words with their colours, which leave as they are. */
+  readonly #painted = new Map<string, string>()
 
   constructor(io: Streams, { json, quiet }: { json: boolean; quiet: boolean }) {
     this.#io = io
@@ -64,8 +72,20 @@ export class Output {
     return stderr.isTTY === true && !this.quiet && env['TERM'] !== 'dumb' && env['CI'] === undefined
   }
 
-  /** Prints the result, as it is. Resolves once the stream has it, so that an exit cannot cut it short. */
-  result(data: string | Uint8Array): Promise<void> {
+  /** Whether a person reads the result. */
+  get isTerminal(): boolean {
+    return this.#io.stdout.isTTY === true
+  }
+
+  /** Prints the result for people. */
+  result(text: string): Promise<void> {
+    let clean = printable(text)
+    for (const [seen, painted] of this.#painted) clean = clean.replaceAll(seen, painted)
+    return this.raw(clean)
+  }
+
+  /** Prints data, as it is. Resolves once the stream has it, so that an exit cannot cut it short. */
+  raw(data: string | Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.closed.aborted) return resolve()
       this.#io.stdout.write(data, (error) => {
@@ -76,22 +96,26 @@ export class Output {
   }
 
   document(content: object): Promise<void> {
-    return this.result(`${JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...content }, explicit)}\n`)
+    return this.raw(`${escaped(JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...content }, explicit))}\n`)
   }
 
   /** Says what happens, for people. */
   note(line: string): void {
-    if (!this.quiet) this.stderr.write(`one-server: ${line}\n`)
+    if (!this.quiet) this.stderr.write(`one-server: ${onOneLine(line)}\n`)
   }
 
   /** Says what went wrong, even with `quiet`. */
   complain(text: string): void {
-    this.stderr.write(`${text}\n`)
+    this.stderr.write(`${printable(text)}\n`)
   }
 
+  /** For {@link result}: a word of our own. */
   paint(colour: keyof typeof COLOURS, text: string): string {
     const { stdout, env } = this.#io
     const plain = stdout.isTTY !== true || env['NO_COLOR'] || env['TERM'] === 'dumb'
-    return plain ? text : `\u001B[${COLOURS[colour]}m${text}\u001B[0m`
+    if (plain) return text
+    const painted = `\u001B[${COLOURS[colour]}m${text}\u001B[0m`
+    this.#painted.set(printable(painted), painted)
+    return painted
   }
 }

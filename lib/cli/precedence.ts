@@ -1,10 +1,15 @@
 /**
  * What counts where several places give the same option: flags before the environment, and the environment before the nearest
  * config file, if that has the name. A warm call looks for the file each time, so only one that exists costs its reader.
+ *
+ * A misspelt name must not mean something else: `run apo -- tests` beside a file that has `api` would run the tests against the bundled
+ * session server. So a name that nothing defines is an error where there is a config file and the command would start a server. Commands
+ * that start nothing only doubt it: for them a name that nobody has used is a server that does not run.
  */
 import { existsSync } from 'node:fs'
-import { locate } from '../config/locate.js'
+import { CONFIG_FILE, locate, locateUnread, PACKAGE_KEY } from '../config/locate.js'
 import { override } from '../config/override.js'
+import { invalidCombination } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
 import { settingsFrom, type Configured } from '../options/settings.js'
 import { flag, type FlagName } from './flags.js'
@@ -25,21 +30,56 @@ const fromEnvironment = (flags: readonly FlagName[], env: NodeJS.ProcessEnv): Cl
   return options
 }
 
+/** What to say of a configuration file of a kind that is not read. */
+const unreadNote = (): string | undefined => {
+  const file = locateUnread()
+  if (file === undefined) return undefined
+  return `${file} is not read: a configuration is ${CONFIG_FILE}, or the key ${PACKAGE_KEY} of package.json`
+}
+
+/** As `judge`, where there is no config file that is read. */
+const unread = (name: string, starts: boolean): string | undefined => {
+  const note = unreadNote()
+  if (note === undefined || !starts) return note
+  throw invalidCombination(`nothing defines ${JSON.stringify(name)}: ${note}`, 'See one-server --help.')
+}
+
+/** Nobody doubts a name that comes with a way to start its server, or that has one already, or has had one: its log stays. */
+const isSure = (options: ClientProcessManagerOptions): boolean => {
+  if (options.command !== undefined || options.serverScript !== undefined) return true
+  const { pidFile, logFile } = settingsFrom({ name: options.name! })
+  return existsSync(pidFile) || existsSync(logFile)
+}
+
+const OTHERWISE = 'say how to start it (-- command, --script), or leave the name out for the bundled server'
+
+/** Throws for a name that nothing defines, or says what is doubtful about it. */
+const judge = async (name: string, file: string, names: readonly string[], starts: boolean): Promise<string | undefined> => {
+  const { closestMatch } = await import('../text/did-you-mean.js')
+  const near = closestMatch(name, names)
+  const meant = near === undefined ? '' : `; did you mean ${near}?`
+  if (!starts) return near === undefined ? undefined : `${file} has no ${JSON.stringify(name)}${meant}`
+  const known = near !== undefined || names.length === 0 ? '' : ` (it has ${names.join(', ')})`
+  throw invalidCombination(
+    `${file} has no ${JSON.stringify(name)}${known}${meant || `; ${OTHERWISE}`}`,
+    'See one-server --help.',
+  )
+}
+
 export const complete = async (
-  typed: ClientProcessManagerOptions, flags: readonly FlagName[], env: NodeJS.ProcessEnv,
+  typed: ClientProcessManagerOptions, flags: readonly FlagName[], env: NodeJS.ProcessEnv, starts: boolean,
 ): Promise<Completed> => {
   const options = override(fromEnvironment(flags, env), typed)
   const { name, ...rest } = options
   const found = name === undefined ? undefined : locate()
-  if (name === undefined || found === undefined) return { options, doubt: undefined }
+  if (name === undefined) {
+    const isBundled = starts && options.pidFile === undefined && options.serverScript === undefined
+    return { options, doubt: isBundled && !existsSync(settingsFrom({}).pidFile) ? unreadNote() : undefined }
+  }
+  if (found === undefined) return { options, doubt: isSure(options) ? undefined : unread(name, starts) }
   const { optionsOf, serversOf } = await import('../config/configured.js')
   const servers = serversOf(found)
   const server = servers.get(name)
   if (server !== undefined) return { options: override(optionsOf(found, name, server), rest), doubt: undefined }
-  // Nobody doubts a name that comes with a way to start its server, or that has one already.
-  const isSure = options.command !== undefined || options.serverScript !== undefined || existsSync(settingsFrom({ name }).pidFile)
-  if (isSure) return { options, doubt: undefined }
-  const { closestMatch } = await import('../text/did-you-mean.js')
-  const near = closestMatch(name, [...servers.keys()])
-  return { options, doubt: near === undefined ? undefined : `${found.file} has no ${JSON.stringify(name)}; did you mean ${near}?` }
+  return { options, doubt: isSure(options) ? undefined : await judge(name, found.file, [...servers.keys()], starts) }
 }

@@ -5,7 +5,7 @@
  */
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { commandNotFound, type OneServerError } from '../errors.js'
+import { commandNotFound, systemReason, type OneServerError } from '../errors.js'
 import { programs } from '../system/platform/current.js'
 
 export interface Refusal {
@@ -58,5 +58,5 @@ export const refused = (program: string, error: NodeJS.ErrnoException): Refusal 
   // refuse() has found the program, so most likely the interpreter in its first line is missing.
   if (error.code === 'ENOENT') return notFound("The client's command, or the interpreter that its first line names,", program, error)
   if (error.code === 'EACCES') return notExecutable(program, 'permission denied', MAKE_IT_SO, error)
-  return notExecutable(program, error.message, 'That is what the system says. Correct it and call again.', error)
+  return notExecutable(program, systemReason(error), 'That is what the system says. Correct it and call again.', error)
 }

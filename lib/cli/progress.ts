@@ -3,6 +3,7 @@
  * need not wait must not pay, so the spinner is loaded only once a wait is long enough to be seen.
  */
 import type { OneServerEvent } from '../events.js'
+import { onOneLine } from '../text/terminal-text.js'
 import type { Output } from './output.js'
 
 /** Nobody could read of a shorter wait. ms. */
@@ -17,6 +18,8 @@ const describe = (event: OneServerEvent): string | undefined => {
       if (event.for === 'lock') return 'waiting for another client to release the lock'
       if (event.for === 'launch') return `waiting for the launch of another client${withPid(event.pid)}`
       // A line with both would not fit, and the line about the launch has said the PID.
+      if (event.url?.startsWith('log:')) return `waiting for a line of its log: ${event.url.slice('log:'.length)}`
+      if (/^(?:tcp|socket):/.test(event.url ?? '')) return `waiting for a connection to ${event.url}`
       return `waiting for the health check${event.url === undefined ? withPid(event.pid) : ` of ${event.url}`}`
     case 'claimed':
       return `starting the server on port ${event.port}${withPid(event.pid)}`
@@ -56,9 +59,10 @@ export class Progress {
   }
 
   say(text: string): void {
-    if (this.#ended || text === this.#text) return
-    this.#text = text
-    if (!this.#output.animated) return this.#output.note(text)
+    const line = onOneLine(text)
+    if (this.#ended || line === this.#text) return
+    this.#text = line
+    if (!this.#output.animated) return this.#output.note(line)
     if (this.#spinner !== undefined) this.#spinner.text = this.#fitted()
     else this.#timer ??= setTimeout(() => void this.#spin().catch(() => this.#output.note(this.#text)), WORTH_SHOWING)
   }

@@ -7,6 +7,7 @@ import type { ServerStatus } from '../server-info.js'
 import type { Request } from './arguments.js'
 import { ending, rows as clients } from './clients.js'
 import { formatDuration } from '../text/duration.js'
+import { onOneLine } from '../text/terminal-text.js'
 import type { Output } from './output.js'
 
 const NOT_RUNNING = 3
@@ -37,7 +38,7 @@ export const run = async ({ options }: Request, output: Output, signal: AbortSig
   if (output.json) await output.document(status)
   else {
     const known = rows(status, output).filter(([, value]) => value !== undefined)
-    await output.result(known.map(([label, value]) => `${label.padEnd(LABEL)}${value}\n`).join(''))
+    await output.result(known.map(([label, value]) => `${label.padEnd(LABEL)}${onOneLine(value ?? '')}\n`).join(''))
   }
   return status.state === 'stopped' ? NOT_RUNNING : 0
 }

@@ -4,8 +4,11 @@
  * relative to that file, wherever it is read from.
  */
 import { resolve } from 'node:path'
+import { invalidCombination } from '../errors.js'
+import { logPattern } from '../options/log-pattern.js'
 import { parseHealth, type Kind } from '../options/parse.js'
 import { OPTIONS, type OptionName, type Row } from '../options/table.js'
+import { shellHabitOf } from '../text/shell-habits.js'
 
 /** Each key, and the option that it is. */
 export const KEYS: ReadonlyMap<string, OptionName> = new Map(
@@ -23,8 +26,23 @@ const withoutNull = (value: unknown): unknown => {
 const socketIn = (value: unknown, folder: string): unknown =>
   typeof value === 'string' ? value.replace(/^socket:(.+)$/s, (_, path: string) => `socket:${resolve(folder, path)}`) : value
 
+/** JSON has no regular expressions. */
+const readyIn = (value: unknown, folder: string): unknown => {
+  const log = typeof value === 'string' ? /^log:(.*)$/s.exec(value)?.[1] : (value as { log?: unknown } | null)?.log
+  if (typeof log !== 'string') return socketIn(value, folder)
+  return { ...(typeof value === 'object' ? value : {}), log: logPattern('ready', log) }
+}
+
+/** Only what is a list of words can be judged here; the library refuses the rest. */
+const withoutHabits = (value: unknown): unknown => {
+  const words = Array.isArray(value) && value.every((word) => typeof word === 'string') ? value : []
+  const habit = shellHabitOf(words)
+  if (habit !== undefined) throw invalidCombination(habit, 'Correct the file and call again.')
+  return value
+}
+
 const BY_KIND: Partial<Record<Kind, (value: unknown, folder: string) => unknown>> = {
-  path: inFolder, variables: withoutNull, ready: socketIn,
+  path: inFolder, variables: withoutNull, ready: readyIn, command: withoutHabits,
 }
 
 /** What the value of a key is to the library. `folder` is that of the config file. */

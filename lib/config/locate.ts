@@ -2,10 +2,11 @@
  * Finds the config file: the nearest one, from a folder upwards. Every name on the command line asks for it, so the
  * search costs a look or two a folder, and nothing that reads a file is loaded before one is found.
  */
-import { lstatSync, readFileSync, statSync, type Stats } from 'node:fs'
+import { lstatSync, readdirSync, statSync, type Stats } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { stateUnusable } from '../errors.js'
 import { workingDirectory } from '../options/parse.js'
+import { readPlainFile, whatElse } from '../plain-file.js'
 
 export const CONFIG_FILE = 'one-server.config.json'
 
@@ -29,8 +30,9 @@ const look = (path: string, by: typeof statSync | typeof lstatSync = statSync): 
   }
 }
 
-/** No list of servers is larger, in bytes. */
+/** No list of servers is larger, in bytes; and no package.json that a person wrote. */
 const LARGEST = 1024 * 1024
+const LARGEST_PACKAGE = 16 * LARGEST
 
 const ownConfig = (folder: string, from: string): Found | undefined => {
   const file = join(folder, CONFIG_FILE)
@@ -39,14 +41,19 @@ const ownConfig = (folder: string, from: string): Found | undefined => {
   const stats = own.isSymbolicLink() ? look(file) : own
   // A client that passed over a broken link would use another server of the same name.
   if (stats === undefined) throw stateUnusable(file, 'is a link that leads to no config file', 'Correct the link, or remove it.')
-  // A FIFO of another user would block everybody who works below it. Look whose it is before it is opened.
   trust(file, stats, from)
-  if (!stats.isFile() || stats.size > LARGEST) {
-    const what = stats.isFile() ? `is ${stats.size} bytes long` : 'is no plain file, where a config file should be'
-    throw stateUnusable(file, what, 'Move it away, or put a config file nearer.')
-  }
+  const refuse = (what: string): Error => stateUnusable(file, what, 'Move it away, or put a config file nearer.')
+  if (whatElse(stats) !== undefined) throw refuse('is no plain file, where a config file should be')
+  const found = opened(file)
+  if ('refused' in found) throw refuse(found.refused)
+  // Between the look and the opening another user can lead the name elsewhere: what was read is what counts.
+  trust(file, found.stats, from)
+  return { file, folder, text: found.text, inPackage: false }
+}
+
+const opened = (file: string): ReturnType<typeof readPlainFile> => {
   try {
-    return { file, folder, text: readFileSync(file, 'utf8'), inPackage: false }
+    return readPlainFile(file, LARGEST)
   } catch (error) {
     throw stateUnusable(file, 'the config file cannot be read', 'Make it readable for you, or name the server by its PID file.', error)
   }
@@ -59,19 +66,20 @@ const ownConfig = (folder: string, from: string): Found | undefined => {
 const packageConfig = (folder: string, from: string): Found | undefined => {
   const file = join(folder, 'package.json')
   if (look(file)?.isFile() !== true) return undefined
-  let text: string
+  let found: ReturnType<typeof readPlainFile>
   try {
-    text = readFileSync(file, 'utf8')
+    found = readPlainFile(file, LARGEST_PACKAGE)
   } catch {
     return undefined
   }
+  if ('refused' in found) return undefined
+  const { text, stats } = found
   if (!text.includes(`"${PACKAGE_KEY}"`)) return undefined
   try {
     const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''))
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, PACKAGE_KEY)) return undefined
   } catch {}
-  const stats = look(file)
-  if (stats !== undefined) trust(file, stats, from)
+  trust(file, stats, from)
   return { file, folder, text, inPackage: true }
 }
 
@@ -95,5 +103,26 @@ export const locate = (from: string | undefined = workingDirectory()): Found | u
     const found = ownConfig(folder, start) ?? packageConfig(folder, start)
     if (found !== undefined) return found
     if (folder === dirname(folder)) return undefined
+  }
+}
+
+/** What people write by the habit of other tools. */
+const UNREAD = /^one-server\.config\.(?!json$)\w+$|^\.one-serverrc(?:\.\w+)?$|^one-server\.ya?ml$/
+
+/** The nearest configuration file of a kind that is not read. Only a call that finds no other asks. */
+export const locateUnread = (from: string | undefined = workingDirectory()): string | undefined => {
+  if (from === undefined) return undefined
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    const name = namesIn(folder).find((one) => UNREAD.test(one))
+    if (name !== undefined) return join(folder, name)
+    if (folder === dirname(folder)) return undefined
+  }
+}
+
+const namesIn = (folder: string): string[] => {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
   }
 }

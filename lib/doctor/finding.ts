@@ -47,7 +47,7 @@ export const examined = async (topic: string, look: () => Promise<readonly Findi
 export const programOf = (pid: number): string => {
   for (const look of [() => basename(readlinkSync(`/proc/${pid}/exe`)), () => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()]) {
     try {
-      return ` (${look().replaceAll(/\p{Cc}/gu, '?')})`
+      return ` (${look()})`
     } catch {
       // Only the owner may read `exe`; every user may read `comm`, the name that the process gave itself.
     }

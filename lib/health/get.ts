@@ -4,6 +4,7 @@
  */
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { Match } from '../options/parse.js'
+import { startTimer } from '../timer.js'
 import { bareHost, isLoopback } from './address.js'
 import { mismatch } from './match.js'
 import type { HealthPlan, Probe } from './plan.js'
@@ -51,7 +52,7 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
     let body = ''
     let isJudged = false
     const done = (): void => {
-      clearTimeout(timer)
+      endTimer()
       // Called again for each piece past the limit and for the end of the body: searching the text each time would cost.
       if (isJudged) return
       isJudged = true
@@ -61,7 +62,7 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
       resolve({ healthy: true, url: url.href, ...(typeof launchId === 'string' ? { launchId } : {}) })
     }
     // A body may never end. With nothing to match in it, the status is the answer.
-    const timer = setTimeout(done, match === undefined ? Math.min(timeout, BODY_TAKES) : timeout)
+    const endTimer = startTimer(match === undefined ? Math.min(timeout, BODY_TAKES) : timeout, done)
     response.setEncoding('utf8').on('data', (text: string) => {
       if (body.length < BODY) body += text
       else done()
@@ -106,24 +107,22 @@ export const getUrl = (url: URL, plan: HealthPlan, timeout: number, signal: Abor
   const { request: send } = clientFor(url.protocol)
   return new Promise((resolve) => {
     const call = send(options, (response) => {
-      clearTimeout(timer)
+      endTimer()
       const status = response.statusCode ?? 0
       const isSuccess = status >= 200 && status < 300
       resolve(isSuccess ? judgeBody(url, response, match, timeout) : { healthy: false, reason: `it answered ${status}` })
       // A body that never ends must not hold this process or the connection open.
       response.on('error', () => {})
-      response.on('end', () => clearTimeout(late))
-      const late = setTimeout(() => call.destroy(), timeout)
-      late.unref()
+      response.on('end', startTimer(timeout, () => call.destroy(), false))
       response.socket.unref()
       response.resume()
     })
-    const timer = setTimeout(() => {
+    const endTimer = startTimer(timeout, () => {
       resolve({ healthy: false, reason: `it did not answer within ${timeout} ms` })
       call.destroy()
-    }, timeout)
+    })
     call.on('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer)
+      endTimer()
       // The server closed the kept connection, or another server has taken its place. Neither shows whether it is healthy.
       if (call.reusedSocket && error.code === 'ECONNRESET') return resolve(getUrl(url, plan, timeout, signal, true))
       resolve({ healthy: false, reason: reasonOf(error) })

@@ -106,13 +106,13 @@ export const OPTIONS = {
     kind: 'ready', flag: 'ready', value: 'WHEN', sample: 'tcp:5432', key: 'ready',
     schema: {
       anyOf: [
-        { type: 'string', pattern: '^(tcp:.+|socket:.+|https?(-get)?://.+)$' },
+        { type: 'string', pattern: '^(tcp:.+|socket:.+|https?(-get)?://.+|log:.+)$' },
         { type: 'object', properties: { log: STRING }, required: ['log'], additionalProperties: false },
       ],
     },
-    text: 'ready when this answers, instead of the health check: tcp:5432, tcp:{port}, socket:/path, http-get://…, or log:TEXT, when its output holds that',
+    text: 'ready when this answers, instead of the health check: tcp:5432, tcp:{port}, socket:/path, http-get://…, or log:TEXT or log:/REGEXP/i, when its output holds that',
     inFile: {
-      text: "instead of the health check: 'tcp:5432', 'tcp:{port}', 'socket:/path' (relative to this file), 'http-get://…', or { \"log\": \"text\" }, when its output holds that",
+      text: "instead of the health check: 'tcp:5432', 'tcp:{port}', 'socket:/path' (relative to this file), 'http-get://…', or { \"log\": \"text\" } or \"/regexp/i\", when its output holds that",
     },
   },
   reuseExisting: {

@@ -33,6 +33,14 @@ export const listenersThere = async ({ system, settings }: Context, port: number
 
 export const isFree = async (context: Context, port: number): Promise<boolean> => (await listenersThere(context, port)).length === 0
 
+/** Who listens on a port, as a sentence without its end; undefined where nobody does. */
+export const whoHolds = async (context: Context, port: number): Promise<string | undefined> => {
+  const there = await listenersThere(context, port)
+  if (there.length === 0) return undefined
+  const owner = await context.system.ownerOf(there)
+  return owner === undefined ? 'A process that cannot be seen listens there' : `PID ${owner.pid} listens there`
+}
+
 const isAnotherUsers = ({ uid }: Listener): boolean => uid !== undefined && process.getuid !== undefined && uid !== process.getuid()
 
 /** Who listens on a port. */

@@ -10,8 +10,9 @@ import type { Context } from '../context.js'
 import { Deadline } from '../deadline.js'
 import { configMismatch, insideServer, portInUse, serverUnhealthy, startTimeout, OneServerError } from '../errors.js'
 import { baseUrl } from '../health/address.js'
+import { awaitedUrl } from '../health/awaited.js'
 import { differences } from '../plan/fingerprint.js'
-import type { Adopted } from '../plan/port.js'
+import { whoHolds, type Adopted } from '../plan/port.js'
 import type { ServerInfo } from '../server-info.js'
 import { recordOf } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
@@ -19,7 +20,6 @@ import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { readPidFile } from '../state/pid-file.js'
 import { judge } from '../system/system.js'
-import { redactUrl } from '../text/redact-url.js'
 import { cleanUp } from './clean-up.js'
 import { decide, lookUnlocked, type Call, type Decision } from './decide.js'
 import { follow } from './follow.js'
@@ -103,8 +103,13 @@ const nextDecision = async (context: Context, deadline: Deadline, call: Call): P
 }
 
 /** Waits between two turns. */
-const backOff = async ({ system, settings, paths }: Context, decision: Decision, deadline: Deadline): Promise<void> => {
-  if (decision.kind === 'port-lost' && settings.port.kind === 'fixed') throw portInUse(decision.port, 'now: another process took it', {})
+const backOff = async (context: Context, decision: Decision, deadline: Deadline): Promise<void> => {
+  const { system, settings, paths } = context
+  if (decision.kind === 'port-lost' && settings.port.kind === 'fixed') {
+    const holder = await whoHolds(context, decision.port)
+    const what = holder === undefined ? 'no more, and was when the server was to begin' : `now: another process took it. ${holder}`
+    throw portInUse(decision.port, what, {})
+  }
   if (deadline.passed) {
     if (decision.kind === 'foreign-pid') {
       const { pid } = decision
@@ -166,7 +171,7 @@ const superviseLaunch = async (
   const { report, settings, paths } = context
   const { record } = own
   const mayChooseAgain = settings.port.kind !== 'fixed' && lost.size + 1 < PORTS_TRIED
-  report({ type: 'waiting', for: 'health', url: redactUrl(record.health.urls[0]!), pid: record.pid })
+  report({ type: 'waiting', for: 'health', url: awaitedUrl(record.health), pid: record.pid })
   const supervised = await supervise(context, own, deadline.signal, mayChooseAgain)
   switch (supervised.kind) {
     case 'failed':

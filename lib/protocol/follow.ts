@@ -8,14 +8,14 @@
  */
 import type { Context } from '../context.js'
 import type { Deadline } from '../deadline.js'
-import { startTimeout, type OneServerError } from '../errors.js'
+import type { OneServerError } from '../errors.js'
 import { parseListing, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { LOG_LINES, outcomeOf } from '../state/outcome.js'
-import { redactUrl } from '../text/redact-url.js'
+import { outcomeOf } from '../state/outcome.js'
 import { rescue } from './clean-up.js'
 import { endPastDeadline, markReady } from './ending-rule.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
+import { notReady } from './not-ready.js'
 import { awaitReady, type Followed } from './reuse.js'
 import { judgeLaunch } from './liveness.js'
 import { isSupervised, LAUNCHER_SILENCE } from './survey.js'
@@ -83,13 +83,13 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
         failures = now > until ? failures + 1 : 0
         nextProbe = now + record.healthCheckInterval * (0.5 + system.random())
         if (failures >= FAILURES) {
-          const because = await timedOut(context, record, record.startupTimeout, last)
+          const because = await notReady(context, launch, record, record.startupTimeout, last)
           if (await endPastDeadline(context, launch, record, because)) return await tearDownOther(context, launch, record, because)
           failures = 0
         }
       }
       if (now >= patience(context, record, until, deadline)) {
-        return { kind: 'failed', error: await timedOut(context, record, deadline.total, last) }
+        return { kind: 'failed', error: await notReady(context, launch, record, deadline.total, last) }
       }
       await system.sleep(changes.pause, { wake: changed, signal: deadline.signal })
     }
@@ -119,9 +119,3 @@ const changesOf = (id: string, { system, paths }: Context) => {
 /** Until when this caller waits, in monotonic ms: as long as the launch may take, if its own timeout grants as much. */
 const patience = ({ settings }: Context, record: LaunchRecord, until: number, deadline: Deadline): number =>
   settings.startupTimeout < record.startupTimeout ? deadline.at : Math.max(deadline.at, until + record.stopTimeout + GRACE)
-
-const timedOut = async ({ system }: Context, record: LaunchRecord, ms: number, last: string): Promise<OneServerError> => {
-  const { pid, port, logFile, health } = record
-  const doing = `waiting for the health check of ${redactUrl(health.urls[0]!)}: ${last}`
-  return startTimeout(ms, doing, { pid, port, logFile, logTail: await system.tail(logFile, LOG_LINES) })
-}

@@ -12,7 +12,7 @@
  */
 import { join } from 'node:path'
 import type { Context } from '../context.js'
-import { notOurs } from '../errors.js'
+import { notOurs, unforeseen } from '../errors.js'
 import type { Lease, LeaseStatus, ServerInfo } from '../server-info.js'
 import { recordOf } from '../state/claim.js'
 import { createFile, findLaunch, leasePath, listClaims, type Launch, type LeaseEntry } from '../state/directory.js'
@@ -24,7 +24,13 @@ import type { Hold } from './pin.js'
 /** The lease of one `acquire()`: placed while `ensure` runs, and released when `ensure` fails. */
 export const acquireLease = async (context: Context, command: string, ensure: (hold: Hold) => Promise<ServerInfo>): Promise<Lease> => {
   const hold = new LeaseHold(command)
-  const release = () => hold.release(context)
+  const release = async () => {
+    try {
+      await hold.release(context)
+    } catch (error) {
+      throw unforeseen(error)
+    }
+  }
   try {
     const server = await ensure(hold)
     if (server.adopted) throw notOurs(server.port, server.pid)

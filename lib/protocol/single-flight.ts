@@ -102,6 +102,16 @@ const join = async (context: Context, deadline: Deadline, flight: Flight, isOwn:
   }
 }
 
+/**
+ * A caller that was frozen has not waited, and its flight has had no time to bring an answer: so a caller waits in shares, each of
+ * which counts once, however long the freeze.
+ */
+const SHARES = 8
+
+const sleepInShares = async (system: System, ms: number, signal: AbortSignal): Promise<void> => {
+  for (let share = 0; share < SHARES && !signal.aborted; share++) await system.sleep(ms / SHARES, { signal })
+}
+
 /** Rejects when the caller's own deadline passes or its signal fires. `until` ends that watch. */
 const gaveUp = ({ system }: Context, deadline: Deadline, isOwn: boolean, until: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
@@ -110,7 +120,7 @@ const gaveUp = ({ system }: Context, deadline: Deadline, isOwn: boolean, until: 
     // A signal that fired before the listener was there fires no listener.
     if (signal?.aborted) reject(aborted(signal.reason))
     if (isOwn) return
-    void system.sleep(deadline.left, { signal: until }).then(() => {
+    void sleepInShares(system, deadline.left, until).then(() => {
       if (!until.aborted) reject(startTimeout(deadline.total, 'waiting for another call of this process', {}))
     })
   })

@@ -7,16 +7,16 @@
  */
 import { basename } from 'node:path'
 import type { Context } from '../context.js'
-import { aborted, startTimeout, type OneServerError } from '../errors.js'
+import { aborted, type OneServerError } from '../errors.js'
 import { claimPath, createFile, markPath } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { endedBecause, LOG_LINES, outcomeOf } from '../state/outcome.js'
+import { endedBecause, outcomeOf } from '../state/outcome.js'
 import type { Exit } from '../system/system.js'
-import { redactUrl } from '../text/redact-url.js'
 import { rescue } from './clean-up.js'
 import { endPastDeadline, markReady } from './ending-rule.js'
 import type { OwnLaunch } from './launch.js'
 import { judgeLaunch } from './liveness.js'
+import { notReady } from './not-ready.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { tearDown, tearDownUnlocked, whyItExited } from './tear-down.js'
 
@@ -124,10 +124,7 @@ const afterOthers = async (context: Context, { launch }: OwnLaunch): Promise<Sup
 
 const afterDeadline = async (context: Context, own: OwnLaunch, last: string): Promise<Supervised> => {
   const { launch, record } = own
-  const { logFile, pid, port, startupTimeout } = record
-  const logTail = await context.system.tail(logFile, LOG_LINES)
-  const doing = `waiting for the health check of ${redactUrl(record.health.urls[0]!)}: ${last}`
-  const error = startTimeout(startupTimeout, doing, { pid, port, logFile, logTail })
+  const error = await notReady(context, launch, record, record.startupTimeout, last)
   if (!(await endPastDeadline(context, launch, record, error))) return RETRY
   return failed(context, own, await tearDownUnlocked(context, launch, record, error))
 }

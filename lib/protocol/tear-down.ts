@@ -10,7 +10,7 @@ import type { Context } from '../context.js'
 import { Deadline } from '../deadline.js'
 import { OneServerError, portInUse, serverExited, stateUnusable } from '../errors.js'
 import { traitsOf } from '../health/kind.js'
-import { isFree } from '../plan/port.js'
+import { whoHolds } from '../plan/port.js'
 import { recordOf } from '../state/claim.js'
 import { claimPath, createFile, markPath, marksOf, parseListing, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
@@ -86,10 +86,13 @@ export const terminate = async (
 ): Promise<void> => {
   const { leader } = launch
   const killAt = system.now() + stopTimeout
+  let killed: number | undefined
   const asked = new Map<string, ProcessId>()
   for (;;) {
     const hard = system.now() >= killAt
-    if (system.now() > killAt + KILL_TAKES) throw hangs(leader)
+    // A client that was frozen looks once more before it says that SIGKILL does not help.
+    const isLate = killed !== undefined && system.now() > killed + KILL_TAKES
+    if (hard) killed ??= system.now()
     const signal = hard ? 'SIGKILL' : stopSignal
     const isNew = (process: ProcessId): boolean => hard || !asked.has(nameOf(process))
     const verdict = judge(leader, await system.look(leader.pid))
@@ -103,6 +106,7 @@ export const terminate = async (
     if (found === undefined) throw cannotTell(launch)
     const members = [...found, ...(await stillThere(system, asked, found))]
     if (!leads && members.length === 0) return
+    if (isLate) throw hangs(leader)
     // A leader that has left its group gets the signal by itself; the others in the group are its kin.
     if (leads && !(await system.signalGroup(leader.group, leader, signal))) await system.signal(leader, signal)
     await send(system, leader.group, leads ? members.filter(({ inGroup }) => !inGroup) : members, isNew, signal)
@@ -171,10 +175,12 @@ export const whyItExited = async (
   const data = { ...exit, pid, logFile, logTail: await context.system.tail(logFile, LOG_LINES) }
   const logSaysSo = traitsOf(health).bindsPort && /EADDRINUSE|address already in use/i.test(data.logTail)
   // A program that could not bind does not exit with 0.
-  if (exit.exitCode !== 0 && (logSaysSo || !(await isFree(context, port)))) {
-    return portInUse(port, 'now: the server lost it to another process between the choice and the bind', data)
+  const holder = exit.exitCode === 0 ? undefined : await whoHolds(context, port)
+  if (holder !== undefined || (exit.exitCode !== 0 && logSaysSo)) {
+    const seen = holder ?? 'Its log says so, and nothing listens there now'
+    return portInUse(port, `now: the server lost it to another process between the choice and the bind. ${seen}`, data)
   }
-  return serverExited(data)
+  return serverExited(data, traitsOf(health).isHttp ? undefined : 'it was ready')
 }
 
 /** Whether the gate was opened: a launch that never ran has not failed. */

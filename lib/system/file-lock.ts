@@ -6,7 +6,8 @@
  * proper-lockfile judges a lock by comparing its mtime with the wall clock, which takes two seconds at least after a
  * crash, and hours when the clock was set back. So each client leaves a note with its PID and start time before it
  * makes the lock. A lock without the note of a live process is stale at once, and a lock whose holder lives but does
- * not refresh it ages on the monotonic clock of the client that looks. The note is there before its writer loads
+ * not refresh it ages on the monotonic clock of the client that looks, and no more between two looks than they are apart by rule: a
+ * client that was frozen, or had no processor, has not seen the lock stand still. The note is there before its writer loads
  * proper-lockfile, so of a crowd one client loads it.
  */
 import { lstatSync, mkdir, rmdir, rmdirSync, Stats, utimes, writeFileSync, type NoParamCallback } from 'node:fs'
@@ -22,6 +23,9 @@ import { judge, type FileLock, type HeldLock, type ProcessId } from './system.js
 const STALE = 3000
 const REFRESH = 1000
 
+/** ms that count between two looks at most. A client in the queue looks more often. */
+const LOOKED = 250
+
 /** ms between the note and the lock of another client, after which this client does not wait for it any longer. */
 const TAKING = 500
 
@@ -29,6 +33,9 @@ const ELSEWHERE =
   'Nothing was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).'
 
 const WRITABLE = 'Make the folder writable for this user; if something else stands in the place of the lock, move it away.'
+
+const LOADABLE =
+  'A bundle in ESM format needs a `require` for it: createRequire(import.meta.url) in a banner; or bundle into CommonJS.'
 
 type Lockfile = typeof import('proper-lockfile')
 
@@ -73,8 +80,8 @@ const sameLock = (one: Stats, other: Stats): boolean =>
   one.ino === other.ino && one.mtimeMs === other.mtimeMs && one.ctimeMs === other.ctimeMs
 
 export const fileLock = (paths: Paths, self: ProcessId, now: () => number): FileLock => {
-  /** The lock as this client last saw it, and since when it has not been refreshed. */
-  let seen: { stats: Stats; since: number } | undefined
+  /** The lock as this client last saw it, when that was, and for how long it had not been refreshed then. */
+  let seen: { stats: Stats; at: number; age: number } | undefined
 
   /** The notes that this client has seen, and since when. */
   let taking = new Map<string, number>()
@@ -101,8 +108,10 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
 
   /** ms since the lock was last refreshed, as far as this client could see. */
   const age = (stats: Stats, own: string | undefined): number => {
-    if (seen === undefined || !sameLock(seen.stats, stats)) seen = { stats, since: now() }
-    return liveNotes(own).length > 0 ? now() - seen.since : Number.POSITIVE_INFINITY
+    const at = now()
+    const known = seen !== undefined && sameLock(seen.stats, stats) ? seen : { age: 0, at }
+    seen = { stats, at, age: known.age + Math.min(at - known.at, LOOKED) }
+    return liveNotes(own).length > 0 ? seen.age : Number.POSITIVE_INFINITY
   }
 
   const isHeld = (): boolean => {
@@ -190,7 +199,10 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
         const { code } = error as NodeJS.ErrnoException
         // ENOENT: another client removed the folder just now, or took the lock over while this one was frozen. The next try makes both.
         if (code === 'ELOCKED' || code === 'ENOENT') return undefined
-        throw stateUnusable(paths.lock, 'the lock cannot be taken', WRITABLE, error)
+        // The file system refused: that is about the lock. Anything else (a bundle that cannot load a module) is about this program.
+        const isAboutFiles = typeof (error as NodeJS.ErrnoException).syscall === 'string'
+        if (isAboutFiles) throw stateUnusable(paths.lock, 'the lock cannot be taken', WRITABLE, error)
+        throw stateUnusable('proper-lockfile', 'this module of the lock cannot be loaded', LOADABLE, error)
       }
       return {
         release: async () => {

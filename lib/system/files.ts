@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { stateUnusable } from '../errors.js'
+import { kindOfFile } from '../plain-file.js'
 import { LARGEST, type Found } from './system.js'
 
 const OTHERS_WRITE = 0o022
@@ -39,21 +40,13 @@ export const realpath = (path: string): string | undefined => {
 
 const contentOf = (file: number): Found => {
   const stats = fstatSync(file)
-  if (!stats.isFile()) return { kind: 'foreign', what: kindOf(stats) }
+  if (!stats.isFile()) return { kind: 'foreign', what: kindOfFile(stats) }
   if (!isOurs(stats)) return { kind: 'foreign', what: `belongs to another user (uid ${stats.uid})` }
   if (stats.size > LARGEST) return { kind: 'foreign', what: `is ${stats.size} bytes long` }
   const bytes = Buffer.allocUnsafe(stats.size)
   let length = 0
   for (let read = 1; read > 0 && length < bytes.length; length += read) read = readSync(file, bytes, length, bytes.length - length, null)
   return { kind: 'file', text: bytes.toString('utf8', 0, length), modified: stats.mtimeMs }
-}
-
-const kindOf = (stats: Stats): string => {
-  if (stats.isDirectory()) return 'is a folder'
-  if (stats.isFIFO()) return 'is a FIFO'
-  if (stats.isSymbolicLink()) return 'is a symbolic link'
-  if (stats.isSocket()) return 'is a socket'
-  return stats.isFile() ? 'is a file' : 'is a device'
 }
 
 /** What a command could name. A symbolic link is followed: many programs are links. */
@@ -105,7 +98,7 @@ export const inspect = (folder: string): void => {
     if (codeOf(error) === 'ENOENT') return
     throw unusable(folder, 'cannot be used', error)
   }
-  if (!stats.isDirectory()) throw stateUnusable(folder, `${kindOf(stats)}, where the state folder should be`, ELSEWHERE)
+  if (!stats.isDirectory()) throw stateUnusable(folder, `${kindOfFile(stats)}, where the state folder should be`, ELSEWHERE)
   if (!isOurs(stats)) throw stateUnusable(folder, `belongs to another user (uid ${stats.uid})`, ELSEWHERE)
   if (hasModes && (stats.mode & OTHERS_WRITE) !== 0) throw stateUnusable(folder, 'may be written to by other users', ELSEWHERE)
 }
@@ -120,7 +113,8 @@ export const inspectLog = (path: string): void => {
     return
   }
   if (stats.isFile()) return
-  throw stateUnusable(path, `${kindOf(stats)}, where the log should be`, 'Nothing in it was touched. Choose another logFile (--log-file).')
+  const hint = 'Nothing in it was touched. Choose another logFile (--log-file).'
+  throw stateUnusable(path, `${kindOfFile(stats)}, where the log should be`, hint)
 }
 
 export const list = (folder: string): string[] => {
@@ -231,7 +225,9 @@ export const tail = (path: string, lines: number): string => {
     return ''
   }
   try {
-    const { size } = fstatSync(file)
+    const stats = fstatSync(file)
+    if (!stats.isFile()) return ''
+    const { size } = stats
     const bytes = Buffer.alloc(Math.min(size, BLOCK))
     const length = readSync(file, bytes, 0, bytes.length, size - bytes.length)
     return bytes.toString('utf8', 0, length).trimEnd().split('\n').slice(-lines).join('\n')

@@ -14,7 +14,9 @@ import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
 import { cannotStart, stateUnusable } from '../errors.js'
+import { startTimer } from '../timer.js'
 import { launching } from './platform/current.js'
+import { send } from './platform/signal.js'
 import { groupOf, identify, lookAt, signalGroup } from './processes.js'
 import { lineWithin, spawnCovered } from './spawn.js'
 import { judge, type Exit, type GatedChild, type ProcessId, type SpawnPlan } from './system.js'
@@ -61,6 +63,16 @@ const exitOf = (status: number): Exit => {
 
 const isGone = (id: ProcessId): boolean => judge(id, lookAt(id.pid)) === 'dead'
 
+/** An error that a timer throws ends the host. False: a sandbox forbids the signal. */
+const tryToKill = (id: ProcessId): boolean => {
+  try {
+    if (!isGone(id)) send(id.pid, 'SIGKILL')
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Looks until a process has ended that is not a child of this one. `held`: this process stays alive for it. */
 const untilGone = (id: ProcessId, held: boolean): Promise<void> =>
   new Promise((resolve) => {
@@ -102,12 +114,16 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
 
   const close = async (): Promise<void> => {
     pipe.destroy()
-    const timer = setTimeout(() => {
-      if (id !== undefined && !isGone(id)) process.kill(id.pid, 'SIGKILL')
-      child.kill('SIGKILL')
-    }, CLOSING_TAKES)
-    await Promise.all([closed, id === undefined ? undefined : untilGone(id, true)])
-    clearTimeout(timer)
+    let endTimer = (): void => {}
+    const cannotEnd = new Promise<void>((resolve) => {
+      endTimer = startTimer(CLOSING_TAKES, () => {
+        // A gate that cannot be killed has no pipe any more, so it never opens: nobody need wait for it.
+        if (id !== undefined && !tryToKill(id)) resolve()
+        child.kill('SIGKILL')
+      })
+    })
+    await Promise.race([cannotEnd, Promise.all([closed, id === undefined ? undefined : untilGone(id, true)])])
+    endTimer()
   }
   if (keeper === undefined || id === undefined) {
     // A frozen inner shell would stay. The keeper has not been waited for, so its group is still its own and can be killed.

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import { startTimer } from '../timer.js'
 import { launching } from './platform/current.js'
 
 export type Stdio = (number | 'pipe' | 'ignore')[]
@@ -34,13 +35,9 @@ export const spawnCovered = (program: string, args: readonly string[], options: 
   }
 }
 
-/**
- * The first line of a process that was just started, if it comes in time. When the event loop was blocked (a build, a
- * breakpoint, a frozen container), the timer fires before a line is read that came long ago. So the line gets one more poll
- * of the loop, which lies between a timer and an immediate.
- */
+/** The first line of a process that was just started, if it comes in time. */
 export const lineWithin = (lines: AsyncIterator<string>, ms: number): Promise<string | undefined> =>
   new Promise((resolve, reject) => {
-    const timer = setTimeout(() => setImmediate(() => resolve(undefined)), ms)
-    lines.next().then(({ done, value }) => resolve(done === true ? undefined : value), reject).finally(() => clearTimeout(timer))
+    const endTimer = startTimer(ms, () => resolve(undefined))
+    lines.next().then(({ done, value }) => resolve(done === true ? undefined : value), reject).finally(endTimer)
   })

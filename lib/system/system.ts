@@ -5,6 +5,7 @@
  * two of them, and within one it may not. Where the kernel takes several steps, the method says so.
  */
 import type { Clock } from '../deadline.js'
+import type { Endpoint } from '../health/address.js'
 import type { Healthy, HealthPlan, Probe } from '../health/plan.js'
 import type { Paths } from '../paths.js'
 import type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
@@ -157,6 +158,8 @@ export interface System extends Clock {
   listenersAt(address: string, port: number): Promise<Listener[]>
   /** The process that holds one of the sockets; `likely` is looked at first. Undefined when that cannot be seen. */
   ownerOf(listeners: readonly Listener[], likely?: number): Promise<{ pid: number; launchId: string | undefined } | undefined>
+  /** Where these processes listen, as far as the kernel tells: for the words of a failure alone. */
+  listensAt?(pids: readonly number[]): Promise<Endpoint[]>
   freePort(): Promise<number>
   /** Waits, with wait-on where it takes longer, until one URL is healthy. Undefined when `over` settled first. */
   waitUntilReady(plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>): Promise<Healthy | undefined>

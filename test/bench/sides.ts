@@ -62,7 +62,7 @@ const lives = (pid: number): boolean => {
 export const endServers = async (ground: Ground): Promise<void> => {
   const pids = startedOn(ground).filter(lives)
   for (const pid of pids) process.kill(pid, 'SIGTERM')
-  await until(() => !pids.some(lives), 'the servers to end', 10_000)
+  await until(() => !pids.some(lives), 'the servers to end')
 }
 
 const healthy = (url: string): Promise<boolean> =>
@@ -75,7 +75,7 @@ export const withServer = async <Result>({ node }: Bench, ground: Ground, wait: 
   const server = spawn(node, [ground.env.SERVER!], { env: { ...bareEnv(), ...ground.env }, stdio: 'ignore' })
   const gone = once(server, 'exit')
   try {
-    if (wait) await until(() => healthy(ground.env.HEALTH_URL!), 'the server to boot', 20_000)
+    if (wait) await until(() => healthy(ground.env.HEALTH_URL!), 'the server to boot')
     return await work()
   } finally {
     server.kill('SIGKILL')

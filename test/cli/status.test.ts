@@ -94,7 +94,7 @@ t.test('being ended: it has not stopped before it has exited', async (t) => {
   const { run, begin, start } = home(t)
   const { pid } = JSON.parse((await start(['start', 'web', '--port', 'auto', '--json', '--script', fixture('ignores-sigterm')])).stdout) as { pid: number }
   const stop = begin(['stop', 'web', '--stop-timeout', '1m'])
-  await until(async () => /has not exited yet/.test((await run(['status', 'web'])).stdout), 'it to be ended', 20_000)
+  await until(async () => /has not exited yet/.test((await run(['status', 'web'])).stdout), 'it to be ended')
   t.match(await run(['status', 'web']), { code: 0, stdout: new RegExp(`^state {5}unhealthy\npid {7}${pid}\n(?:.*\n)*stops {5}it is being ended, and has not exited yet\n`) })
   t.match(JSON.parse((await run(['status', 'web', '--json'])).stdout), { state: 'unhealthy', pid, isEnding: true })
   process.kill(pid, 'SIGKILL')

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { copy, startOfLastLines } from '../../lib/cli/tail.js'
 import { home } from './command-line.js'
+import { within } from '../support/within.js'
 
 const BLOCK = 64 * 1024
 const signal = new AbortController().signal
@@ -45,7 +46,7 @@ t.test('a large log costs no more than its end', async (t) => {
   const size = 8 * 1024 ** 3
   // A hole of 8 GiB and two lines behind it: read as a whole it would not fit in memory.
   await file.write('\na\nb\n', size)
-  const began = process.hrtime.bigint()
+  const began = performance.now()
   t.equal(await startOfLastLines(file, (await file.stat()).size, 2), size + 1)
-  t.ok(process.hrtime.bigint() - began < 1_000_000_000n)
+  within(t, performance.now() - began, 1000, 'it did not read the rest')
 })

@@ -47,7 +47,7 @@ const startEditor = async (t: Test, here: Place, { node, codeServer }: Editor, e
     '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', '--disable-getting-started-override',
   ], { cwd: here.folder, env, stdio: ['ignore', log, log] })
   closeSync(log)
-  return until(() => /listening on (http:\/\/[\d.:]+)/.exec(readFileSync(logFile, 'utf8'))?.[1], 'the editor to listen', PATIENCE)
+  return until(() => /listening on (http:\/\/[\d.:]+)/.exec(readFileSync(logFile, 'utf8'))?.[1], 'the editor to listen')
 }
 
 /** What the status bar of a window says about the server. */
@@ -69,7 +69,7 @@ const agreed = (pages: readonly Page[], what: string, before?: Bar): Promise<Bar
     const [first, ...others] = await Promise.all(pages.map(barOf))
     const same = others.every((bar) => JSON.stringify(bar) === JSON.stringify(first))
     return same && first?.state === 'ready' && first.pid !== before?.pid ? first : undefined
-  }, what, PATIENCE).catch(async (error: Error) => { throw new Error(`${error.message}; they show ${JSON.stringify(await Promise.all(pages.map(barOf)))}`) })
+  }, what).catch(async (error: Error) => { throw new Error(`${error.message}; they show ${JSON.stringify(await Promise.all(pages.map(barOf)))}`) })
 
 /** Runs a command of the extension as people do. */
 const command = async (page: Page, title: string): Promise<void> => {
@@ -104,7 +104,7 @@ const stories = (editor: Editor): void => {
     const heldBy = (count: number, what: string): Promise<number[]> => until(async () => {
       const [hosts, pids] = [hostsOf(here), await holders()]
       return hosts.length === count && same(hosts, pids) ? hosts : undefined
-    }, what, PATIENCE)
+    }, what)
 
     const context = await browser.newContext()
     const open = async (name: string): Promise<Page> => {
@@ -135,7 +135,7 @@ const stories = (editor: Editor): void => {
     const reloaded = await until(async () => {
       const now = hostsOf(here)
       return now.length === 3 && !same(now, hosts) && same(now, await holders()) ? now : undefined
-    }, 'the reloaded window to have a new extension host', PATIENCE)
+    }, 'the reloaded window to have a new extension host')
     t.same(await agreed([one, two, three], 'the reloaded window to be ready'), second, 'a window that was reloaded has the same server')
 
     const crashed = reloaded.find((pid) => hosts.includes(pid))!
@@ -143,7 +143,7 @@ const stories = (editor: Editor): void => {
     await until(async () => {
       const now = hostsOf(here)
       return now.length === 3 && !now.includes(crashed) && same(now, await holders())
-    }, 'the editor to start the killed extension host again', PATIENCE)
+    }, 'the editor to start the killed extension host again')
     t.same(await agreed([one, two, three], 'all to be ready again'), second, 'an extension host that was killed, and started again by the editor, has the same server')
 
     const closed = now()
@@ -156,10 +156,10 @@ const stories = (editor: Editor): void => {
 
     const end = now()
     await three.close()
-    await until(() => !isAlive(last!), 'the last extension host to end', PATIENCE)
+    await until(() => !isAlive(last!), 'the last extension host to end')
     const left = now()
     t.ok(isAlive(second.pid), 'the last window is closed: the server outlives its extension host')
-    await until(() => !isAlive(second.pid), 'the server to end', IDLE + 1000)
+    await until(() => !isAlive(second.pid), 'the server to end')
     const gone = now()
     t.ok(gone - end > IDLE, 'for its idle time')
     t.comment(`the last window closed: its extension host ended after ${Math.round(left - end)} ms, the server ${Math.round(gone - left)} ms later`)

@@ -276,7 +276,7 @@ const deletingBefore = async (number: number, below: string, path: string, call:
 const numbers = (sample: readonly number[]): readonly number[] => (process.argv[2] === 'full' ? Array.from({ length: 100 }, (_, index) => index + 1) : sample)
 
 for (const what of ['the state folder', 'the folder of the PID file'] as const) {
-  t.test(`${what} is deleted between two changes of a client that launches`, { timeout: 120_000 }, async (t) => {
+  t.test(`${what} is deleted between two changes of a client that launches`, async (t) => {
     for (const number of numbers([27])) {
       const { here, folder, paths, manager, left } = apart(t)
       const { ended, over } = await deletingBefore(number, here.folder, what === 'the state folder' ? paths.folder : folder, () => manager.ensureServerRunning())
@@ -293,7 +293,7 @@ for (const what of ['the state folder', 'the folder of the PID file'] as const) 
   })
 }
 
-t.test('the state folder is deleted between two changes of a client that stops', { timeout: 120_000 }, async (t) => {
+t.test('the state folder is deleted between two changes of a client that stops', async (t) => {
   for (const number of numbers([5, 7])) {
     const { here, folder, paths, manager, left } = apart(t)
     const { pid } = await manager.ensureServerRunning()

@@ -7,10 +7,10 @@ import { killSeries } from '../support/kill-series.js'
 
 const REPLACER = { victim: 'replacer', only: 'all', jobs: 2 } as const
 
-t.test('a replacing client killed before some of its calls: the next one has the newer version, and never were there two', { timeout: 120_000 }, async (t) => {
+t.test('a replacing client killed before some of its calls: the next one has the newer version, and never were there two', async (t) => {
   t.ok((await killSeries(t, { ...REPLACER, action: 'SIGKILL', others: 'use', thawed: 'soon', every: 50 })) > 150, 'there are enough of them to mean something')
 })
 
-t.test('a replacing client frozen before some of its calls, and thawed beside a still newer version: that one lives', { timeout: 120_000 }, async (t) => {
+t.test('a replacing client frozen before some of its calls, and thawed beside a still newer version: that one lives', async (t) => {
   t.ok((await killSeries(t, { ...REPLACER, action: 'SIGSTOP', others: 'replace', thawed: 'soon', every: 60 })) > 150)
 })

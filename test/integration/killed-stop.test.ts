@@ -4,14 +4,14 @@ import { killSeries } from '../support/kill-series.js'
 
 const STOP = { victim: 'stop', only: 'all', jobs: 2 } as const
 
-t.test('a stop killed before some of its calls: the next client has a server, and never were there two', { timeout: 120_000 }, async (t) => {
+t.test('a stop killed before some of its calls: the next client has a server, and never were there two', async (t) => {
   t.ok((await killSeries(t, { ...STOP, action: 'SIGKILL', others: 'use', thawed: 'soon', every: 30 })) > 60, 'there are enough of them to mean something')
 })
 
-t.test('a stop frozen while it chooses what to end: a later server lives', { timeout: 120_000 }, async (t) => {
+t.test('a stop frozen while it chooses what to end: a later server lives', async (t) => {
   await killSeries(t, { ...STOP, action: 'SIGSTOP', others: 'restart', thawed: 'soon', every: 1, part: 'choosing' })
 })
 
-t.test('a stop frozen before some of its calls, and thawed beside a later server: that one lives, if another was chosen', { timeout: 120_000 }, async (t) => {
+t.test('a stop frozen before some of its calls, and thawed beside a later server: that one lives, if another was chosen', async (t) => {
   t.ok((await killSeries(t, { ...STOP, action: 'SIGSTOP', others: 'restart', thawed: 'soon', every: 75 })) > 60)
 })

@@ -11,6 +11,7 @@ import { inTerminal, noTerminal } from '../cli/terminal.js'
 import { fixture, isAlive, now, place, type Place } from '../support/clients.js'
 import { gone, holdsOf } from '../support/holders.js'
 import { until } from '../support/until.js'
+import { within } from '../support/within.js'
 import { joinWords } from '../../lib/text/shell-words.js'
 
 const IDLE = 300
@@ -32,9 +33,9 @@ const lines = (text: string): string[] => text.split(/\r?\n/).filter((line) => l
 
 /** The end of the last job has been seen: by the time that the idle time allows, the server has ended, too, and was the only one. */
 const goesWith = async (t: Test, here: Place, last: number): Promise<void> => {
-  await gone(here, 10_000)
+  await gone(here)
   const [stopped] = here.ledger().filter(({ event }) => event === 'stop')
-  t.ok(stopped !== undefined && stopped.at - last < SOON, `it ended ${Math.round((stopped?.at ?? Infinity) - last)} ms after the last job`)
+  within(t, (stopped?.at ?? Infinity) - last, SOON, 'it ended soon after the last job')
   t.equal(here.starts().length, 1, 'one server was started')
   await until(() => readdirSync(here.folder).every((name) => /^(Makefile|fifo|ledger|s\.log)$/.test(name)), 'the state to go')
 }

@@ -5,7 +5,7 @@ import { until } from '../support/until.js'
 
 const TIMES = 50
 
-t.test(`stop, then start at once, ${TIMES} times: each is a new server, and never are there two`, { timeout: 90_000 }, async (t) => {
+t.test(`stop, then start at once, ${TIMES} times: each is a new server, and never are there two`, async (t) => {
   const here = place(t)
   // One that no other process is given by chance: a server that loses its port is launched again, and that is another start.
   const manager = here.manager('healthy', { port: await quietPort() })

@@ -12,6 +12,7 @@ import type { ServerInfo } from '../../lib/index.js'
 import { bareEnv, library } from '../support/child.js'
 import { allEnded, fixture, isAlive, place, resultOf, send, together, type Place } from '../support/clients.js'
 import { until } from '../support/until.js'
+import { within } from '../support/within.js'
 
 const parentOf = (pid: number): number | undefined => {
   try {
@@ -122,7 +123,7 @@ t.test('a client that runs inside the server is told so at once', async (t) => {
   await until(() => existsSync(told) && readFileSync(told, 'utf8') !== '', 'the client inside to be told')
   const { code, message, ms } = JSON.parse(readFileSync(told, 'utf8')) as { code: string; message: string; ms: number }
   t.match({ code, message }, { code: 'INVALID_OPTION', message: /runs inside the very server/ })
-  t.ok(ms < 5000, 'without waiting for itself')
+  within(t, ms, 5000, 'without waiting for itself')
   await here.manager(script, options).stopServer()
 })
 

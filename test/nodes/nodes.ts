@@ -32,7 +32,7 @@ const run = async (node: string, log: string): Promise<number | null> => {
   const output = createWriteStream(log)
   // Tests start Node by process.execPath, and npm and scripts by the PATH.
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env['PATH']}` }
-  const child = spawn(node, [SUITE], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(node, [SUITE, '--all'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
   child.stdout.pipe(output, { end: false })
   child.stderr.pipe(output, { end: false })
   const code = await new Promise<number | null>((resolve) => { child.once('close', resolve) })

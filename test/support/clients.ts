@@ -21,7 +21,7 @@ export const now = (): number => Number(process.hrtime.bigint()) / 1e6
 export const fixture = (name: string): string => fileURLToPath(new URL(`../../../fixtures/${name}.mjs`, import.meta.url))
 
 /** Long enough for 32 clients on a busy machine; a story that is about a timeout gives its own. */
-const PATIENCE = 30_000
+const PATIENCE = 120_000
 
 /** Where one server of a story lives. What is left of it at the end of the test is ended. */
 export interface Place {

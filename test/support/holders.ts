@@ -81,8 +81,8 @@ export const costOf = (pid: number): { own: number; resident: number; ticks: num
 }
 
 /** When nothing of the server lived any more, on the clock of `now()`. */
-export const gone = async (at: Place, ms: number): Promise<number> => {
+export const gone = async (at: Place): Promise<number> => {
   // Its environment goes some ms before it does.
-  await until(() => at.alive().length === 0 && !at.starts().some(({ pid }) => isAlive(pid)), 'the server to end', ms)
+  await until(() => at.alive().length === 0 && !at.starts().some(({ pid }) => isAlive(pid)), 'the server to end')
   return now()
 }

@@ -41,7 +41,7 @@ const FROZEN_TIMEOUT = 2000
 const LATE = 3500
 
 /** ms. Less than a launch has that the victim meets, so that whoever comes next cannot just wait until its time is over. */
-const PATIENCE = 12_000
+const PATIENCE = 60_000
 
 /** ms that an outcome stays for those who wait, and some for looking at it. */
 const OUTCOME_KEPT = 5000 + 1000
@@ -76,7 +76,7 @@ interface Stage {
 }
 
 /** A server that has begun to execute, and waits to be told. */
-const booting = async (here: Place): Promise<number> => (await until(() => here.starts()[0], 'the server to begin', 20_000)).pid
+const booting = async (here: Place): Promise<number> => (await until(() => here.starts()[0], 'the server to begin')).pid
 
 /** A launch whose client was killed while the server booted. */
 const deserted = async (t: Test, here: Place): Promise<number> => {
@@ -253,7 +253,7 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
   const { wounded, stage } = perform(t, here, series, await STAGES[series.victim](t, here), call)
   let isOver = false
   void wounded.ended.then(() => { isOver = true })
-  await until(() => isOver || stateOf(wounded.pid) === 'T', `the ${series.victim} to come to its call`, 40_000)
+  await until(() => isOver || stateOf(wounded.pid) === 'T', `the ${series.victim} to come to its call`)
   if (isOver) {
     const ended = await wounded.ended
     // How often it polls depends on the machine: a call that it did not come to this time is no case.

@@ -12,6 +12,7 @@ import { judge, type Exit, type GatedChild, type SpawnPlan } from '../../lib/sys
 import { bareEnv, library, runModule, startModule } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
+import { within } from '../support/within.js'
 
 /** From proc_pid_stat(5): what follows the name are the state and the parent. */
 const parentOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ')[1])
@@ -234,7 +235,7 @@ const strike = (signal: NodeJS.Signals) => {
 }
 
 for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
-  t.test(`a gate whose shell gets ${signal} as it begins is given up in time, and leaves nothing`, { timeout: 60_000 }, async (t) => {
+  t.test(`a gate whose shell gets ${signal} as it begins is given up in time, and leaves nothing`, async (t) => {
     const folder = tempFolder(t)
     const { struck, stop } = strike(signal)
     t.teardown(stop)
@@ -243,9 +244,34 @@ for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
       const began = performance.now()
       const child = await spawnGated(planIn(folder, RUNS))
       await child?.close()
-      t.ok(performance.now() - began < 5000, 'it was not waited for for ever')
+      within(t, performance.now() - began, 5000, 'it was not waited for for ever')
       if (child !== undefined) t.equal(judge(child.id, lookAt(child.id.pid)), 'dead')
     }
     t.notOk(existsSync(join(folder, 'ran')), 'and nothing has run')
   })
 }
+
+t.test('a gate that is frozen and may not be killed holds nobody up, and its timer throws nothing into the host', async (t) => {
+  for (const code of ['EPERM', 'ESRCH', 'EINVAL']) {
+    const folder = tempFolder(t)
+    const { stdout, stderr, code: exit } = await runModule(t, `
+      import { spawnGated } from '${library('system/spawn-gated.js')}'
+      process.on('uncaughtException', ({ message }) => console.log('uncaught', message))
+      const child = await spawnGated(${JSON.stringify(planIn(folder, RUNS))})
+      const { kill } = process
+      kill(child.id.pid, 'SIGSTOP')
+      process.kill = (pid, signal) => {
+        if (signal !== 'SIGKILL') return kill.call(process, pid, signal)
+        throw Object.assign(new Error('kill'), { code: '${code}' })
+      }
+      // Whether it goes is not known here: where the kill is refused it stays, frozen.
+      const closed = child.close().then(() => 'closed')
+      const later = new Promise((resolve) => setTimeout(resolve, 3000, 'later'))
+      console.log(await Promise.race([closed, later]))
+      kill(child.id.pid, 'SIGKILL')
+      console.log(await closed)
+      process.exit()`)
+    t.same([stdout, exit], [`${code === 'ESRCH' ? 'later' : 'closed'}\nclosed\n`, 0], `${code}: ${stderr}`)
+    t.notOk(existsSync(join(folder, 'ran')))
+  }
+})

@@ -103,7 +103,7 @@ t.test('a reaper that hangs is ended, one that fails is not the last, and once i
   writeFileSync(program, `#!/bin/sh\necho $$ >>'${tries}'; case $(wc -l <'${tries}') in 1) exec sleep 600 ;; 2) kill -ABRT $$ ;; 3) exit 1 ;; esac\n`, { mode: 0o755 })
   const { id, letGo } = await watch(0, { starter: 5, attempt: 1, again: 0 })
   letGo()
-  await until(() => !isAlive(id.pid), 'the watch to end', 20_000)
+  await until(() => !isAlive(id.pid), 'the watch to end')
   const pids = readFileSync(tries, 'utf8').trim().split('\n').map(Number)
   t.equal(pids.length, 4)
   t.notOk(pids.some(isAlive), 'the one that hung has ended')
@@ -184,7 +184,7 @@ t.test('a watch that cannot fork goes on when it can again', { skip: limits ? fa
   allow('0')
   child.kill('SIGKILL')
   // Where sh is bash it tries for 15 s by itself.
-  await until(() => programOf() === 'perl', 'it to wait otherwise', 30_000)
+  await until(() => programOf() === 'perl', 'it to wait otherwise')
   t.notOk(ran())
   allow('1000')
   await over(pid)

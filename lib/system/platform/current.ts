@@ -17,7 +17,7 @@ const choose = <T>(onLinux: T, onMacos: T, onWindows: T): T =>
   process.platform === 'linux' ? onLinux : process.platform === 'win32' ? onWindows : onMacos
 
 /** Where a system shows nothing about sockets, a connection is all that can be tried. */
-const NO_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined }
+const NO_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined, listensAt: () => [] }
 
 // Marked as pure, so that a bundle leaves out the groups that it does not use.
 export const platform: Platform = /* @__PURE__ */ choose(linux, /* @__PURE__ */ macos(run), /* @__PURE__ */ windows(run))

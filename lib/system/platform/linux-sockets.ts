@@ -3,6 +3,7 @@
  * LISTEN, addresses are 32-bit words in host byte order, in hexadecimal.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { endianness } from 'node:os'
 import { launchIdOf } from './linux.js'
 import type { Listener, Sockets } from './platform.js'
@@ -26,18 +27,22 @@ const addressOf = (hex: string): string => {
   return new URL(`http://[${words.join(':')}]/`).hostname.slice(1, -1)
 }
 
-const listenersIn = (table: string, port: number): Listener[] => {
-  let text: string
+/** Undefined: this kernel, or the sandbox around this process, does not show the table. Without IPv6 there is no `tcp6`. */
+const rowsOf = (table: string): string[][] | undefined => {
   try {
-    text = readFileSync(`/proc/net/${table}`, 'latin1')
-  } catch {
-    return []
+    return readFileSync(`/proc/net/${table}`, 'latin1').split('\n').map((line) => line.trim().split(/\s+/))
+  } catch (error) {
+    return table === 'tcp6' && (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : undefined
   }
+}
+
+const LISTEN = '0A'
+
+const listenersIn = (table: string, port: number): Listener[] | undefined => {
   const wanted = port.toString(16).toUpperCase().padStart(4, '0')
-  return text.split('\n').flatMap((line) => {
-    const fields = line.trim().split(/\s+/)
+  return rowsOf(table)?.flatMap((fields) => {
     const [address, at] = (fields[1] ?? '').split(':')
-    if (fields[3] !== '0A' || at !== wanted || address === undefined) return []
+    if (fields[3] !== LISTEN || at !== wanted || address === undefined) return []
     return [{ address: addressOf(address), uid: Number(fields[7]), inode: fields[9] }]
   })
 }
@@ -52,29 +57,38 @@ export const reachedBy = (listeners: readonly Listener[], address: string): List
   return []
 }
 
-const holds = (pid: string, links: ReadonlySet<string>): boolean => {
+const holds = (pid: string, links: ReadonlySet<string>): boolean => socketsOf(pid, (link) => links.has(link)).length > 0
+
+/** What the descriptors of a process lead to, as far as it is wanted; after the first one it stops. `all`: it goes on. */
+const socketsOf = (pid: string, isWanted: (link: string) => boolean, all = false): string[] => {
+  const found: string[] = []
   try {
     for (const fd of readdirSync(`/proc/${pid}/fd`)) {
       try {
-        if (links.has(readlinkSync(`/proc/${pid}/fd/${fd}`))) return true
+        const link = readlinkSync(`/proc/${pid}/fd/${fd}`)
+        if (isWanted(link)) found.push(link)
       } catch {
         // Closed since the listing.
       }
+      if (found.length > 0 && !all) break
     }
   } catch {
     // Another user's process, or one that has just ended.
   }
-  return false
+  return found
 }
 
 export const linuxSockets: Sockets = {
   reachedAt: (address, port) => {
     // A table costs some ms, so IPv6's, in which the wildcard takes IPv4 as well, is read only if it must be.
     for (const table of address.includes(':') ? ['tcp6'] : ['tcp', 'tcp6']) {
-      const reached = reachedBy(listenersIn(table, port), address)
+      const listeners = listenersIn(table, port)
+      if (listeners === undefined) return undefined
+      const reached = reachedBy(listeners, address)
       if (reached.length > 0) return reached
     }
-    return undefined
+    // The tables know no names, so an empty one shows nothing about the host that a name stands for.
+    return isIP(address) === 0 ? undefined : []
   },
 
   /** A forking server shares its socket: of several holders the one that carries a launch id is named. */
@@ -89,5 +103,18 @@ export const linuxSockets: Sockets = {
       if (owner.launchId !== undefined) return owner
     }
     return owner
+  },
+
+  listensAt: (pids) => {
+    const links = new Set(pids.flatMap((pid) => socketsOf(String(pid), (link) => link.startsWith('socket:'), true)))
+    const found = new Map<string, { host: string; port: number }>()
+    for (const table of ['tcp', 'tcp6']) {
+      for (const fields of rowsOf(table) ?? []) {
+        const [address, port] = (fields[1] ?? '').split(':')
+        if (fields[3] !== LISTEN || address === undefined || !links.has(`socket:[${fields[9]}]`)) continue
+        found.set(fields[1]!, { host: addressOf(address), port: Number.parseInt(port!, 16) })
+      }
+    }
+    return [...found.values()]
   },
 }

@@ -214,6 +214,19 @@ const box = (env: NodeJS.ProcessEnv): Box => ({
   ],
 })
 
+/**
+ * Whether a process is this user's, and nobody else's in any respect: a program that changes its user (sudo) keeps the environment
+ * that another user gave it. Root may read every environment.
+ */
+const isOwn = (pid: number): boolean => {
+  try {
+    const uids = /^Uid:\s*(.+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]?.split(/\s+/) ?? []
+    return uids.length > 0 && uids.every((uid) => uid === String(process.getuid?.()))
+  } catch {
+    return false
+  }
+}
+
 export const linuxSurroundings: Surroundings = {
   isTested: true,
   launches: () => {
@@ -223,7 +236,8 @@ export const linuxSurroundings: Surroundings = {
       const launchId = /\0ONE_SERVER_LAUNCH_ID=([^\0]+)\0/.exec(env)?.[1]
       const pidFile = /\0ONE_SERVER_PID_FILE=([^\0]+)\0/.exec(env)?.[1]
       // Paths need not be UTF-8, but ours are.
-      if (launchId !== undefined && pidFile !== undefined) found.set(launchId, Buffer.from(pidFile, 'latin1').toString('utf8'))
+      if (launchId === undefined || pidFile === undefined || !isOwn(Number(name))) continue
+      found.set(launchId, Buffer.from(pidFile, 'latin1').toString('utf8'))
     }
     return [...found].map(([launchId, pidFile]) => ({ launchId, pidFile }))
   },

@@ -1,0 +1,33 @@
+/**
+ * What `npm test` leaves to `npm run test:all`, and why. A newcomer's first run must be short on any machine, so `npm test` keeps at
+ * least one test of each promise, and all in it costs at most 2,000 times the processor time of `node -e 0`. A new test
+ * belongs in `npm test` unless it costs more than a second of processor time; then it is named here.
+ */
+
+/** Test files without `.test.js`, or folders, by what they are about. */
+const BEYOND: Readonly<Record<string, readonly string[]>> = {
+  'more orders of the simulation than the first few thousand': ['simulation/orders'],
+  'starved machines: they burn the processor on purpose': ['integration/starved'],
+  'every block of code in the pages, the package as npm installs it, and a whole extension': [
+    'readme', 'package', 'commonjs', 'bundle', 'import', 'clean', 'vscode-extension',
+  ],
+  'clients killed and frozen at more places than before each third change of a launch': [
+    'integration/frozen-launcher', 'integration/killed-follower', 'integration/killed-replacer', 'integration/killed-stop', 'integration/leases-deaths',
+    'integration/recovery',
+  ],
+  'hostile files, folders, processes, users and rooms': [
+    'integration/attacked', 'integration/hostile', 'integration/hostile-contents', 'integration/hostile-folder', 'integration/hostile-processes',
+    'integration/hostile-room', 'integration/hostile-user', 'integration/namespaces', 'integration/stale', 'system/spawn',
+  ],
+  'what servers, surroundings and versions there are': [
+    'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/ready', 'integration/run', 'integration/servers',
+    'integration/stop', 'integration/surroundings', 'integration/versions', 'session-server',
+  ],
+  'commands besides start, run, hold and stop': ['cli/configured', 'cli/doctor', 'cli/list', 'cli/logs', 'cli/restart', 'cli/status'],
+}
+
+/** Names in the list for which there is no file: a file that was renamed would run in `npm test` from then on. */
+export const missing = (files: readonly string[]): string[] =>
+  Object.values(BEYOND).flat().filter((name) => !files.includes(`${name}.test.js`))
+
+export const isBeyond = (file: string): boolean => Object.values(BEYOND).flat().includes(file.replace(/\.test\.js$/, ''))

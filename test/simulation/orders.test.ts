@@ -1,0 +1,44 @@
+/** As `simulation.test.ts`, over orders that take longer: `npm run test:all`. */
+import t from 'tap'
+import { endingPlan, waiter } from './ending.js'
+import { exploreAll, exploreRandom, replaySeed } from './explore.js'
+import { holds } from './holds.js'
+import { anyHolders, holder, leasePlan, returningHolder } from './leases.js'
+import { anyVersions, newer, older, replacingPlan } from './replacing.js'
+import { ensure, FAULTS, stopServer } from './series.js'
+
+t.test('two clients, and a leader that ends while its children serve on or serve nobody, in every order', async (t) => {
+  const ends = { faults: 1, kinds: ['leader-dies', 'leader-leaves'] } as const
+  holds(t, await exploreAll({ acts: [ensure, ensure], world: { withChildren: 'serving' } }, { ...ends, preemptions: 1 }))
+  holds(t, await exploreAll({ acts: [ensure, ensure], world: { withChildren: 'idle' } }, { ...ends, preemptions: 0 }))
+})
+
+t.test('two holders, and a leader that ends while its children serve on: the server is taken from neither', async (t) => {
+  const plan = leasePlan([holder, holder])
+  const served = { ...plan, world: { ...plan.world, withChildren: 'serving' as const } }
+  holds(t, await exploreAll(served, { preemptions: 0, faults: 1, kinds: ['leader-dies', 'leader-leaves'] }))
+})
+
+t.test('a client and a stop, every order with up to two preemptions', async (t) => {
+  holds(t, await exploreAll({ acts: [ensure, stopServer] }, { preemptions: 2, faults: 0, kinds: [] }))
+})
+
+t.test('two waiters against two reapers, every order with one preemption', async (t) => {
+  holds(t, await exploreAll(endingPlan([waiter, waiter], 2), { preemptions: 1, faults: 0, kinds: [] }))
+})
+
+t.test('a holder that lets go and comes again into the end of the server, beside another', async (t) => {
+  holds(t, await exploreAll(leasePlan([returningHolder, holder]), { preemptions: 1, faults: 0, kinds: [] }))
+})
+
+t.test('2 to 5 holders in random orders, beside an explicit start or a stop that spares holders, with kills and freezes of clients and watches', async (t) => {
+  holds(t, await exploreRandom(anyHolders, 1, 300))
+})
+
+t.test('clients of two versions, every order with one preemption or one fault, and random ones, at a lock that keeps order', async (t) => {
+  holds(t, await exploreAll(replacingPlan([older, newer]), { preemptions: 1, faults: 0, kinds: [] }))
+  holds(t, await exploreAll(replacingPlan([older, newer]), { preemptions: 0, faults: 1, kinds: FAULTS }))
+  holds(t, await exploreRandom(anyVersions, 1, 300))
+  // In these an older version was launched while a newer client cleaned up, and the newer client followed it.
+  for (const seed of [4365, 5478, 8763]) t.same((await replaySeed(anyVersions, seed)).violations, [], `seed ${seed}`)
+})
