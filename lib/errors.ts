@@ -134,9 +134,13 @@ export const startTimeout = (ms: number, doing: string, data: OneServerErrorData
   new OneServerError(
     'START_TIMEOUT',
     `Server failed to start within ${ms} ms: ${doing}.${quoteLog(data)}`,
-    hint,
+    (SLOW.test(doing) ? SLOWLY : '') + hint,
     data,
   )
+
+/** A check that ran out of its own time says nothing about a wrong address, and a longer wait for the start would not help. */
+const SLOW = /did not answer within \d+ ms/
+const SLOWLY = 'If its answers take longer than one check may, raise healthTimeout (--health-timeout). '
 
 const howItEnded = ({ exitCode, signal }: OneServerErrorData): string => {
   if (signal !== undefined) return `was ended by ${signal}`
@@ -167,7 +171,9 @@ export const serverUnhealthy = (url: string, waited: number, reason: string, dat
     'SERVER_UNHEALTHY',
     `Server at ${url} (PID ${data.pid ?? 'unknown'}) is alive but did not pass its health check for ${waited} ms: ${reason}.` +
       quoteLog(data),
-    'A busy server can fail the check, so it was left alone. If it hangs: one-server restart, or stopServer() and ensureServerRunning().',
+    (SLOW.test(reason) ? SLOWLY : '') +
+      'A busy server can fail the check, so it was left alone. ' +
+      'If it hangs: one-server restart, or stopServer() and ensureServerRunning().',
     data,
   )
 
@@ -175,7 +181,8 @@ export const portInUse = (port: number, what: string, data: OneServerErrorData):
   new OneServerError(
     'PORT_IN_USE',
     `Port ${port} is in use ${what}.${quoteLog(data)}`,
-    `Stop what listens on port ${port}, or choose another port: port: 'auto' (--port auto) takes a free one.`,
+    (SLOW.test(what) ? SLOWLY : '') +
+      `Stop what listens on port ${port}, or choose another port: port: 'auto' (--port auto) takes a free one.`,
     { port, ...data },
   )
 
@@ -183,13 +190,22 @@ export const portInUse = (port: number, what: string, data: OneServerErrorData):
 export const readyBeforeStart = (what: string, hint: string): OneServerError =>
   new OneServerError('PORT_IN_USE', `${what} before the server was started, and would make a server look ready that is not.`, hint)
 
+/** Differences that a mismatch names. Of a whole environment nobody reads more. */
+const DIFFERENCES = 5
+
+const NAMED_TOO_MUCH = 'Name in env only what this server needs (env: { MODE: "test" }); what it inherits needs no name, and a value ' +
+  'that differs at each call, such as a token, cannot be shared. '
+
 /** `differences`: a line for each, the running server's value first. `why`: why it was not replaced, a sentence or nothing. */
 export const configMismatch = (pidFile: string, differences: readonly string[], why: string, data: OneServerErrorData): OneServerError => {
-  const lines = [...differences.map((line) => `  ${line}`), ...(why === '' ? [] : [why])].join('\n')
+  const more = differences.length - DIFFERENCES
+  const told = more > 0 ? [...differences.slice(0, DIFFERENCES), `and ${more} more`] : differences
+  const lines = [...told.map((line) => `  ${line}`), ...(why === '' ? [] : [why])].join('\n')
   return new OneServerError(
     'CONFIG_MISMATCH',
     `The server that runs for ${pidFile} (PID ${data.pid ?? 'unknown'}) is not the one that this call asks for:\n${lines}`,
-    'Call with the options that the server was started with, stop it first (one-server stop), choose another name, ' +
+    (differences.some((line) => line.startsWith('env ')) ? NAMED_TOO_MUCH : '') +
+      'Call with the options that the server was started with, stop it first (one-server stop), choose another name, ' +
       "or use it as it is: onMismatch: 'reuse' (--on-mismatch reuse).",
     data,
   )

@@ -2,11 +2,12 @@
  * The machine as it is: the seam's methods on Node. Most calls find a server that runs, so what such a call
  * needs is imported at once, and what only a launch needs when it is first used.
  */
+import type { Refuse } from './health/get.js'
 import { prepare, probe } from './health/probe.js'
 import * as files from './system/files.js'
 import { send } from './system/platform/signal.js'
 import { groupOf, hostIdentity, kinOf, lookAt, self, signalGroup, startedAt } from './system/processes.js'
-import { judge, type FileLock, type ProcessId, type System } from './system/system.js'
+import { judge, type Answering, type FileLock, type ProcessId, type System } from './system/system.js'
 
 /** A deadline must mean the same in every process, so this is the monotonic clock of the boot. */
 const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
@@ -45,6 +46,10 @@ const sleep: System['sleep'] = (ms, { wake, signal } = {}) =>
   })
 
 const isAlive = (id: ProcessId): boolean => judge(id, lookAt(id.pid)) === 'alive'
+
+/** Looks at the owner of a socket before something secret goes there. Few checks have a secret, so what looks is loaded for those. */
+const refusal = (own: Answering | undefined): Refuse => async (address, port) =>
+  (await import('./system/listeners.js')).whyNotTrusted(address, port, own)
 
 export const nodeSystem: System = {
   get self() { return self() },
@@ -88,14 +93,14 @@ export const nodeSystem: System = {
     if (group !== undefined && group !== groupOf(process.pid)) signalGroup(group, 'SIGKILL')
   },
 
-  probe,
+  probe: (plan, timeout, signal, own) => probe(plan, timeout, signal, refusal(own)),
   prepareProbe: prepare,
   listenersAt: async (address, port) => (await import('./system/listeners.js')).listenersAt(address, port),
   ownerOf: async (listeners, likely) => (await import('./system/listeners.js')).ownerOf(listeners, likely),
   listensAt: async (pids) => (await import('./system/listeners.js')).listensAt(pids),
   freePort: async () => (await import('get-port')).default(),
-  waitUntilReady: async (plan, interval, timeout, over) =>
-    (await import('./health/wait-until-ready.js')).waitUntilReady(plan, interval, timeout, over),
+  waitUntilReady: async (plan, interval, timeout, over, own) =>
+    (await import('./health/wait-until-ready.js')).waitUntilReady(plan, interval, timeout, over, refusal(own)),
 
   fileLock: (paths): FileLock => {
     let lock: FileLock | undefined

@@ -3,7 +3,8 @@
  * servers, so the folder is resolved to its real path. The PID file itself is not: a symbolic link in its place could lead
  * one-server to write somewhere else.
  */
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, isAbsolute, join } from 'node:path'
+import { stateUnusable } from './errors.js'
 import { platform } from './system/platform/current.js'
 
 export interface Paths {
@@ -35,8 +36,23 @@ export const resolvePidFile = (pidFile: string, realpath: (path: string) => stri
   }
 }
 
-/** The user's home by the environment alone: HOME, else USERPROFILE, else the working directory. */
-const home = (env: NodeJS.ProcessEnv): string => env['HOME'] || env['USERPROFILE'] || '.'
+/** A relative path would mean another folder, and another server, in each working directory. */
+const absolute = (path: string | undefined): string | undefined => (path && isAbsolute(path) ? path : undefined)
+
+/** The user's home: HOME, else USERPROFILE, else what the user database says. cron, `env -i` and some runners give no HOME. */
+const home = (env: NodeJS.ProcessEnv): string => {
+  const named = absolute(env['HOME']) ?? absolute(env['USERPROFILE'])
+  if (named !== undefined) return named
+  try {
+    const { homedir } = process.getBuiltinModule('node:os').userInfo()
+    if (isAbsolute(homedir)) return homedir
+  } catch {
+    // No entry for this uid, as in many containers.
+  }
+  throw stateUnusable('HOME', 'is not set, and the user database has no home folder for this user', NO_HOME)
+}
+
+const NO_HOME = 'Set HOME, or ONE_SERVER_STATE_DIR for named servers, or name the PID file (pidFile, --pid-file).'
 
 export const defaultPidFile = (env: NodeJS.ProcessEnv): string => join(home(env), '.omega-session-server.pid')
 
@@ -46,7 +62,7 @@ export const defaultPidFile = (env: NodeJS.ProcessEnv): string => join(home(env)
  */
 export const stateDir = (env: NodeJS.ProcessEnv, { stateFolder } = platform): string => {
   if (env['ONE_SERVER_STATE_DIR']) return env['ONE_SERVER_STATE_DIR']
-  const folder = stateFolder(env) || env['XDG_STATE_HOME']
+  const folder = stateFolder(env) || absolute(env['XDG_STATE_HOME'])
   if (folder) return join(folder, 'one-server')
   return join(home(env), '.local', 'state', 'one-server')
 }

@@ -7,6 +7,15 @@ import t from 'tap'
 import * as errors from '../lib/errors.js'
 import { OneServerError } from '../lib/errors.js'
 
+t.test('a mismatch names at most five differences, and says what to write instead', async (t) => {
+  const names = Array.from({ length: 33 }, (_, index) => `env A${index}: another value`)
+  const { message, hint } = errors.configMismatch('/p', names, '', {})
+  t.equal(message.split('\n').length, 1 + 5 + 1)
+  t.match(message, /env A4: another value\n {2}and 28 more$/)
+  t.match(hint, /Name in env only what this server needs/)
+  t.notMatch(errors.configMismatch('/p', ['version: runs 1, wanted 2'], '', {}).hint, /Name in env/)
+})
+
 t.test('an error is an Error with a code, a hint and its cause', async (t) => {
   const cause = new Error('below')
   const error = new OneServerError('STATE_UNUSABLE', 'what happened', 'what to do', { pid: 7 }, cause)

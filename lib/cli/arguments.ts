@@ -39,6 +39,8 @@ export interface Request {
   readonly ifIdle: boolean
   readonly onlyNamed: boolean
   readonly lines: number | undefined
+  /** Variables for the client's command, before they are filled in. */
+  readonly clientEnv: Readonly<Record<string, string>>
   /** A name of the config file that the user may have misspelt. */
   readonly doubt: string | undefined
   /** What stands after `--` where that is a client's. Never empty there. */
@@ -74,7 +76,7 @@ interface Collected {
   readonly choices: Choices
 }
 
-/** What the tokens say; of a flag that is given twice the last one counts. */
+/** What the tokens say; of a flag that is given twice the last one counts, and of --env all. */
 const collect = async (tokens: ReturnType<typeof tokensOf>, { word, flags }: Accepts): Promise<Collected> => {
   const given = new Set<string>()
   const names: string[] = []
@@ -94,7 +96,9 @@ const collect = async (tokens: ReturnType<typeof tokensOf>, { word, flags }: Acc
     // `--port --json` is a forgotten value, not a port called --json; `--port=--json` is one.
     const forgotten = !token.value || (!token.inlineValue && token.value.startsWith('-'))
     if (forgotten) throw usage((await import('./flag-words.js')).needsValue(name, token.rawName))
-    Object.assign(choices, reads(token.rawName, token.value as string))
+    const { clientEnv: variable, ...rest } = reads(token.rawName, token.value as string)
+    Object.assign(choices, rest)
+    if (variable !== undefined) choices.clientEnv = { ...choices.clientEnv, ...variable }
   }
   return { given, names, choices }
 }
@@ -104,7 +108,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   const tokens = tokensOf(own)
   // A user who asks for help gets it, whatever else is wrong with the call.
   const help = tokens.some((token) => token.kind === 'option' && token.name === 'help')
-  const { given, names, choices: { lines, ...typed } } = await collect(help ? [] : tokens, accepts)
+  const { given, names, choices: { lines, clientEnv = {}, ...typed } } = await collect(help ? [] : tokens, accepts)
   if (given.has('prev') && given.has('follow')) {
     throw usage('give --prev or --follow, not both: nothing more is written to the log of the run before')
   }
@@ -118,7 +122,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   const starts = accepts.rest !== undefined
   const { options, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, accepts.flags, env, starts)
   return Object.freeze({
-    options, typed, doubt, settings: settingsFrom(options), help, lines,
+    options, typed, doubt, settings: settingsFrom(options), help, lines, clientEnv,
     follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'), onlyNamed: given.has('named'),
     client: accepts.rest === 'client' ? command ?? [] : [],
   })

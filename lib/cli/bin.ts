@@ -24,10 +24,15 @@ const onSignal = (signal: NodeJS.Signals): void => {
   }
   interrupt.abort(signal)
 }
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+/**
+ * Signals that people send on purpose. Each would end a process without a handler, and leave the cursor of a terminal hidden; SIGUSR1
+ * would open Node's debugger. To a system that does not know one of them its name is an event like others, which never comes.
+ */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const
+for (const signal of SIGNALS) process.on(signal, onSignal)
 
-/** Other signals that people send on purpose. Each would end a process without a handler; SIGUSR1 would open Node's debugger. */
-const MORE = ['SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const
+/** By which the command of `run` died, where that must show. */
+let endsBy: NodeJS.Signals | undefined
 
 const io: Io = {
   get stdin() { return process.stdin },
@@ -36,11 +41,8 @@ const io: Io = {
   get stderr() { return process.stderr },
   env: process.env,
   signal: interrupt.signal,
-  divert: (to) => {
-    receiver = to
-    // To a system that does not know one of them its name is an event like others, which never comes.
-    for (const signal of MORE) process.on(signal, onSignal)
-  },
+  divert: (to) => { receiver = to },
+  endBy: (signal) => { endsBy = signal },
 }
 
 const begin = async (): Promise<number> => {
@@ -51,5 +53,7 @@ const begin = async (): Promise<number> => {
 void begin().then(async (code) => {
   // Node may still write a pipe in the background: an exit must not cut off the last words.
   await new Promise((resolve) => process.stderr.write('', resolve))
-  process.exit(code)
+  if (endsBy === undefined) process.exit(code)
+  process.removeAllListeners(endsBy)
+  process.kill(process.pid, endsBy)
 })

@@ -18,7 +18,7 @@ export interface Command extends Accepts {
 }
 
 const WHICH: readonly FlagName[] = ['pid-file']
-const ADDRESS: readonly FlagName[] = ['port', 'host', 'health', 'health-match', 'ready', 'no-reuse-existing']
+const ADDRESS: readonly FlagName[] = ['port', 'host', 'health', 'health-match', 'health-timeout', 'ready', 'no-reuse-existing']
 /** A launch depends on every option; --server is only for a command that cannot have the server's own after --. */
 const LAUNCH = OPTION_FLAGS.filter((name) => name !== 'server')
 const EVERY: readonly FlagName[] = ['json', 'quiet', 'help']
@@ -36,7 +36,7 @@ export const COMMANDS = {
   list: { word: 'list', flags: ['named', ...EVERY], named: false, load: () => import('./list.js') },
   doctor: { word: 'doctor', flags: [...WHICH, ...EVERY], named: true, load: () => import('./doctor.js') },
   run: {
-    word: 'run', flags: ['server', ...LAUNCH, 'quiet', 'help'], named: true, rest: 'client', sharesStreams: true,
+    word: 'run', flags: ['env', 'server', ...LAUNCH, 'quiet', 'help'], named: true, rest: 'client', sharesStreams: true,
     load: () => import('./run.js'),
   },
   hold: {

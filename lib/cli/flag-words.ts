@@ -15,6 +15,10 @@ interface Words {
 }
 
 const OWN: Readonly<Record<OwnFlag, Words>> = {
+  env: {
+    value: 'NAME=VALUE', sample: 'BASE_URL={url}',
+    text: "a variable for the client's command; {url}, {port} and {host} in it are the server's. May be given again",
+  },
   named: { text: 'only the default server and those with a name' },
   'if-idle': { text: 'leave the server running while clients use it' },
   lines: { value: 'N', sample: '50', text: 'how many of the last lines (default: 20)' },

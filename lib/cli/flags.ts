@@ -12,7 +12,7 @@ import { shellHabitIn } from '../text/shell-habits.js'
 import { splitWords } from '../text/shell-words.js'
 
 /** What flags add up to: options of the library, and what only the command line knows. */
-export type Choices = ClientProcessManagerOptions & { lines?: number }
+export type Choices = ClientProcessManagerOptions & { lines?: number; clientEnv?: Readonly<Record<string, string>> }
 
 export interface Flag {
   readonly short?: string
@@ -50,6 +50,13 @@ const lines = (spelled: string, value: string): Choices => {
   return { lines: Number(value) }
 }
 
+/** Given several times, the flag adds up (arguments.ts). */
+const clientEnv = (spelled: string, value: string): Choices => {
+  const [, name, text] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(value) ?? []
+  if (name === undefined || text === undefined) throw invalidOption(spelled, 'NAME=VALUE, such as BASE_URL={url}', value)
+  return { clientEnv: { [name]: text } }
+}
+
 /** A value of these kinds is not the word itself. */
 const READERS: Partial<Record<Kind, (spelled: string, value: string, option: OptionName, least?: number) => Choices>> = {
   port, ready, command,
@@ -68,7 +75,7 @@ const flagOf = (option: OptionName, { kind, least, variable }: Rule): Flag => {
 }
 
 const OWN = {
-  lines: { short: 'n', read: lines }, follow: { short: 'f' }, prev: {}, named: {}, 'if-idle': {},
+  env: { read: clientEnv }, lines: { short: 'n', read: lines }, follow: { short: 'f' }, prev: {}, named: {}, 'if-idle': {},
   json: {}, quiet: {}, help: { short: 'h' },
 } as const satisfies Readonly<Record<string, Flag>>
 

@@ -71,7 +71,7 @@ export const PAGES: Readonly<Record<CommandWord, Page>> = {
   run: {
     usage: 'run [name] [options] -- client\'s command ...',
     summary: 'run a command with the server, which stops after the last one',
-    about: `Starts the server unless it runs, then runs the command with ONE_SERVER_URL, BASE_URL and PORT, passes signals on to it, and ends with its exit code: 128 and the number of the signal that ended it, 127 if it was not found, 126 if it cannot be run. ${LEASED} ${NAMELESS} Without --server and --script, ${BUNDLED}`,
+    about: `Starts the server unless it runs, then runs the command with ONE_SERVER_URL, ONE_SERVER_PORT and ONE_SERVER_HOST, and what --env adds, passes signals on to it, and ends with its exit code: 128 and the number of the signal that ended it, 127 if it was not found, 126 if it cannot be run. ${LEASED} ${NAMELESS} Without --server and --script, ${BUNDLED}`,
     examples: ['one-server run -- npm test', 'one-server run web --port auto --server "node server.js" -- npm test'],
   },
   hold: {

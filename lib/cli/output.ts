@@ -20,10 +20,12 @@ export interface Io {
   readonly signal: AbortSignal
   /** From now on signals go to `receiver`, even those that would end this process, and no longer interrupt it. */
   readonly divert: (receiver: (signal: NodeJS.Signals) => void) => void
+  /** This process is to end by the signal, as its command did: a shell loop around it goes on after an exit, and ends after a SIGINT. */
+  readonly endBy?: (signal: NodeJS.Signals) => void
 }
 
 /** What printing needs of it. */
-type Streams = Omit<Io, 'stdin' | 'divert'>
+type Streams = Omit<Io, 'stdin' | 'divert' | 'endBy'>
 
 /** Version of every JSON document; it rises when a field changes its meaning or goes. */
 const SCHEMA_VERSION = 1

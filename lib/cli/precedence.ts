@@ -20,11 +20,18 @@ interface Completed {
   readonly doubt: string | undefined
 }
 
+/**
+ * By these names `run` tells its command where the server is. A call below it would take them for options of its own server, and
+ * ask for a port that is in use; ONE_SERVER_URL, which is no option, shows that they come from there.
+ */
+const TOLD_BY_RUN = ['ONE_SERVER_PORT', 'ONE_SERVER_HOST']
+
 /** What the environment says of those options that the command takes. An empty variable says nothing. */
 const fromEnvironment = (flags: readonly FlagName[], env: NodeJS.ProcessEnv): ClientProcessManagerOptions => {
   const options: ClientProcessManagerOptions = {}
   for (const { variable, read } of flags.map(flag)) {
-    const value = variable === undefined ? undefined : env[variable]
+    const isTold = variable !== undefined && TOLD_BY_RUN.includes(variable) && env['ONE_SERVER_URL'] !== undefined
+    const value = variable === undefined || isTold ? undefined : env[variable]
     if (variable !== undefined && value) Object.assign(options, read?.(variable, value))
   }
   return options

@@ -58,5 +58,6 @@ export const refused = (program: string, error: NodeJS.ErrnoException): Refusal 
   // refuse() has found the program, so most likely the interpreter in its first line is missing.
   if (error.code === 'ENOENT') return notFound("The client's command, or the interpreter that its first line names,", program, error)
   if (error.code === 'EACCES') return notExecutable(program, 'permission denied', MAKE_IT_SO, error)
-  return notExecutable(program, systemReason(error), 'That is what the system says. Correct it and call again.', error)
+  const what = `${error.message}: ${systemReason(error)}`
+  return notExecutable(program, what, 'That is what the system says. Correct it and call again.', error)
 }

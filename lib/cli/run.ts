@@ -4,6 +4,8 @@
  * our name, so we never end before the command.
  */
 import { spawn } from 'node:child_process'
+import { bareHost } from '../health/address.js'
+import type { ServerInfo } from '../server-info.js'
 import type { Request } from './arguments.js'
 import { watchForeground } from './foreground.js'
 import type { Io, Output } from './output.js'
@@ -43,12 +45,26 @@ const exitCodeOf = async (ended: Exit | Refusal, output: Output): Promise<number
   return ended.exitCode
 }
 
-export const run = async ({ options, client }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
+/**
+ * What the command learns of its server. PORT and BASE_URL mean something else to many programs (`next dev` would listen on the
+ * server's port), so names of its own tell it, and any other name only where the caller asks for it.
+ */
+const environmentOf = ({ url, port }: ServerInfo, clientEnv: Request['clientEnv']): Record<string, string> => {
+  const values = { url, port: String(port), host: bareHost(new URL(url).hostname) || 'localhost' } as const
+  const fill = (text: string): string => text.replace(/\{(url|port|host)\}/g, (_, name: keyof typeof values) => values[name])
+  return {
+    ONE_SERVER_URL: values.url, ONE_SERVER_PORT: values.port, ONE_SERVER_HOST: values.host,
+    ...Object.fromEntries(Object.entries(clientEnv).map(([name, text]) => [name, fill(text)])),
+  }
+}
+
+export const run = async ({ options, client, clientEnv }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
   const program = client[0] as string
   const refusal = refuse(program, io.env['PATH'])
   if (refusal !== undefined) return exitCodeOf(refusal, output)
-  const ended = await withLease({ options, command: joinWords(client), output, signal }, ({ url, port }) =>
-    runClient(client, { ...io.env, ONE_SERVER_URL: url, BASE_URL: url, PORT: String(port) }, io, output)
+  const ended = await withLease({ options, command: joinWords(client), output, signal }, (server) =>
+    runClient(client, { ...io.env, ...environmentOf(server, clientEnv) }, io, output)
       .catch((error: NodeJS.ErrnoException) => refused(program, error)))
+  if ('signal' in ended && ended.signal === 'SIGINT') io.endBy?.('SIGINT')
   return exitCodeOf(ended, output)
 }

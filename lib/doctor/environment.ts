@@ -36,7 +36,9 @@ const places = (env: Env): Finding[] => ['ONE_SERVER_STATE_DIR', 'XDG_STATE_HOME
   if (!value) return []
   if (!isAbsolute(value)) {
     return [finding('environment', 'problem', `${name} is a relative path: ${value}`, {
-      advice: 'In each working directory a name then stands for another server. Make the path absolute.',
+      advice: name === 'XDG_STATE_HOME'
+        ? 'It is ignored, as the XDG specification says of a relative path. Make the path absolute.'
+        : 'In each working directory a name then stands for another server. Make the path absolute.',
     })]
   }
   const isUsed = name === 'ONE_SERVER_STATE_DIR' || !isSet(env, 'ONE_SERVER_STATE_DIR')

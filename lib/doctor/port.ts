@@ -6,7 +6,7 @@ import type { Context } from '../context.js'
 import { endpointOf, type Endpoint } from '../health/address.js'
 import { traitsOf } from '../health/kind.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import type { Listener } from '../system/system.js'
+import { isAnotherUsers, type Listener } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
 import { finding, programOf, type Finding } from './finding.js'
 import type { Seen } from './recorded.js'
@@ -45,9 +45,15 @@ export const ofPort = async (context: Context, seen: Seen): Promise<Finding[]> =
   const owner = await system.ownerOf(there, launch.leader.pid)
   const data = { port, addresses, uid: there[0]!.uid, owner }
   const at = `port ${port} (${addresses.join(', ')})`
+  const other = there.find(isAnotherUsers)
+  if (owner === undefined && other !== undefined) {
+    return [finding('port', 'problem', `${at} is a socket of another user (uid ${other.uid})`, {
+      advice: 'Another user has taken the port, and the server is not used there. Start the server on another port: --port auto', data,
+    })]
+  }
   if (owner === undefined) {
     return [finding('port', 'note', `${at} is a socket${ofUser(there[0]!)}, and its process cannot be seen`, {
-      advice: 'That process belongs to another user or namespace, or this platform does not show who owns a socket.', data,
+      advice: 'That process belongs to another namespace, or to root, or this platform does not show who owns a socket.', data,
     })]
   }
   const by = `PID ${owner.pid}${programOf(owner.pid)}`

@@ -64,6 +64,9 @@ const ofStaleRecord = async (context: Context, record: LaunchRecord, launches: r
       'The next start brings the claim back. Keep other programs from cleaning up that folder.',
     ]
   }
+  if (launches.some((seen) => seen.launch.id === launch && seen.verdict === 'headless')) {
+    return [`${path} names PID ${pid}, which has ended, and other processes of its launch run on`, 'The next call names one of them.']
+  }
   return [`${path} names PID ${pid}, which has ended`, HEALS]
 }
 

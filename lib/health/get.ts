@@ -3,6 +3,7 @@
  * fetch costs a client more than everything else that a warm call does.
  */
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Match } from '../options/parse.js'
 import { startTimer } from '../timer.js'
 import { bareHost, isLoopback } from './address.js'
@@ -89,18 +90,46 @@ export const reasonOf = ({ code, message }: NodeJS.ErrnoException): string => {
   return code === 'ECONNRESET' ? 'the connection was closed without an answer' : message
 }
 
-/** Asks one URL, which may take `timeout` ms, and with a `match` as long again for the body. `isFresh`: over a new connection. */
-export const getUrl = (url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined, isFresh = false): Promise<Probe> => {
-  const { headers, match } = plan
+/**
+ * What every check says of itself. Without `accept`, as no client comes, a server answers otherwise than its clients see it:
+ * webpack-dev-server with historyApiFallback says 404. wait-on's own would be an API client's, which gets the 404 as well.
+ */
+const COMMON = { accept: '*/*', 'user-agent': 'one-server' }
+
+/** The headers of a check. `healthHeaders` go over the common ones, in whatever case they are written. */
+export const headersOf = ({ headers }: HealthPlan): Record<string, string> =>
+  ({ ...COMMON, ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])) })
+
+/** Why the server at this address must not get something secret; undefined where it may. */
+export type Refuse = (address: string, port: number) => Promise<string | undefined>
+
+/** Whether a check sends what only the server should get: a header, a user and password, or a query, which may hold a token. */
+const sendsSecret = ({ headers }: HealthPlan, { username, password, search }: URL): boolean =>
+  username !== '' || password !== '' || search !== '' || Object.keys(headers).length > 0
+
+/** As `sendsSecret`, to any of its URLs. */
+export const isSecret = (plan: HealthPlan): boolean => plan.urls.some((url) => sendsSecret(plan, new URL(url)))
+
+/**
+ * Asks one URL, which may take `timeout` ms, and with a `match` as long again for the body. `isFresh`: over a new connection.
+ *
+ * Another user could take the port between a look at its owner and the connection. So a check with something secret in it connects
+ * first, then looks whose socket accepts there, and sends not a byte before.
+ */
+export const getUrl = (
+  url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined, isFresh = false, refuse?: Refuse,
+): Promise<Probe> => {
+  const { match } = plan
+  const isGuarded = refuse !== undefined && sendsSecret(plan, url)
   const secure = url.protocol === 'https:'
   const options: RequestOptions & { rejectUnauthorized?: boolean } = {
     host: bareHost(url.hostname),
     port: url.port,
     path: url.pathname + url.search,
-    headers,
+    headers: headersOf(plan),
     ...authOf(url),
     ...(signal === undefined ? {} : { signal }),
-    agent: secure || isFresh ? false : keepingAgent(),
+    agent: secure || isFresh || isGuarded ? false : keepingAgent(),
     // A development server signs its own certificate. Over loopback nobody else could have sent it.
     ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
   }
@@ -117,16 +146,30 @@ export const getUrl = (url: URL, plan: HealthPlan, timeout: number, signal: Abor
       response.socket.unref()
       response.resume()
     })
-    const endTimer = startTimer(timeout, () => {
+    const wait = (): (() => void) => startTimer(timeout, () => {
       resolve({ healthy: false, reason: `it did not answer within ${timeout} ms` })
       call.destroy()
     })
+    let endTimer = wait()
     call.on('error', (error: NodeJS.ErrnoException) => {
       endTimer()
       // The server closed the kept connection, or another server has taken its place. Neither shows whether it is healthy.
-      if (call.reusedSocket && error.code === 'ECONNRESET') return resolve(getUrl(url, plan, timeout, signal, true))
+      if (call.reusedSocket && error.code === 'ECONNRESET') return resolve(getUrl(url, plan, timeout, signal, true, refuse))
       resolve({ healthy: false, reason: reasonOf(error) })
     })
-    call.end()
+    const look = async (socket: Socket): Promise<void> => {
+      const reason = await refuse?.(socket.remoteAddress ?? '', socket.remotePort ?? 0).catch(String)
+      if (reason === undefined) {
+        endTimer()
+        endTimer = wait()
+        call.end()
+        return
+      }
+      endTimer()
+      resolve({ healthy: false, reason })
+      call.destroy()
+    }
+    if (isGuarded) call.once('socket', (socket) => socket.once(secure ? 'secureConnect' : 'connect', () => void look(socket)))
+    else call.end()
   })
 }

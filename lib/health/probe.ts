@@ -2,23 +2,23 @@
  * One health check, of whatever kind the plan is. Most servers answer HTTP, so only that check is loaded with this
  * file; each other kind loads its own when it is first asked, and an HTTP client never pays for it.
  */
-import { clientFor, getUrl } from './get.js'
+import { clientFor, getUrl, type Refuse } from './get.js'
 import { kindOf, type Kind } from './kind.js'
 import type { HealthPlan, Probe } from './plan.js'
 
 interface Check {
   /** Loads what the check needs. */
   readonly load: (plan: HealthPlan) => unknown
-  readonly check: (plan: HealthPlan, timeout: number, signal: AbortSignal | undefined) => Promise<Probe>
+  readonly check: (plan: HealthPlan, timeout: number, signal: AbortSignal | undefined, refuse: Refuse | undefined) => Promise<Probe>
 }
 
-type Ask = (url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined) => Promise<Probe>
+type Ask = (url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined, refuse: Refuse | undefined) => Promise<Probe>
 
 /** Asks the URLs in their order; one that answers is enough. The reason is that of the URL that said most. */
-const eachUrl = (ask: Ask): Check['check'] => async (plan, timeout, signal) => {
+const eachUrl = (ask: Ask): Check['check'] => async (plan, timeout, signal, refuse) => {
   let worst: Probe = { healthy: false, reason: 'there is no URL to ask' }
   for (const url of plan.urls) {
-    const result = await ask(new URL(url), plan, timeout, signal)
+    const result = await ask(new URL(url), plan, timeout, signal, refuse)
     if (result.healthy) return result
     if (worst.reason === 'there is no URL to ask' || worst.reason === 'the connection was refused') worst = result
   }
@@ -31,7 +31,10 @@ const byConnection: Check = {
 }
 
 const CHECKS: Readonly<Record<Kind, Check>> = {
-  http: { load: ({ urls }) => urls.forEach((url) => clientFor(new URL(url).protocol)), check: eachUrl(getUrl) },
+  http: {
+    load: ({ urls }) => urls.forEach((url) => clientFor(new URL(url).protocol)),
+    check: eachUrl((url, plan, timeout, signal, refuse) => getUrl(url, plan, timeout, signal, false, refuse)),
+  },
   tcp: byConnection,
   socket: byConnection,
   log: {
@@ -45,6 +48,9 @@ export const prepare = (plan: HealthPlan): void => {
   Promise.resolve(CHECKS[kindOf(plan)].load(plan)).catch(() => {})
 }
 
-/** Checks once. `timeout`, in ms, is for each URL; `signal` ends an HTTP request. Never rejects for a server that does not answer. */
-export const probe = (plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe> =>
-  CHECKS[kindOf(plan)].check(plan, timeout, signal)
+/**
+ * Checks once. `timeout`, in ms, is for each URL; `signal` ends an HTTP request. `refuse` is asked before something secret is sent.
+ * Never rejects for a server that does not answer.
+ */
+export const probe = (plan: HealthPlan, timeout: number, signal?: AbortSignal, refuse?: Refuse): Promise<Probe> =>
+  CHECKS[kindOf(plan)].check(plan, timeout, signal, refuse)

@@ -4,6 +4,9 @@
  * it, after the gate is open, and only while there is something to wait for. A server that answers 200 as soon as it
  * listens is ready before wait-on would be.
  *
+ * wait-on sends many requests unseen, and the listener may change between two of them. So a check with something secret in it is left to
+ * our own check, which looks at the owner of the socket each time.
+ *
  * Three things that wait-on does not do are done around it. It cannot be cancelled, so it runs in short slices. It polls
  * at one pace, so a young launch gets faster slices. It sends requests to a server that does not listen yet, so a bare
  * connection is tried first.
@@ -12,6 +15,7 @@ import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
 import { isLoopback } from './address.js'
 import { tryConnection } from './connect.js'
+import { headersOf, isSecret, type Refuse } from './get.js'
 import { kindOf, type Kind } from './kind.js'
 import type { Healthy, HealthPlan, Probe } from './plan.js'
 import { prepare, probe } from './probe.js'
@@ -73,10 +77,10 @@ const RESOURCES: Readonly<Record<Kind, ((url: string) => string) | undefined>> =
  * checks and `timeout` what one check may take, both in ms.
  */
 export const waitUntilReady = async (
-  plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>,
+  plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>, refuse?: Refuse,
 ): Promise<Healthy | undefined> => {
-  const { urls, headers } = plan
-  const resourceOf = RESOURCES[kindOf(plan)]
+  const { urls } = plan
+  const resourceOf = isSecret(plan) ? undefined : RESOURCES[kindOf(plan)]
   let ended = false
   const cancel = new AbortController()
   const finish = (): void => {
@@ -96,10 +100,10 @@ export const waitUntilReady = async (
     return loading
   }
   prepare(plan)
-  const check = (url: string): Promise<Probe> => probe({ ...plan, urls: [url] }, timeout, cancel.signal)
+  const check = (url: string): Promise<Probe> => probe({ ...plan, urls: [url] }, timeout, cancel.signal, refuse)
   const began = performance.now()
   for (; resourceOf === undefined && !ended; await pauseFor(pauseAfter(performance.now() - began, interval))) {
-    const answer = await probe(plan, timeout)
+    const answer = await probe(plan, timeout, cancel.signal, refuse)
     if (answer.healthy) return answer
   }
   for (let slices = 0; resourceOf !== undefined && !ended;) {
@@ -132,8 +136,8 @@ export const waitUntilReady = async (
       simultaneous: 1,
       log: false,
       followRedirect: false,
+      headers: headersOf(plan),
       strictSSL: !isLoopback(new URL(url).hostname),
-      headers: { ...headers },
       // HTTP_PROXY would capture even 127.0.0.1.
       proxy: false,
     } as WaitOnOptions).then(() => true, () => false)

@@ -11,7 +11,7 @@ export type Duration = number | string
 export interface ClientProcessManagerOptions {
   /**
    * The PID file. It names the server: all clients with the same PID file share one server.
-   * @default `~/.omega-session-server.pid` (HOME, else USERPROFILE, else the working directory)
+   * @default `~/.omega-session-server.pid` (HOME, else USERPROFILE, else the home in the user database)
    */
   pidFile?: string
   /** A name instead of `pidFile`: the PID file is then `<state folder>/<name>.pid`. Letters, digits, `.`, `_`, `-`. */
@@ -29,7 +29,7 @@ export interface ClientProcessManagerOptions {
   command?: readonly string[]
   /** Working directory of the server. @default the client's */
   cwd?: string
-  /** Environment variables for the server, merged over what it inherits. `undefined` removes one. */
+  /** Environment variables for the server, merged over what it inherits. `{port}` and `{host}` are filled in; `undefined` removes one. */
   env?: Readonly<Record<string, string | undefined>>
   /**
    * What the server inherits of the launching client's environment: all of it, or the listed names.

@@ -26,6 +26,8 @@ type Parsed = {
 export interface Settings extends Omit<Parsed, 'name' | 'pidFile' | 'cwd' | 'port' | 'ready' | 'logFile'>, Configured {
   /** Names of the options that the caller gave. */
   readonly given: ReadonlySet<string>
+  /** Names in `env` that the caller's own environment has with the same value: `{ ...process.env, MODE: 'test' }` names one variable. */
+  readonly spread: ReadonlySet<string>
   readonly pidFile: string
   readonly cwd: string
   readonly port: PortChoice
@@ -78,6 +80,7 @@ export const settingsFrom = (all: ClientProcessManagerOptions & Configured = {},
   return Object.freeze({
     ...rest,
     given: new Set(Object.entries(options).filter(([, value]) => value !== undefined).map(([key]) => key)),
+    spread: new Set(Object.entries(rest.env).filter(([name, value]) => value === env[name]).map(([name]) => name)),
     ...(configured === undefined ? {} : { configured }),
     pidFile,
     cwd: rest.cwd ?? workingDirectory() ?? '(removed)',

@@ -140,7 +140,8 @@ export const OPTIONS = {
     text: 'longest pause between two health checks',
   },
   healthTimeout: {
-    kind: 'duration', least: 1, default: '500ms', key: 'healthTimeout', schema: duration(1),
+    kind: 'duration', least: 1, default: '500ms', flag: 'health-timeout', value: 'TIME', sample: '2s', variable: 'ONE_SERVER_HEALTH_TIMEOUT',
+    key: 'healthTimeout', schema: duration(1),
     text: 'how long one health check may take',
   },
   stopSignal: {
@@ -170,7 +171,7 @@ export const OPTIONS = {
   env: {
     kind: 'variables', default: {}, key: 'env',
     schema: { type: 'object', propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }, additionalProperties: { type: ['string', 'null'] } },
-    text: 'environment variables, merged over what the server inherits. null removes one',
+    text: 'environment variables, merged over what the server inherits. {port} and {host} are filled in; null removes one',
   },
   inheritEnv: {
     kind: 'inherit', default: true, key: 'inheritEnv',

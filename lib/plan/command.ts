@@ -52,6 +52,10 @@ const find = async (system: System, program: string, cwd: string, path: string):
   return undefined
 }
 
+/** `{port}` and `{host}` in a word of the command or in a value of `env`: one-server may choose the port, so no caller knows it before. */
+export const fill = (text: string, { host }: Pick<Settings, 'host'>, port: number): string =>
+  text.replaceAll('{port}', String(port)).replaceAll('{host}', host)
+
 /** The command with `{port}` and `{host}` filled in. Throws COMMAND_NOT_FOUND. */
 export const resolveCommand = async (
   system: System, settings: Settings, port: number, env: Readonly<Record<string, string>>,
@@ -60,8 +64,7 @@ export const resolveCommand = async (
     throw commandNotFound(`The working directory of the server does not exist: ${settings.cwd}`, 'Correct cwd (--cwd).')
   }
   if (settings.command === undefined) return script(system, settings)
-  const fill = (word: string): string => word.replaceAll('{port}', String(port)).replaceAll('{host}', settings.host)
-  const [program = '', ...args] = settings.command.map(fill)
+  const [program = '', ...args] = settings.command.map((word) => fill(word, settings, port))
   const found = await find(system, program, settings.cwd, programs.pathIn(env) ?? '')
   if (found !== undefined) return { program: found, args, isScript: false }
   const exists = /[\\/]/.test(program) && (await system.kindOf(resolve(settings.cwd, program))) === 'file'

@@ -4,6 +4,7 @@
  * handles. The README lists what is stripped.
  */
 import type { Settings } from '../options/settings.js'
+import { fill } from './command.js'
 
 const CLIENT_ONLY = [
   /^NODE_CHANNEL_(FD|SERIALIZATION_MODE)$/, /^NODE_UNIQUE_ID$/, /^NODE_V8_COVERAGE$/,
@@ -11,35 +12,62 @@ const CLIENT_ONLY = [
   /^JEST_WORKER_ID$/, /^VITEST_(WORKER_ID|POOL_ID)$/, /^TAP(_|$)/,
 ]
 
-/** Options of Node that attach a debugger, or preload what a debugger or test runner needs. */
-const DEBUGGER = /^--(inspect|debug|experimental-network-inspection)/
+/** Options of Node that attach a debugger. Whole names: `--debug-arraybuffer-allocations` attaches none. */
+const DEBUGGER = /^--(inspect(-brk|-port|-wait|-publish-uid)?|debug(-brk|-port)?|experimental-network-inspection)(=|$)/
 /** Options whose value may be a word of its own. */
 const PORT_FOLLOWS = /^--(inspect|debug)-port$/
 const PRELOAD = /^(--require|-r|--import|--loader|--experimental-loader)$/
-const PRELOADED = /js-debug|bootloader|jetbrains|debugConnector|@tapjs|[\\/]tap[\\/]/i
+
+/**
+ * Whether a preload is a debugger's, an editor's or a test runner's. A server may lie below a folder of any name (`JetBrainsProjects`,
+ * a project `tap`), and without its own preload it finds no modules (Yarn PnP). So the file's name counts, with the folder that its
+ * debugger has, or the package's.
+ */
+const isOfClient = (value: string): boolean => {
+  const isUrl = value.startsWith('file:')
+  const parts = value.replace(/^"(.*)"$/, '$1').replace(/\\(["\\])/g, '$1').split(isUrl ? '/' : /[\\/]/)
+  const file = parts.at(-1) ?? ''
+  if (/^debugConnector\.[cm]?js$/.test(file)) return true
+  const folders = parts.slice(0, -1)
+  const isBootloader = /^bootloader(\.bundle)?\.[cm]?js$/.test(file)
+  if (isBootloader && folders.some((name) => /^((ms-vscode\.|vscode-)?js-debug)(-|$)/.test(name))) return true
+  const isPackage = !isUrl && !/^(\.{1,2}|)$|^[A-Za-z]:$/.test(parts[0] ?? '')
+  const [owner = ''] = isPackage ? parts : parts.slice(parts.lastIndexOf('node_modules') + 1 || parts.length)
+  return ['@tapjs', '@jetbrains', 'tap'].includes(owner)
+}
 
 /** NODE_OPTIONS split as Node does: at spaces, with double quotes and backslashes inside them. */
 const words = (options: string): string[] => (options.match(/(?:[^\s"]|"(?:\\.|[^"\\])*")+/g) ?? [])
 
-const withoutDebugger = (options: string): string => {
+const withoutDebugger = (options: string): { kept: string; left: string } => {
   const kept: string[] = []
+  const left: string[] = []
   const all = words(options)
   for (let index = 0; index < all.length; index++) {
     const word = all[index]!
     const [name = '', inline] = word.split(/=(.*)/s)
     if (DEBUGGER.test(word)) {
-      if (PORT_FOLLOWS.test(word)) index++
+      left.push(word)
+      if (PORT_FOLLOWS.test(word)) left.push(all[++index] ?? '')
       continue
     }
     const value = inline ?? all[index + 1] ?? ''
     if (PRELOAD.test(name)) {
       if (inline === undefined) index++
-      if (!PRELOADED.test(value)) kept.push(...(inline === undefined ? [word, value] : [word]))
+      const target = isOfClient(value) ? left : kept
+      target.push(...(inline === undefined ? [word, value] : [word]))
       continue
     }
     kept.push(word)
   }
-  return kept.join(' ')
+  return { kept: kept.join(' '), left: left.join(' ').trim() }
+}
+
+/** What the server's NODE_OPTIONS lack of the caller's: a person who misses a preload must find out where it went. */
+export const leftOut = ({ inheritEnv, env }: Settings, from: NodeJS.ProcessEnv = process.env): string | undefined => {
+  const isInherited = inheritEnv === true || (Array.isArray(inheritEnv) && inheritEnv.includes('NODE_OPTIONS'))
+  if (!isInherited || Object.hasOwn(env, 'NODE_OPTIONS')) return undefined
+  return withoutDebugger(from['NODE_OPTIONS'] ?? '').left || undefined
 }
 
 const inherited = ({ inheritEnv }: Settings, from: NodeJS.ProcessEnv): Record<string, string> => {
@@ -52,7 +80,7 @@ const inherited = ({ inheritEnv }: Settings, from: NodeJS.ProcessEnv): Record<st
   }
   const options = env['NODE_OPTIONS']
   if (options !== undefined) {
-    const kept = withoutDebugger(options)
+    const { kept } = withoutDebugger(options)
     if (kept === '') delete env['NODE_OPTIONS']
     else env['NODE_OPTIONS'] = kept
   }
@@ -63,18 +91,20 @@ const inherited = ({ inheritEnv }: Settings, from: NodeJS.ProcessEnv): Record<st
 export const environmentFor = (
   settings: Settings, port: number, isScript: boolean, from: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> => {
+  const own = inherited(settings, from)
   const env: Record<string, string> = {
-    ...inherited(settings, from),
+    ...own,
     PORT: String(port),
     HOST: settings.host,
     SESSION_SERVER_PORT: String(port),
-    ...(isScript ? { NODE_ENV: 'production' } : {}),
+    // A default: a caller that says what it wants is not overruled.
+    ...(isScript && own['NODE_ENV'] === undefined ? { NODE_ENV: 'production' } : {}),
     // Inside an editor, process.execPath is the editor: this makes it a Node.
     ...(isScript && process.versions['electron'] !== undefined ? { ELECTRON_RUN_AS_NODE: '1' } : {}),
   }
   for (const [name, value] of Object.entries(settings.env)) {
     if (value === undefined) delete env[name]
-    else env[name] = value
+    else env[name] = fill(value, settings, port)
   }
   return env
 }

@@ -24,14 +24,29 @@ const hash = (value: string | undefined): string => {
 
 const commandOf = ({ command, serverScript }: Settings): readonly string[] => command ?? (serverScript === undefined ? [] : [serverScript])
 
-const hashes = (
-  env: Settings['env'],
-): Record<string, string> => Object.fromEntries(Object.entries(env).map(([name, value]) => [name, hash(value)]))
+/** Of the variables that the client names, or of those that it only passes on from its own environment. */
+const hashes = ({ env, spread }: Settings, ofSpread: boolean): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => spread.has(name) === ofSpread).map(([name, value]) => [name, hash(value)]))
 
 export const fingerprintOf = (settings: Settings): Fingerprint => ({
-  command: commandOf(settings), cwd: settings.cwd, env: hashes(settings.env),
+  command: commandOf(settings), cwd: settings.cwd, env: hashes(settings, false),
+  ...(settings.spread.size === 0 ? {} : { spread: hashes(settings, true) }),
   ...(settings.version === undefined ? {} : { version: settings.version }),
 })
+
+/**
+ * Programs that run what the next words say. A version manager (nvm, Volta) keeps each in a folder of its own, and PATH would lead two
+ * clients to two of them as well. A program of a checkout is another one in each checkout, so of any other name the whole path counts.
+ */
+const RUNNERS = /^(node|nodejs|npm|npx|pnpm|yarn|bun|deno|python[\d.]*|ruby|php|java|sh|bash)(\.exe|\.cmd)?$/
+
+const programOf = (word = ''): string => {
+  const name = word.slice(Math.max(word.lastIndexOf('/'), word.lastIndexOf('\\')) + 1)
+  return /^(\/|[A-Za-z]:)/.test(word) && RUNNERS.test(name) ? name.replace(/\.(exe|cmd)$/, '') : word
+}
+
+const isSameCommand = (one: readonly string[], other: readonly string[]): boolean =>
+  JSON.stringify([programOf(one[0]), ...one.slice(1)]) === JSON.stringify([programOf(other[0]), ...other.slice(1)])
 
 /** What of a running server is not as this client wants it: a line each, for people. */
 export const differences = (settings: Settings, running: Fingerprint): string[] => {
@@ -42,13 +57,15 @@ export const differences = (settings: Settings, running: Fingerprint): string[] 
   if (settings.version !== undefined) differ('version', running.version ?? 'one without a version', settings.version)
   const command = commandOf(settings)
   if (command.length === 0) return found
-  differ('command', JSON.stringify(running.command), JSON.stringify(command))
+  if (!isSameCommand(running.command, command)) differ('command', JSON.stringify(running.command), JSON.stringify(command))
   if (settings.given.has('cwd')) differ('cwd', running.cwd, settings.cwd)
-  const env = hashes(settings.env)
+  const env = hashes(settings, false)
   for (const name of new Set([...Object.keys(running.env), ...Object.keys(env)])) {
-    if (running.env[name] === env[name]) continue
-    const there = running.env[name] === undefined ? 'not named by who started it' : 'named by who started it, not here'
-    found.push(`env ${name}: ${running.env[name] === undefined || env[name] === undefined ? there : 'another value'}`)
+    const here = settings.spread.has(name) ? hash(settings.env[name]) : env[name]
+    const there = running.env[name] ?? running.spread?.[name]
+    if (there === here) continue
+    const lacks = there === undefined ? 'not named by who started it' : 'named by who started it, not here'
+    found.push(`env ${name}: ${there === undefined || here === undefined ? lacks : 'another value'}`)
   }
   return found
 }

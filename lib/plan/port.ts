@@ -2,12 +2,13 @@
  * Which port the server gets, and whether a process listens there. Two clients that probe at once would take each other's
  * probes for use, so a client chooses under the lock. A healthy server that no client launched is adopted, which is the
  * one trust that promise 4 extends. A server of another PID file is not: its owner's stop would take it from our users.
+ * Nor is one of another user, who could read what its clients send: so its owner is looked at before anything is asked.
  */
-import { addressesOf, bareHost } from '../health/address.js'
+import { addressesOf, bareHost, endpointOf, isLoopback } from '../health/address.js'
 import { traitsOf } from '../health/kind.js'
 import { makePlan, whatIsTaken } from '../health/make-plan.js'
 import { noPortFree, portInUse, type OneServerError } from '../errors.js'
-import type { Listener } from '../system/system.js'
+import { isAnotherUsers, type HealthPlan, type Listener } from '../system/system.js'
 import type { Context } from '../context.js'
 
 export interface Adopted {
@@ -41,7 +42,11 @@ export const whoHolds = async (context: Context, port: number): Promise<string |
   return owner === undefined ? 'A process that cannot be seen listens there' : `PID ${owner.pid} listens there`
 }
 
-const isAnotherUsers = ({ uid }: Listener): boolean => uid !== undefined && process.getuid !== undefined && uid !== process.getuid()
+/** The sockets that the check would meet, where a health URL leads to another port than ours. */
+const listenersAsked = async ({ system }: Context, { urls }: HealthPlan): Promise<Listener[]> => {
+  const there = await Promise.all(urls.flatMap((url) => endpointOf(url) ?? []).map(({ host, port }) => system.listenersAt(host, port)))
+  return there.flat()
+}
 
 /** Who listens on a port. */
 export const occupantOf = async (context: Context, port: number): Promise<Occupant> => {
@@ -54,11 +59,16 @@ export const occupantOf = async (context: Context, port: number): Promise<Occupa
     const owner = await system.ownerOf(there)
     return { kind: 'stranger', what: owner === undefined ? why.replace(/^, /, '') : `by PID ${owner.pid}${why}`, pid: owner?.pid }
   }
+  const other = there.find(isAnotherUsers)
+  if (other !== undefined) return strange(` of another user (uid ${other.uid})`)
+  // A stranger there says nothing about our port, which is free.
+  if (elsewhere && (await listenersAsked(context, plan)).some(isAnotherUsers)) {
+    return there.length === 0 ? { kind: 'none' } : strange(', and another user answers where its health check asks')
+  }
   if (!traitsOf(plan).isAdoptable) return strange(', and what one-server did not start is used only if it has a health check over HTTP')
   const answer = await system.probe(plan, settings.healthTimeout)
   if (!answer.healthy && there.length === 0) return { kind: 'none' }
   if (!answer.healthy) return strange(` and does not pass the health check: ${answer.reason}`)
-  if (there.some(isAnotherUsers)) return strange(' of another user')
   const owner = await system.ownerOf(there)
   if (owner?.launchId !== undefined || answer.launchId !== undefined) {
     return strange(', a server that was launched for another PID file (or whose state was deleted)')
@@ -70,11 +80,21 @@ export const occupantOf = async (context: Context, port: number): Promise<Occupa
 export const portTaken = (port: number, { what, pid }: { what: string; pid: number | undefined }): OneServerError =>
   portInUse(port, what, pid === undefined ? {} : { pid })
 
-/** A healthy server on one of the wanted ports that no client launched. */
-export const findAdoptable = async (context: Context): Promise<Adopted | undefined> => {
+/** Whether all that would be asked is on this machine by its address. A name may lead anywhere. */
+const staysHere = (settings: Context['settings'], port: number): boolean => {
+  const asked = makePlan(settings, port).urls.flatMap((url) => endpointOf(url)?.host ?? [])
+  return [...asked, ...addressesOf(settings.host)].every((host) => isLoopback(host))
+}
+
+/**
+ * A healthy server on one of the wanted ports that no client launched. `starts`: the caller was to start a server. Any other only looks,
+ * and a config file of a foreign checkout must not make a look send its headers to whatever host it names.
+ */
+export const findAdoptable = async (context: Context, { starts } = { starts: true }): Promise<Adopted | undefined> => {
   const { port } = context.settings
   const ports = port.kind === 'fixed' ? [port.port] : port.kind === 'list' ? port.ports : []
   for (const candidate of ports) {
+    if (!starts && !staysHere(context.settings, candidate)) continue
     const occupant = await occupantOf(context, candidate)
     if (occupant.kind === 'adopted') return occupant.server
   }

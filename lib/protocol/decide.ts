@@ -68,7 +68,7 @@ export const decide = async (context: Context, began: number, call: Call): Promi
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
   if (seen.failed !== undefined) return { kind: 'failed', error: seen.failed }
   if (seen.pidFile.kind === 'bare') {
-    const server = await findAdoptable(context)
+    const server = await findAdoptable(context, { starts: true })
     return server === undefined ? { kind: 'foreign-pid', pid: seen.pidFile.pid } : { kind: 'adopted', server }
   }
   const port = await choosePort(context, call.lost)

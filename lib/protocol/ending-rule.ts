@@ -10,12 +10,11 @@
  * To use: write the objection (`.ready` after a healthy answer, the pin, the lease); remove each intention that it
  * objects to; then look for `.ended`. Where it is there, help to tear the launch down, and start anew.
  */
-import { join } from 'node:path'
 import type { Context } from '../context.js'
 import type { OneServerError } from '../errors.js'
 import { readyUrl } from '../state/claim.js'
 import {
-  createFile, endingPath, endingsOf, findLaunch, markPath, parseListing, type Ending, type Launch, type LeaseEntry,
+  createFile, endingPath, markPath, parseListing, type Ending, type Launch, type LeaseEntry,
   type Listing, type Place,
 } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
@@ -23,15 +22,7 @@ import { outcomeBody } from '../state/outcome.js'
 import { judge } from '../system/system.js'
 import { servingProcess } from './liveness.js'
 import { LAST_CHECK, probeLaunch } from './readiness.js'
-
-/** Removes the intentions to end a launch for this reason. Call it once the objection is written. Returns whether the launch goes on. */
-export const vetoEnding = async (context: Context, id: string, why: Ending): Promise<boolean> => {
-  const { system, paths } = context
-  for (const name of endingsOf(id, await system.list(paths.host), why)) await system.remove(join(paths.host, name))
-  // A listing beside a rename may show neither name of the file, so only a second listing proves that there is no `.ended`.
-  const launch = await findLaunch(context, id)
-  return launch !== undefined && !launch.ended
-}
+import { vetoEnding } from './veto.js'
 
 /**
  * Writes that the health check has answered. Returns the URL that everyone uses, which is the first one written;

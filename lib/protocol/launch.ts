@@ -15,7 +15,7 @@ import { invalidOption } from '../errors.js'
 import { makeLaunchPlan, makePlan } from '../health/make-plan.js'
 import type { Settings } from '../options/settings.js'
 import { resolveCommand } from '../plan/command.js'
-import { environmentFor, withLaunchId } from '../plan/environment.js'
+import { environmentFor, leftOut, withLaunchId } from '../plan/environment.js'
 import { fingerprintOf } from '../plan/fingerprint.js'
 import { isFree } from '../plan/port.js'
 import { claimPath, createFile, listClaims, markPath, replaceFile, type Launch } from '../state/directory.js'
@@ -49,7 +49,9 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
   await system.makeFolder(dirname(logFile))
   await system.inspectLog(logFile)
   await removeForgottenLogs(context, logFile)
-  const child = await system.spawn({ program, args, cwd, env, logFile: ownLog, gateFile }).catch(async (error: unknown) => {
+  const left = leftOut(settings)
+  const note = left === undefined ? {} : { note: `the server's NODE_OPTIONS are the client's without ${left}` }
+  const child = await system.spawn({ program, args, cwd, env, logFile: ownLog, gateFile, ...note }).catch(async (error: unknown) => {
     await system.remove(ownLog).catch(() => {})
     throw error
   })

@@ -18,8 +18,9 @@ import { recordOf } from '../state/claim.js'
 import { createFile, findLaunch, leasePath, listClaims, type Launch, type LeaseEntry } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { judge, type Watchdog } from '../system/system.js'
-import { liveLeases, vetoEnding } from './ending-rule.js'
+import { liveLeases } from './ending-rule.js'
 import type { Hold } from './pin.js'
+import { vetoEnding } from './veto.js'
 
 /** The lease of one `acquire()`: placed while `ensure` runs, and released when `ensure` fails. */
 export const acquireLease = async (context: Context, command: string, ensure: (hold: Hold) => Promise<ServerInfo>): Promise<Lease> => {

@@ -5,7 +5,7 @@
  */
 import type { Context } from '../context.js'
 import { createFile, markPath, type Launch } from '../state/directory.js'
-import { vetoEnding } from './ending-rule.js'
+import { vetoEnding } from './veto.js'
 
 export interface Hold {
   /** Places it on a launch, unless it is there. False: the launch is being ended. */

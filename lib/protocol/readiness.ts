@@ -2,15 +2,17 @@
  * Whether *this* launch is ready. A healthy answer alone does not show that: of two PID files with one port, the loser
  * would report the winner's server as its own. So ready means that the health check has answered, that the launch lives
  * after the answer, and that this launch gave the answer: by the launch id in it, else by the owner of the socket, where
- * the kernel tells.
+ * the kernel tells. The launch id is no secret (ps shows it to every user, and the server may tell it to all), so a socket of
+ * another user is a stranger's whatever it answers.
  */
 import type { Context } from '../context.js'
 import { endpointOf } from '../health/address.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import type { Healthy, Probe } from '../system/system.js'
+import { isAnotherUsers, type Answering, type Healthy, type Probe } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
 import { judgeLaunch } from './liveness.js'
+import { answeredByOther, isOtherLaunch } from './reuse.js'
 
 /** ms that a health check may take past the deadline of the launch: the callers have waited long enough. */
 export const LAST_CHECK = 500
@@ -19,7 +21,7 @@ export const LAST_CHECK = 500
 export const probeLaunch = async (
   context: Context, launch: Launch, record: LaunchRecord, longest = record.healthTimeout,
 ): Promise<Probe> => {
-  const answer = await context.system.probe(record.health, Math.min(record.healthTimeout, longest))
+  const answer = await context.system.probe(record.health, Math.min(record.healthTimeout, longest), undefined, launch)
   return answer.healthy ? confirm(context, launch, answer) : answer
 }
 
@@ -27,33 +29,36 @@ export const probeLaunch = async (
 export const confirm = async (context: Context, launch: Launch, answer: Healthy): Promise<Probe> => {
   const { url } = answer
   if (isOtherLaunch(answer, launch.id)) return answeredByOther(url)
-  const owner = answer.launchId === undefined ? await foreignOwnerOf(context, launch, url) : undefined
-  if (owner !== undefined) {
-    return { healthy: false, reason: `${redactUrl(url)} is answered by PID ${owner}, which does not belong to the server` }
-  }
+  const stranger = await strangerAt(context, launch, url, answer.launchId === undefined)
+  if (stranger !== undefined) return answeredByStranger(url, stranger)
   const verdict = await judgeLaunch(context.system, launch)
   return verdict === 'alive' || verdict === 'headless' ? answer : { healthy: false, reason: 'the server has exited' }
 }
 
 /**
- * The process outside the launch that answers at this URL. Undefined when the launch answers itself, or when the
- * kernel does not tell.
+ * Who outside the launch answers at this URL, in words. Undefined when the launch answers itself, or when the kernel does not
+ * tell. `byProcess`: a process of this user's that is not of the launch is a stranger as well.
  */
-const foreignOwnerOf = async ({ system }: Context, { id, leader }: Launch, href: string): Promise<number | undefined> => {
+export const strangerAt = async (
+  { system }: Context, { id, leader }: Answering, href: string, byProcess = false,
+): Promise<string | undefined> => {
   const at = endpointOf(href)
   // A path does not tell the owner of a Unix socket. `plan/port.ts` refused a socket that answered before the launch.
   if (at === undefined) return undefined
-  const owner = await system.ownerOf(await system.listenersAt(at.host, at.port), leader.pid)
-  if (owner === undefined || owner.pid === leader.pid || owner.launchId === id) return undefined
-  const kin = await system.kin(leader, id)
-  return kin.some(({ pid }) => pid === owner.pid) ? undefined : owner.pid
+  const listeners = await system.listenersAt(at.host, at.port)
+  const other = listeners.find(isAnotherUsers)
+  if (other === undefined && !byProcess) return undefined
+  const owner = await system.ownerOf(listeners, leader.pid)
+  if (owner?.pid === leader.pid) return undefined
+  // What root has started may give up its user before it listens. Anybody may carry a launch id, so for another user only the
+  // group counts.
+  const isKin = owner !== undefined &&
+    ((other === undefined && owner.launchId === id) ||
+      (await system.kin(leader, id)).some(({ pid, inGroup }) => pid === owner.pid && (inGroup || other === undefined)))
+  if (isKin) return undefined
+  if (other !== undefined) return `another user (uid ${other.uid})`
+  return owner === undefined ? undefined : `PID ${owner.pid}, which does not belong to the server`
 }
 
-/**
- * Whether the server that answered gave the id of another launch. Only the processes of a launch know its id; a child
- * may outlive the leader, so the id does not show that the leader lives.
- */
-export const isOtherLaunch = ({ launchId }: Healthy, id: string): boolean => launchId !== undefined && launchId !== id
-
-export const answeredByOther = (url: string): Probe =>
-  ({ healthy: false, reason: `${redactUrl(url)} is answered by another server, by the launch id that it gives` })
+export const answeredByStranger = (url: string, who: string): Probe =>
+  ({ healthy: false, reason: `${redactUrl(url)} is answered by ${who}` })

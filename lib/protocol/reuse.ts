@@ -4,27 +4,16 @@
  */
 import type { Context } from '../context.js'
 import type { Deadline } from '../deadline.js'
-import { serverUnhealthy, type OneServerError } from '../errors.js'
 import { baseUrl } from '../health/address.js'
 import { traitsOf } from '../health/kind.js'
 import { differences } from '../plan/fingerprint.js'
 import type { ServerInfo } from '../server-info.js'
 import { isRecordOf, readyUrl } from '../state/claim.js'
-import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { LOG_LINES } from '../state/outcome.js'
-import { judge, type Probe, type ProcessId } from '../system/system.js'
+import { judge, type Answering, type Healthy, type Probe, type ProcessId } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
 import type { Hold } from './pin.js'
-import { judgeLaunch, servingProcess } from './liveness.js'
-import { answeredByOther, isOtherLaunch } from './readiness.js'
 import { survey } from './survey.js'
-
-/** `gone`: the launch was withdrawn or stopped, or has died; look again from the start. */
-export type Followed =
-  | { readonly kind: 'ready'; readonly url: string }
-  | { readonly kind: 'failed'; readonly error: OneServerError }
-  | { readonly kind: 'gone' }
 
 /** The server, if it is ready and published and the folder holds no leftovers: then there is nothing to wait for and nothing to mend. */
 export const reuseReady = async (context: Context, deadline: Deadline, hold: Hold): Promise<ServerInfo | undefined> => {
@@ -42,35 +31,19 @@ export const reuseReady = async (context: Context, deadline: Deadline, hold: Hol
   return reused(context, record, answer.url)
 }
 
-/** Waits until a ready launch answers its health check. A busy server is not a dead one, so only the deadline ends the wait. */
-export const awaitReady = async (context: Context, launch: Launch, record: LaunchRecord, deadline: Deadline): Promise<Followed> => {
-  const { system, paths, report } = context
-  const url = await readyUrl(context, launch.id)
-  const shown = url ?? record.health.urls[0]!
-  for (let waiting = false; ; waiting = true) {
-    deadline.check()
-    const answer = await checkHealth(context, record, url)
-    const verdict = await judgeLaunch(system, launch)
-    if (verdict === 'dead') return { kind: 'gone' }
-    if (answer.healthy) return { kind: 'ready', url: answer.url }
-    if (verdict === 'headless' && (await servingProcess(context, launch)) === undefined) return { kind: 'gone' }
-    if ((await system.list(paths.host)).includes(`${launch.id}.ended`)) return { kind: 'gone' }
-    if (deadline.passed) {
-      const { pid, port, logFile } = record
-      const logTail = await system.tail(logFile, LOG_LINES)
-      return { kind: 'failed', error: serverUnhealthy(baseUrl(shown), deadline.total, answer.reason, { pid, port, logFile, logTail }) }
-    }
-    if (!waiting) report({ type: 'waiting', for: 'health', url: redactUrl(shown), pid: record.pid })
-    await system.sleep(Math.min(record.healthCheckInterval, deadline.left), { signal: deadline.signal })
-  }
-}
+/** The launch of a record. */
+export const ownOf = ({ launch: id, pid, start, group }: LaunchRecord): Answering => ({ id, leader: { pid, start, group } })
 
-/** One health check of a launch that was found ready at `url`. A kind that is not asked again stays ready while it lives. */
-export const checkHealth = async (
-  { system }: Context, { launch, health, healthTimeout }: LaunchRecord, url: string | undefined,
-): Promise<Probe> => {
+/**
+ * One health check of a launch that was found ready at `url`. A kind that is not asked again stays ready while it lives. What is
+ * secret goes to no other user. Whose answer it is, this does not look at: that takes some 20 ms, more than all else that a
+ * warm call does.
+ */
+export const checkHealth = async ({ system }: Context, record: LaunchRecord, url: string | undefined): Promise<Probe> => {
+  const { launch, health, healthTimeout } = record
   if (!traitsOf(health).isAskedAgain && url !== undefined) return { healthy: true, url }
-  const answer = await system.probe(url === undefined ? health : { ...health, urls: [url] }, healthTimeout)
+  const plan = url === undefined ? health : { ...health, urls: [url] }
+  const answer = await system.probe(plan, healthTimeout, undefined, ownOf(record))
   return answer.healthy && isOtherLaunch(answer, launch) ? answeredByOther(answer.url) : answer
 }
 
@@ -82,3 +55,12 @@ export const reused = ({ paths, settings, report }: Context, record: LaunchRecor
   report({ type: 'reused', url, pid, adopted: false })
   return { url, port, pid, started: false, adopted: false, launchId: launch, pidFile: paths.pidFile, logFile: logFile ?? settings.logFile }
 }
+
+/**
+ * Whether the server that answered gave the id of another launch. Only the processes of a launch know its id; a child
+ * may outlive the leader, so the id does not show that the leader lives.
+ */
+export const isOtherLaunch = ({ launchId }: Healthy, id: string): boolean => launchId !== undefined && launchId !== id
+
+export const answeredByOther = (url: string): Probe =>
+  ({ healthy: false, reason: `${redactUrl(url)} is answered by another server, by the launch id that it gives` })

@@ -12,11 +12,11 @@ import { readyUrl, recordOf } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
-import { judge } from '../system/system.js'
 import { cleanUp, namesLiveProcess } from './clean-up.js'
 import { guardIfIdle, leasesOn } from './lease.js'
+import { judgeLaunch, remainsOf } from './liveness.js'
 import { carriesLaunchId } from './reconcile.js'
-import { checkHealth } from './reuse.js'
+import { checkAgain } from './check-again.js'
 import { isClaimed, survey, type Survey } from './survey.js'
 
 /** What `status()` returns. Reads only. */
@@ -39,7 +39,7 @@ const recorded = ({ pid, port, since, launch, bundled, identity, launcher, logFi
 
 const stateOf = async (context: Context, record: LaunchRecord, url: string | undefined): Promise<ServerStatus['state']> => {
   if (url === undefined) return 'starting'
-  return (await checkHealth(context, record, url)).healthy ? 'ready' : 'unhealthy'
+  return (await checkAgain(context, record, url)).healthy ? 'ready' : 'unhealthy'
 }
 
 /** Undefined: the launch has gone since the survey. */
@@ -66,20 +66,23 @@ const unclaimedStatus = async (context: Context, { pidFile, listing }: Survey): 
   return { ...nothing(context), ...recorded(record), state: await stateOf(context, record, url), url: baseUrl(url) }
 }
 
-/** A launch that is being ended and whose leader lives: a server has gone only when it has exited. */
+/** A launch that is being ended, or whose processes serve no more, and that lives: a server has gone only when it has exited. */
 const endingStatus = async (context: Context, { finished, pidFile }: Survey): Promise<ServerStatus | undefined> => {
   for (const launch of finished) {
-    const { leader: { pid }, id: launchId } = launch
-    if (judge(launch.leader, await context.system.look(pid)) !== 'alive') continue
+    const verdict = await judgeLaunch(context.system, launch)
+    if (verdict === 'dead') continue
+    const [rest] = verdict === 'headless' ? (await remainsOf(context.system, launch)) ?? [] : []
     const record = await recordOf(context, launch, pidFile)
-    return { ...nothing(context), ...(record === undefined ? {} : recorded(record)), state: 'unhealthy', pid, launchId, isEnding: true }
+    const known = record === undefined ? {} : recorded(record)
+    const { pid } = rest ?? launch.leader
+    return { ...nothing(context), ...known, state: 'unhealthy', pid, launchId: launch.id, isEnding: launch.ended, isHeadless: rest !== undefined }
   }
   return undefined
 }
 
 /** A server that one-server did not start, or none. */
 const foreignStatus = async (context: Context, { pidFile }: Survey): Promise<ServerStatus> => {
-  const server = await findAdoptable(context)
+  const server = await findAdoptable(context, { starts: false })
   if (server !== undefined) {
     const { pid, url, port } = server
     return { ...nothing(context), state: 'ready', pid, url: baseUrl(url), port, adopted: true }
@@ -108,5 +111,5 @@ export const isRunning = async (context: Context, deadline: Deadline): Promise<b
     // The clean-up may have found that the server lives and only its claim was gone.
     if (living !== undefined) return true
   }
-  return (await findAdoptable(context)) !== undefined
+  return (await findAdoptable(context, { starts: false })) !== undefined
 }

@@ -77,7 +77,7 @@ const untilDecided = async (
         await system.sleep(record.healthCheckInterval, { wake: endedHeadless })
         continue
       }
-      const answer = await system.waitUntilReady(record.health, record.healthCheckInterval, record.healthTimeout, ended)
+      const answer = await system.waitUntilReady(record.health, record.healthCheckInterval, record.healthTimeout, ended, launch)
       if (answer === undefined) continue
       const confirmed = await confirm(context, launch, answer)
       if (confirmed.healthy) return await afterAnswer(context, own, answer.url)

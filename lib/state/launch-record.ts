@@ -19,6 +19,8 @@ export interface Fingerprint {
   readonly cwd: string
   /** Each name with a hash of its value: values may be secret. */
   readonly env: Readonly<Record<string, string>>
+  /** The same of names to which its client gave the value that its own environment has: no wish, and right where another names it. */
+  readonly spread?: Readonly<Record<string, string>>
   readonly version?: string
 }
 
@@ -72,7 +74,9 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 
 const identity: Check = (value) =>
   isObject(value) && Array.isArray(value['command']) && value['command'].every(text) && text(value['cwd']) &&
-  isObject(value['env']) && Object.values(value['env']).every(text) && (value['version'] === undefined || text(value['version']))
+  isObject(value['env']) && Object.values(value['env']).every(text) &&
+  (value['spread'] === undefined || (isObject(value['spread']) && Object.values(value['spread']).every(text))) &&
+  (value['version'] === undefined || text(value['version']))
 
 /** A client may be the first process of its container. A server is a child, so it never is. */
 const client: Check = (value) => isObject(value) && (value['pid'] === 1 || pid(value['pid'])) && digits(value['start'])

@@ -10,7 +10,7 @@
  * client that was frozen, or had no processor, has not seen the lock stand still. The note is there before its writer loads
  * proper-lockfile, so of a crowd one client loads it.
  */
-import { lstatSync, mkdir, rmdir, rmdirSync, Stats, utimes, writeFileSync, type NoParamCallback } from 'node:fs'
+import { lstatSync, mkdir, rmdir, rmdirSync, Stats, utimesSync, writeFileSync, type NoParamCallback } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { stateUnusable } from '../errors.js'
@@ -156,12 +156,16 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
           return callback(error as Error)
         }
       },
-      utimes: (path: string, atime: Date, mtime: Date, callback: NoParamCallback) =>
-        utimes(path, atime, mtime, (error) => {
-          const stats = lstatSync(path, { throwIfNoEntry: false })
-          if (error === null && stats !== undefined) mine = stats
-          callback(error)
-        }),
+      utimes: (path: string, atime: Date, mtime: Date, callback: NoParamCallback) => {
+        // A release between the change and its callback would take the own lock for another client's, and leave it behind.
+        try {
+          utimesSync(path, atime, mtime)
+          mine = lstatSync(path, { throwIfNoEntry: false }) ?? mine
+        } catch (error) {
+          return callback(error as NodeJS.ErrnoException)
+        }
+        return callback(null)
+      },
       rmdir: (path: string, callback: NoParamCallback) => {
         // Another client may have taken the lock over since the look at it, or while this client was frozen: its lock stays.
         const known = held ? mine : seen?.stats

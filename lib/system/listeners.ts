@@ -3,10 +3,14 @@
  * port, the loser would report the winner's server as its own. A connection attempt shows that something listens;
  * whose socket it is, only some platforms show.
  */
+import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { stateUnusable } from '../errors.js'
 import { connectTo } from '../health/connect.js'
 import { sockets } from './platform/current.js'
 import type { Listener } from './platform/platform.js'
+import { kinOf } from './processes.js'
+import { isAnotherUsers, type Answering } from './system.js'
 
 /** ms that a connection may take to be accepted or refused. */
 const CONNECTING = 500
@@ -15,6 +19,25 @@ const LIMITS = 'Check the limits on open files and memory (ulimit -n), and call 
 
 /** Failures of this process, which say nothing about the port. */
 const OWN_FAILURES: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']
+
+/** The IPv4 address within an IPv6 one (`::ffff:127.0.0.1`), which reaches the sockets of IPv4. */
+const unmapped = (address: string): string => {
+  const words = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(address)?.slice(1).map((word) => Number.parseInt(word, 16))
+  if (words === undefined) return address.replace(/^::ffff:(?=\d+\.)/i, '')
+  return words.flatMap((word) => [word >> 8, word & 255]).join('.')
+}
+
+const isOwn = (address: string): boolean =>
+  /^127\.|^0\.0\.0\.0$|^::1?$/.test(address) ||
+  Object.values(networkInterfaces()).some((all) => all?.some((own) => own.address === address))
+
+/** The addresses of this machine that a host leads to. A name may lead to several; one that leads elsewhere has no table here. */
+const addressesHere = async (host: string): Promise<string[]> => {
+  if (isIP(host) !== 0) return [unmapped(host)].filter(isOwn)
+  const { lookup } = await import('node:dns/promises')
+  const found = await lookup(host, { all: true }).catch(() => [])
+  return found.map(({ address }) => unmapped(address)).filter(isOwn)
+}
 
 /**
  * The sockets that a connection to this address and port would reach. A connection is tried first: to read its tables the
@@ -29,9 +52,32 @@ export const listenersAt = async (address: string, port: number): Promise<Listen
     if (!OWN_FAILURES.includes((answer as NodeJS.ErrnoException).code)) return []
     throw stateUnusable(`port ${port}`, 'it cannot be told whether something listens', LIMITS, answer)
   }
-  const shown = sockets.reachedAt(address, port)
-  if (shown === undefined || (shown.length === 0 && answer === 'accepted')) return [{ address, uid: undefined, inode: undefined }]
-  return shown
+  const here = await addressesHere(address)
+  const shown = here.map((one) => sockets.reachedAt(one, port))
+  const found = shown.flatMap((listeners) => listeners ?? [])
+  const isUnknown = here.length === 0 || shown.includes(undefined) || answer === 'accepted'
+  return found.length === 0 && isUnknown ? [{ address, uid: undefined, inode: undefined }] : found
 }
 
 export const { ownerOf, listensAt } = sockets
+
+/** Whether a process of the launch holds the sockets. Anybody may carry a launch id, so for another user's only the group counts. */
+const holds = (listeners: readonly Listener[], { id, leader }: Answering): boolean => {
+  const owner = ownerOf(listeners, leader.pid)
+  return owner !== undefined && (owner.pid === leader.pid || kinOf(leader, id).some(({ pid, inGroup }) => inGroup && pid === owner.pid))
+}
+
+/**
+ * Why what accepted a connection at this address must not get something secret: another user listens there. A server that
+ * root has started may give up its user before it listens, so a socket that a process of the launch is seen to hold is the launch's.
+ */
+export const whyNotTrusted = (address: string, port: number, own: Answering | undefined): string | undefined => {
+  const here = unmapped(address)
+  const listeners = isOwn(here) ? sockets.reachedAt(here, port) : undefined
+  if (listeners === undefined) return undefined
+  // What accepted the connection a moment ago has closed its socket: nothing shows whose it was.
+  if (listeners.length === 0) return 'nothing listens there any more'
+  const other = listeners.find(isAnotherUsers)
+  if (other === undefined || (own !== undefined && holds(listeners, own))) return undefined
+  return `another user (uid ${other.uid}) listens there, and must not get what the check sends`
+}

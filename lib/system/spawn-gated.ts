@@ -10,7 +10,7 @@
  * client by parent PIDs (tree-kill, the stop button of an editor) does not find it. Elsewhere one process is both.
  */
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, fchmodSync, openSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
 import { cannotStart, stateUnusable } from '../errors.js'
@@ -32,9 +32,10 @@ const WITHOUT_KEEPER = 50
 
 const WRITABLE = 'Make its folder writable for this user, or choose another logFile (--log-file).'
 
-const openLog = (path: string): number => {
+const openLog = ({ logFile: path, note }: SpawnPlan): number => {
   try {
     const file = openSync(path, 'a', 0o600)
+    if (note !== undefined) writeSync(file, `one-server: ${note}\n`)
     // A log may hold secrets, whatever the umask.
     fchmodSync(file, 0o600)
     return file
@@ -44,7 +45,7 @@ const openLog = (path: string): number => {
 }
 
 const start = (plan: SpawnPlan): ChildProcess => {
-  const log = openLog(plan.logFile)
+  const log = openLog(plan)
   try {
     const { program, args, env } = launching.gate(plan)
     return spawnCovered(program, args, { cwd: plan.cwd, env, stdio: ['pipe', 'pipe', 'ignore', log], detached: true, windowsHide: true })

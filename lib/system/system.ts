@@ -35,6 +35,8 @@ export interface SpawnPlan {
   readonly env: Readonly<Record<string, string>>
   /** The child appends its stdout and stderr to it. */
   readonly logFile: string
+  /** A line that stands in the log before all that the server prints. */
+  readonly note?: string
   /** The child writes a line into it between the opening of its gate and the first instruction of the server. */
   readonly gateFile: string
 }
@@ -81,6 +83,12 @@ export interface Watchdog {
 
 export interface HeldLock {
   release(): Promise<void>
+}
+
+/** The processes that may answer a check whatever user they run as: those of a launch. */
+export interface Answering {
+  readonly id: string
+  readonly leader: Leader
 }
 
 export interface FileLock {
@@ -151,7 +159,8 @@ export interface System extends Clock {
   /** Kills a watchdog, with what it runs, if it is still this very process. */
   endWatchdog(process: ProcessId): Promise<void>
 
-  probe(plan: HealthPlan, timeout: number, signal?: AbortSignal): Promise<Probe>
+  /** Asks a server. What is secret in the plan goes to no socket of another user, unless a process of the launch `own` holds it. */
+  probe(plan: HealthPlan, timeout: number, signal?: AbortSignal, own?: Answering): Promise<Probe>
   /** Loads what `probe` needs, for a client that has to wait anyway. */
   prepareProbe(plan: HealthPlan): void
   /** The sockets that a connection to this address and port would reach. None: the connection is refused. */
@@ -161,13 +170,22 @@ export interface System extends Clock {
   /** Where these processes listen, as far as the kernel tells: for the words of a failure alone. */
   listensAt?(pids: readonly number[]): Promise<Endpoint[]>
   freePort(): Promise<number>
-  /** Waits, with wait-on where it takes longer, until one URL is healthy. Undefined when `over` settled first. */
-  waitUntilReady(plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>): Promise<Healthy | undefined>
+  /** Waits, with wait-on where it takes longer, until one URL is healthy. Undefined when `over` settled first. `own`: as for `probe`. */
+  waitUntilReady(
+    plan: HealthPlan, interval: number, timeout: number, over: Promise<unknown>, own?: Answering,
+  ): Promise<Healthy | undefined>
 
   fileLock(paths: Paths): FileLock
 }
 
 export type Verdict = 'alive' | 'dead' | 'unknown'
+
+/**
+ * Whether a socket belongs to another user. One user cannot hide who listens from another, so this shows a stranger even where
+ * the process does not show. Root could take any port and read any secret, so it is no stranger to anybody.
+ */
+export const isAnotherUsers = ({ uid }: Listener): boolean =>
+  uid !== undefined && uid !== 0 && process.getuid !== undefined && uid !== process.getuid()
 
 /** Whether this very process lives: a thread with its PID as an id began at another time. Unknown is never treated as dead or as ours. */
 export const judge = (process: ProcessId, look: ProcessLook): Verdict => {

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { isAlive } from '../support/clients.js'
-import { allGone, fixture, home, leaseFiles, type Running } from './command-line.js'
+import { allGone, fixture, home, leaseFiles, PROGRAM, type Running } from './command-line.js'
 import { inTerminal, noTerminal, oneServer } from './terminal.js'
 
 /** Says which signals reach it, and its parent's PID; SIGUSR2 ends it. */
@@ -29,8 +29,34 @@ t.test('with a server that runs', async (t) => {
   const { port } = new URL(url)
 
   t.test('its environment, its output and its exit code', async (t) => {
-    const ended = await run(['run', 'web', '--', 'sh', '-c', 'echo "$ONE_SERVER_URL $BASE_URL $PORT"; echo oops >&2; exit 9'], { PORT: '1' })
-    t.match(ended, { code: 9, signal: null, stdout: `${url} ${url} ${port}\n`, stderr: /^one-server: already running \(PID \d+\)\noops\n$/ })
+    const ended = await run(['run', 'web', '--', 'sh', '-c', 'echo "$ONE_SERVER_URL $ONE_SERVER_PORT $ONE_SERVER_HOST"; echo oops >&2; exit 9'])
+    t.match(ended, { code: 9, signal: null, stdout: `${url} ${port} ${new URL(url).hostname}\n`, stderr: /^one-server: already running \(PID \d+\)\noops\n$/ })
+  })
+
+  t.test('a name that means something else to the command: its own PORT and BASE_URL stay, or are absent', async (t) => {
+    const told = ['run', 'web', '--quiet', '--', 'sh', '-c', 'echo "${PORT-none} ${BASE_URL-none} ${HOST-none}"']
+    t.match(await run(told, { PORT: '1', BASE_URL: 'http://mine', HOST: 'my.host' }), { code: 0, stdout: '1 http://mine my.host\n' })
+    t.match(await run(told), { code: 0, stdout: 'none none none\n' })
+  })
+
+  t.test('a name that means something else to one-server: a call below run does not ask for the port of the server above', async (t) => {
+    const nested = `"$0" "$@" start nested --quiet --port auto --script ${fixture('healthy')}`
+    const listed = '"$0" "$@" status other --json'
+    const { stdout } = await run(['run', 'web', '--quiet', '--', 'sh', '-c', nested, ...PROGRAM])
+    t.not(new URL(stdout.trim()).port, port)
+    t.match(await run(['run', 'web', '--quiet', '--', 'sh', '-c', listed, ...PROGRAM]), { code: 3 })
+    t.equal((await run(['stop', 'nested', '--quiet'])).code, 0)
+  })
+
+  t.test('other names by --env, filled in, as often as they are given', async (t) => {
+    const env = ['--env', 'BASE_URL={url}', '--env', 'PORT={port}', '--env=ORIGIN={host}:{port}', '--env', 'EMPTY=', '--env', 'PLAIN={x} a=b']
+    const told = 'echo "$BASE_URL|$PORT|$ORIGIN|${EMPTY-none}|$PLAIN"'
+    t.match(await run(['run', 'web', '--quiet', ...env, '--', 'sh', '-c', told], { PORT: '1' }),
+      { code: 0, stdout: `${url}|${port}|${new URL(url).hostname}:${port}||{x} a=b\n` })
+    for (const wrong of ['BASE_URL', '=x', '1A=x', 'a b=c']) {
+      t.match(await run(['run', 'web', '--env', wrong, '--', 'true']), { code: 2, stderr: /--env must be NAME=VALUE/ }, wrong)
+    }
+    t.match(await run(['start', 'web', '--env', 'A=b']), { code: 2, stderr: /--env does not apply to start/ })
   })
 
   t.test('its stdin, and words as they are', async (t) => {
@@ -127,7 +153,7 @@ t.test('a server by --server is started for it, outlives it for the idle time, a
   const here = home(t)
   const words = `'${process.execPath}' "${fixture('echo')}" 'a b' \\$x --port={port}`
   const ended = await here.run(['run', 'web', '--port', 'auto', '--idle-timeout', '100ms', '--server', words, '--', process.execPath, '-e', `
-    fetch(process.env.ONE_SERVER_URL + '/argv').then((answer) => answer.json()).then((argv) => console.log(JSON.stringify([...argv.slice(2), process.env.PORT])))`])
+    fetch(process.env.ONE_SERVER_URL + '/argv').then((answer) => answer.json()).then((argv) => console.log(JSON.stringify([...argv.slice(2), process.env.ONE_SERVER_PORT])))`])
   const [port] = (JSON.parse(ended.stdout) as string[]).slice(-1)
   t.match(ended, { code: 0, stdout: `${JSON.stringify(['a b', '$x', `--port=${port}`, port])}\n`, stderr: /^one-server: started \(PID \d+\), log: .*$/m })
   const pid = Number(/started \(PID (\d+)\)/.exec(ended.stderr)?.[1])

@@ -45,6 +45,18 @@ t.test('it is one GET of the whole path, with the headers', async (t) => {
   t.same(asked, [{ method: 'GET', url: '/h/x?a=1&b', host: `127.0.0.1:${port}`, authorization: 'Bearer x' }])
 })
 
+t.test('a check is like any client: it accepts every type and names itself, unless a header says otherwise', async (t) => {
+  const asked: unknown[] = []
+  const port = await serve(t, ({ headers: { accept, 'user-agent': agent } }, response) => {
+    asked.push([accept, agent])
+    // As connect-history-api-fallback decides (webpack-dev-server).
+    response.writeHead(accept?.includes('*/*') && !accept.startsWith('application/json') ? 200 : 404).end()
+  })
+  t.match(await probe(plan(at(port)), 1000), { healthy: true })
+  await probe({ ...plan(at(port)), headers: { Accept: 'text/html', 'USER-AGENT': 'me' } }, 1000)
+  t.same(asked, [['*/*', 'one-server'], ['text/html', 'me']])
+})
+
 t.test('user and password of the URL are sent, as wait-on does, unless a header says otherwise', async (t) => {
   const asked: (string | undefined)[] = []
   const port = await serve(t, ({ headers: { authorization } }, response) => {

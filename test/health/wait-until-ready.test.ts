@@ -51,6 +51,17 @@ t.test('a server that does not listen yet is not asked, and found as soon as it 
   t.equal(await ready, url)
 })
 
+t.test('wait-on asks as our own check does: for every type, and with our name', async (t) => {
+  const asked = new Set<string>()
+  let count = 0
+  const url = `http://127.0.0.1:${await serve(t, ({ headers: { accept, 'user-agent': agent } }, response) => {
+    asked.add(`${accept} ${agent}`)
+    response.writeHead(++count < 4 ? 503 : 200).end()
+  })}/`
+  t.equal(await waitUntilReady(plan(url), 20, 500, never), url)
+  t.same([...asked], ['*/* one-server'])
+})
+
 t.test('anything but 2xx on GET is not ready yet', async (t) => {
   const asked: unknown[] = []
   const url = `http://127.0.0.1:${await serve(t, (request, response) => {

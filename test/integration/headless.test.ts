@@ -78,6 +78,7 @@ t.test('one that listens no more has ended: the next call ends what is left of i
   process.kill(first.pid!, 'SIGUSR2')
   await until(async () => (await here.manager('healthy').status()).state !== 'ready', 'it to close its port')
   t.ok(isAlive(first.pid!), 'it lives on')
+  t.match(await here.manager('healthy').status(), { state: 'unhealthy', pid: first.pid, isHeadless: true }, 'it has not exited')
   const again = await here.manager('healthy').ensureServerRunning()
   t.match(again, { started: true })
   t.not(again.launchId, first.launchId)

@@ -23,8 +23,8 @@ const refusal = (options: unknown): string => {
 }
 
 t.test('with no options, everything has its default', async (t) => {
-  const { given, ...settings } = settingsFrom({}, HOME)
-  t.same([...given], [])
+  const { given, spread, ...settings } = settingsFrom({}, HOME)
+  t.same([...given, ...spread], [])
   t.same(settings, {
     pidFile: '/home/a/.omega-session-server.pid', logFile: '/home/a/.omega-session-server.log',
     serverScript: undefined, command: undefined, cwd: process.cwd(), env: {}, inheritEnv: true,

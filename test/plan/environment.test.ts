@@ -1,6 +1,6 @@
 /** The environment of a server that serves everybody: what belongs to the one client that launched it does not reach it. */
 import t from 'tap'
-import { environmentFor, withLaunchId } from '../../lib/plan/environment.js'
+import { environmentFor, leftOut, withLaunchId } from '../../lib/plan/environment.js'
 import type { ClientProcessManagerOptions } from '../../lib/options/options.js'
 import { settingsFrom } from '../../lib/options/settings.js'
 
@@ -14,13 +14,18 @@ t.test('it inherits, and is told where to listen', async (t) => {
 
 t.test('a script of Node\'s runs in production, any other command decides for itself', async (t) => {
   t.equal(of({}, {}, true)['NODE_ENV'], 'production')
-  t.equal(of({ NODE_ENV: 'test' }, {}, true)['NODE_ENV'], 'production')
+  t.equal(of({ NODE_ENV: 'test' }, {}, true)['NODE_ENV'], 'test', 'a default overrules nobody')
+  t.equal(of({ NODE_ENV: 'test' }, { inheritEnv: ['PATH'] }, true)['NODE_ENV'], 'production', 'what is not inherited says nothing')
   t.equal(of({ NODE_ENV: 'test' })['NODE_ENV'], 'test')
   t.equal(of({}, { env: { NODE_ENV: 'development' } }, true)['NODE_ENV'], 'development')
 })
 
 t.test('env is merged over everything, and undefined removes', async (t) => {
   t.same(of({ A: '1', B: '2' }, { env: { A: '9', B: undefined, C: '', PORT: '5', HOST: undefined } }), { A: '9', C: '', PORT: '5', SESSION_SERVER_PORT: '4000' })
+})
+
+t.test('port and host are filled in, as in the command', async (t) => {
+  t.match(of({}, { env: { ORIGIN: 'http://{host}:{port}', TWICE: '{port} {port}', URL: '{url}' } }), { ORIGIN: 'http://localhost:4000', TWICE: '4000 4000', URL: '{url}' })
 })
 
 t.test('what is inherited can be nothing or a list', async (t) => {
@@ -59,6 +64,31 @@ t.test('of NODE_OPTIONS the debugger is taken out and the rest is kept', async (
     ['-r', '-r '],
   ]
   for (const [given, kept] of cases) t.equal(of({ NODE_OPTIONS: given })['NODE_OPTIONS']?.trim(), kept?.trim(), given)
+})
+
+t.test('substrings of a path are no names: a preload of the server\'s own stays, in whatever folder it lies', async (t) => {
+  const kept = [
+    '--require /home/me/JetBrainsProjects/shop/.pnp.cjs --loader /home/me/JetBrainsProjects/shop/.pnp.loader.mjs',
+    '--require /home/me/tap/.pnp.cjs', '--import file:///home/me/tap/register.mjs', '-r ./tap/setup.js', '--require /srv/@tapjs/own.js',
+    '--require /home/me/js-debug-notes/register.js', '--require ./bootloader.js', '--import /srv/my-debugConnector/hook.js',
+    '--require /home/me/tap/node_modules/dotenv/config.js', '--import tap-spec', '--require "/home/my jetbrains/x.js"',
+    '--debug-arraybuffer-allocations', '--require /home/me/node_modules/js-debug/tap/x.js',
+  ]
+  for (const options of kept) t.equal(of({ NODE_OPTIONS: options })['NODE_OPTIONS'], options)
+  const dropped = [
+    '--require /home/me/.vscode/extensions/ms-vscode.js-debug-1.90.0/src/bootloader.js', '--require "/opt/My Code/ms-vscode.js-debug/src/bootloader.bundle.js"',
+    '--require /opt/WebStorm/plugins/nodeJS/js/ide/node-debug/debugConnector.js', '--import @tapjs/mock/import', '--require tap/register', '--loader=@tapjs/processinfo/loader',
+    '--import file:///p/node_modules/.pnpm/@tapjs+x@1/node_modules/@tapjs/x/import.mjs', '-r C:\\\\p\\\\node_modules\\\\tap\\\\x.js',
+  ]
+  for (const options of dropped) t.equal(of({ NODE_OPTIONS: options })['NODE_OPTIONS'], undefined, options)
+})
+
+t.test('what was left out of NODE_OPTIONS can be told, where it is inherited', async (t) => {
+  const told = (options: ClientProcessManagerOptions = {}) =>
+    leftOut(settingsFrom({ pidFile: '/s.pid', ...options }), { NODE_OPTIONS: '--inspect-port 9 -r ./a.js --require=/x/js-debug/bootloader.js' })
+  t.equal(told(), '--inspect-port 9 --require=/x/js-debug/bootloader.js')
+  t.same([told({ inheritEnv: false }), told({ inheritEnv: ['PATH'] }), told({ env: { NODE_OPTIONS: '' } })], [undefined, undefined, undefined])
+  t.equal(leftOut(settingsFrom({ pidFile: '/s.pid' }), { NODE_OPTIONS: '-r ./a.js' }), undefined)
 })
 
 t.test('a debugger\'s port that stands as a word of its own goes with its option', async (t) => {

@@ -35,7 +35,7 @@ export const recipes: Fates = {
     run: async (t, text, { module: run, sh }) => {
       const told = await run(t, 'setup.mjs', `${text.replace('export default', '')}
         const teardown = await globalSetup()
-        console.log(process.env.BASE_URL)
+        console.log(process.env.ONE_SERVER_URL)
         await teardown()`)
       t.match(told, /^http:/)
       t.match(sh('one-server status e2e --json'), { stdout: /"leases":\[\]/ }, 'the teardown releases the lease')

@@ -12,6 +12,7 @@ import { lookAt } from '../../lib/system/processes.js'
 import { library, runModule, startModule } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const pathsIn = (t: Test): Paths => {
   const paths = pathsOf(join(tempFolder(t), 's.pid'), system.host())
@@ -215,4 +216,17 @@ t.test('what stands in the way of the lock is named and not touched', async (t) 
   await t.rejects(system.fileLock(paths).try(), { code: 'STATE_UNUSABLE', message: new RegExp(`^${paths.lock}: the lock cannot be taken: `), hint: /move it away/ })
   t.equal(lstatSync(paths.lock).size, 8)
   t.same(readdirSync(paths.host), [], 'no note is left')
+})
+
+t.test('a release that meets the refresh of its own lock leaves no lock behind', async (t) => {
+  const left = await Promise.all(Array.from({ length: 20 }, async () => {
+    const paths = pathsIn(t)
+    const held = await system.fileLock(paths).try()
+    // proper-lockfile refreshes each second; the loop is held up from just before until its change is made.
+    await sleep(1000)
+    for (const end = performance.now() + 3; performance.now() < end;);
+    await held?.release()
+    return existsSync(paths.lock)
+  }))
+  t.equal(left.filter(Boolean).length, 0)
 })

@@ -1,0 +1,53 @@
+/**
+ * The health of a launch that is ready, for callers that a warm call does not have among them: those that wait for it, and those
+ * that tell a person. They have the time to look whose answer it is each time, since a launch may lose its port while its leader lives.
+ */
+import type { Context } from '../context.js'
+import type { Deadline } from '../deadline.js'
+import { serverUnhealthy, type OneServerError } from '../errors.js'
+import { baseUrl } from '../health/address.js'
+import { readyUrl } from '../state/claim.js'
+import type { Launch } from '../state/directory.js'
+import type { LaunchRecord } from '../state/launch-record.js'
+import { LOG_LINES } from '../state/outcome.js'
+import type { Probe } from '../system/system.js'
+import { redactUrl } from '../text/redact-url.js'
+import { judgeLaunch, servingProcess } from './liveness.js'
+import { answeredByStranger, strangerAt } from './readiness.js'
+import { checkHealth, ownOf } from './reuse.js'
+
+/** `gone`: the launch was withdrawn or stopped, or has died; look again from the start. */
+export type Followed =
+  | { readonly kind: 'ready'; readonly url: string }
+  | { readonly kind: 'failed'; readonly error: OneServerError }
+  | { readonly kind: 'gone' }
+
+/** As `checkHealth`, for callers with time for one look more: another user may have taken the port of a launch that lost it. */
+export const checkAgain = async (context: Context, record: LaunchRecord, url: string | undefined): Promise<Probe> => {
+  const answer = await checkHealth(context, record, url)
+  const stranger = answer.healthy ? await strangerAt(context, ownOf(record), answer.url) : undefined
+  return answer.healthy && stranger !== undefined ? answeredByStranger(answer.url, stranger) : answer
+}
+
+/** Waits until a ready launch answers its health check. A busy server is not a dead one, so only the deadline ends the wait. */
+export const awaitReady = async (context: Context, launch: Launch, record: LaunchRecord, deadline: Deadline): Promise<Followed> => {
+  const { system, paths, report } = context
+  const url = await readyUrl(context, launch.id)
+  const shown = url ?? record.health.urls[0]!
+  for (let waiting = false; ; waiting = true) {
+    deadline.check()
+    const answer = await checkAgain(context, record, url)
+    const verdict = await judgeLaunch(system, launch)
+    if (verdict === 'dead') return { kind: 'gone' }
+    if (answer.healthy) return { kind: 'ready', url: answer.url }
+    if (verdict === 'headless' && (await servingProcess(context, launch)) === undefined) return { kind: 'gone' }
+    if ((await system.list(paths.host)).includes(`${launch.id}.ended`)) return { kind: 'gone' }
+    if (deadline.passed) {
+      const { pid, port, logFile } = record
+      const logTail = await system.tail(logFile, LOG_LINES)
+      return { kind: 'failed', error: serverUnhealthy(baseUrl(shown), deadline.total, answer.reason, { pid, port, logFile, logTail }) }
+    }
+    if (!waiting) report({ type: 'waiting', for: 'health', url: redactUrl(shown), pid: record.pid })
+    await system.sleep(Math.min(record.healthCheckInterval, deadline.left), { signal: deadline.signal })
+  }
+}
