@@ -4,6 +4,7 @@
  * line. Only mistakes in the arguments of the command line or in a config file are worded where they are read.
  */
 
+import { systemReason } from './text/system-reason.js'
 import { withoutSequences } from './text/terminal-text.js'
 
 /** The machine-readable reason of a {@link OneServerError}. Stable: programs may switch on it. */
@@ -84,33 +85,6 @@ const quoteLog = ({ logTail, logFile }: OneServerErrorData): string => {
   return `\nThe last lines of its log (${logFile}):\n${withoutSequences(logTail).replace(/^/gm, '  | ')}`
 }
 
-/** What the system said, in words. */
-export const systemReason = (cause: unknown): string => {
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code
-  const reasons: Record<string, string> = {
-    EACCES: 'permission denied',
-    EPERM: 'operation not permitted',
-    EROFS: 'the file system is read-only',
-    ENOSPC: 'no space left on the device',
-    EDQUOT: 'the disk quota is used up',
-    ENOTDIR: 'a part of the path is not a folder',
-    EISDIR: 'it is a folder',
-    ELOOP: 'it is a symbolic link',
-    ENOENT: 'it does not exist',
-    ENAMETOOLONG: 'the path is too long',
-    EMFILE: 'too many open files',
-    ENFILE: 'too many open files on this machine',
-    EAGAIN: 'no more processes may be started',
-    ENOEXEC: 'it is no program for this system',
-    E2BIG: 'arguments and environment are too long',
-    EBADF: 'this runtime could not pass a file to it',
-    ENOTEMPTY: 'it is not empty',
-    EEXIST: 'something else is in its place',
-  }
-  if (code !== undefined && reasons[code] !== undefined) return `${reasons[code]} (${code})`
-  return cause instanceof Error ? cause.message : String(cause)
-}
-
 export const invalidOption = (option: string, expected: string, got: unknown): OneServerError =>
   new OneServerError('INVALID_OPTION', `${option} must be ${expected}, got ${show(got)}`, 'Correct the option and call again.')
 
@@ -134,13 +108,13 @@ export const startTimeout = (ms: number, doing: string, data: OneServerErrorData
   new OneServerError(
     'START_TIMEOUT',
     `Server failed to start within ${ms} ms: ${doing}.${quoteLog(data)}`,
-    (SLOW.test(doing) ? SLOWLY : '') + hint,
+    hint + ifSlow(doing),
     data,
   )
 
-/** A check that ran out of its own time says nothing about a wrong address, and a longer wait for the start would not help. */
-const SLOW = /did not answer within \d+ ms/
-const SLOWLY = 'If its answers take longer than one check may, raise healthTimeout (--health-timeout). '
+/** To stand behind a hint: a check that ran out of its own time shows no wrong address, and a longer wait for the start would not help. */
+const ifSlow = (reason: string): string =>
+  /did not answer within \d+ ms/.test(reason) ? ' If answers take longer than one check may, raise healthTimeout (--health-timeout).' : ''
 
 const howItEnded = ({ exitCode, signal }: OneServerErrorData): string => {
   if (signal !== undefined) return `was ended by ${signal}`
@@ -171,9 +145,8 @@ export const serverUnhealthy = (url: string, waited: number, reason: string, dat
     'SERVER_UNHEALTHY',
     `Server at ${url} (PID ${data.pid ?? 'unknown'}) is alive but did not pass its health check for ${waited} ms: ${reason}.` +
       quoteLog(data),
-    (SLOW.test(reason) ? SLOWLY : '') +
-      'A busy server can fail the check, so it was left alone. ' +
-      'If it hangs: one-server restart, or stopServer() and ensureServerRunning().',
+    'A busy server can fail the check, so it was left alone. ' +
+      `If it hangs: one-server restart, or stopServer() and ensureServerRunning().${ifSlow(reason)}`,
     data,
   )
 
@@ -181,8 +154,7 @@ export const portInUse = (port: number, what: string, data: OneServerErrorData):
   new OneServerError(
     'PORT_IN_USE',
     `Port ${port} is in use ${what}.${quoteLog(data)}`,
-    (SLOW.test(what) ? SLOWLY : '') +
-      `Stop what listens on port ${port}, or choose another port: port: 'auto' (--port auto) takes a free one.`,
+    `Stop what listens on port ${port}, or choose another port: port: 'auto' (--port auto) takes a free one.${ifSlow(what)}`,
     { port, ...data },
   )
 
@@ -192,15 +164,12 @@ export const readyBeforeStart = (what: string, hint: string): OneServerError =>
 
 /** Differences that a mismatch names. Of a whole environment nobody reads more. */
 const DIFFERENCES = 5
-
-const NAMED_TOO_MUCH = 'Name in env only what this server needs (env: { MODE: "test" }); what it inherits needs no name, and a value ' +
-  'that differs at each call, such as a token, cannot be shared. '
+const NAMED_TOO_MUCH = 'Name in env only what this server needs, not what it inherits, and no value that differs at each call. '
 
 /** `differences`: a line for each, the running server's value first. `why`: why it was not replaced, a sentence or nothing. */
 export const configMismatch = (pidFile: string, differences: readonly string[], why: string, data: OneServerErrorData): OneServerError => {
-  const more = differences.length - DIFFERENCES
-  const told = more > 0 ? [...differences.slice(0, DIFFERENCES), `and ${more} more`] : differences
-  const lines = [...told.map((line) => `  ${line}`), ...(why === '' ? [] : [why])].join('\n')
+  const more = differences.length > DIFFERENCES ? [`and ${differences.length - DIFFERENCES} more`] : []
+  const lines = [...[...differences.slice(0, DIFFERENCES), ...more].map((line) => `  ${line}`), ...(why === '' ? [] : [why])].join('\n')
   return new OneServerError(
     'CONFIG_MISMATCH',
     `The server that runs for ${pidFile} (PID ${data.pid ?? 'unknown'}) is not the one that this call asks for:\n${lines}`,
@@ -269,7 +238,8 @@ const LIMITS: Readonly<Record<string, string>> = {
 export const cannotStart = (cause: unknown): OneServerError =>
   commandNotFound(
     `The server cannot be started: ${systemReason(cause)}`,
-    LIMITS[String((cause as NodeJS.ErrnoException | undefined)?.code)] ?? 'Run its command by hand to see more.',
+    LIMITS[String((cause as NodeJS.ErrnoException | undefined)?.code)] ??
+      (/\(ulimit -n\)/.test(systemReason(cause)) ? NO_DESCRIPTORS : 'Run its command by hand to see more.'),
     cause,
   )
 

@@ -86,12 +86,7 @@ export const nodeSystem: System = {
   spawn: async (plan) => (await import('./system/spawn-gated.js')).spawnGated(plan),
 
   watchOver: async (plan) => (await import('./system/watchdog.js')).watchOver(plan),
-  endWatchdog: async (id) => {
-    if (!isAlive(id)) return
-    const group = groupOf(id.pid)
-    // A reaper is a member of its watchdog's group, and must not kill itself.
-    if (group !== undefined && group !== groupOf(process.pid)) signalGroup(group, 'SIGKILL')
-  },
+  endWatchdog: async (id, launchId) => (await import('./system/end-watchdog.js')).endWatchdog(id, launchId),
 
   probe: (plan, timeout, signal, own) => probe(plan, timeout, signal, refusal(own)),
   prepareProbe: prepare,

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { nodeSystem as system } from '../lib/node-system.js'
-import { library, runModule, start } from './support/child.js'
+import { library, runModule, start, startSpeaking } from './support/child.js'
 import { tempFolder } from './support/temp-folder.js'
 import { within } from './support/within.js'
 
@@ -44,6 +44,19 @@ t.test('a sleep ends after its time, when it is woken, and on a signal', async (
     import { nodeSystem } from '${library('node-system.js')}'
     await nodeSystem.sleep(60000, { wake: Promise.resolve() })`)
   t.equal(code, 0, 'and then it holds nothing')
+})
+
+t.test('a starved loop: what arrived while it was blocked is read before a sleep is over', async (t) => {
+  const { line, child } = startSpeaking(t, 'cat', [])
+  child.stdin!.write('first\n')
+  t.equal(await line(), 'first')
+  const order: string[] = []
+  const sleeping = system.sleep(20).then(() => { order.push('slept') })
+  child.stdin!.write('second\n')
+  const reading = line().then((text) => { order.push(text) })
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000)
+  await Promise.all([sleeping, reading])
+  t.same(order, ['second', 'slept'])
 })
 
 t.test('a signal goes to the very process', async (t) => {

@@ -5,7 +5,8 @@
  */
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { commandNotFound, systemReason, type OneServerError } from '../errors.js'
+import { commandNotFound, type OneServerError } from '../errors.js'
+import { systemReason } from '../text/system-reason.js'
 import { programs } from '../system/platform/current.js'
 
 export interface Refusal {

@@ -18,17 +18,15 @@ export interface Traits {
    * connection or a line of a log does not show whose server it is.
    */
   readonly isAdoptable: boolean
-  /** It has a health check over HTTP, of which a message may speak. */
-  readonly isHttp: boolean
   /** The server binds its port, so EADDRINUSE in its log is about that port. A Unix socket is no port, and another port would not help. */
   readonly bindsPort: boolean
 }
 
 const TRAITS: Readonly<Record<Kind, Traits>> = {
-  http: { isHttp: true, isAskedAgain: true, isAdoptable: true, bindsPort: true },
-  tcp: { isHttp: false, isAskedAgain: true, isAdoptable: false, bindsPort: true },
-  socket: { isHttp: false, isAskedAgain: true, isAdoptable: false, bindsPort: false },
-  log: { isHttp: false, isAskedAgain: false, isAdoptable: false, bindsPort: true },
+  http: { isAskedAgain: true, isAdoptable: true, bindsPort: true },
+  tcp: { isAskedAgain: true, isAdoptable: false, bindsPort: true },
+  socket: { isAskedAgain: true, isAdoptable: false, bindsPort: false },
+  log: { isAskedAgain: false, isAdoptable: false, bindsPort: true },
 }
 
 /** The kind of a plan, from its shape: the record on disk does not name it. */

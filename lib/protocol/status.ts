@@ -75,7 +75,9 @@ const endingStatus = async (context: Context, { finished, pidFile }: Survey): Pr
     const record = await recordOf(context, launch, pidFile)
     const known = record === undefined ? {} : recorded(record)
     const { pid } = rest ?? launch.leader
-    return { ...nothing(context), ...known, state: 'unhealthy', pid, launchId: launch.id, isEnding: launch.ended, isHeadless: rest !== undefined }
+    return {
+      ...nothing(context), ...known, state: 'unhealthy', pid, launchId: launch.id, isEnding: launch.ended, isHeadless: rest !== undefined,
+    }
   }
   return undefined
 }

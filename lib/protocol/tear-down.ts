@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import type { Context } from '../context.js'
 import { Deadline } from '../deadline.js'
 import { OneServerError, portInUse, serverExited, stateUnusable } from '../errors.js'
-import { traitsOf } from '../health/kind.js'
+import { kindOf, traitsOf } from '../health/kind.js'
 import { whoHolds } from '../plan/port.js'
 import { recordOf } from '../state/claim.js'
 import { claimPath, createFile, markPath, marksOf, parseListing, type Launch } from '../state/directory.js'
@@ -68,7 +68,7 @@ export const removeClaim = async ({ system, paths }: Context, launch: Pick<Launc
   const names = await system.list(paths.host)
   // A watchdog of a launch that has gone would sleep on beside a machine on which everything was stopped.
   for (const { kind, launchId, process } of parseListing(paths, names).leases) {
-    if (kind === 'watch' && launchId === launch.id) await system.endWatchdog(process)
+    if (kind === 'watch' && launchId === launch.id) await system.endWatchdog(process, launchId)
   }
   for (const mark of marksOf(launch.id, names)) await system.remove(join(paths.host, mark))
 }
@@ -180,7 +180,7 @@ export const whyItExited = async (
     const seen = holder ?? 'Its log says so, and nothing listens there now'
     return portInUse(port, `now: the server lost it to another process between the choice and the bind. ${seen}`, data)
   }
-  return serverExited(data, traitsOf(health).isHttp ? undefined : 'it was ready')
+  return serverExited(data, kindOf(health) === 'http' ? undefined : 'it was ready')
 }
 
 /** Whether the gate was opened: a launch that never ran has not failed. */

@@ -152,12 +152,10 @@ export interface System extends Clock {
   /** Undefined when the gate was ended before it stood: nothing has run. */
   spawn(plan: SpawnPlan): Promise<GatedChild | undefined>
 
-  /** Kills a watchdog, with what it runs, if it is still this very process. */
-  endWatchdog(process: ProcessId): Promise<void>
   /** Starts a watchdog. It keeps neither this process alive nor anything of it. */
   watchOver(plan: WatchdogPlan): Promise<Watchdog>
-  /** Kills a watchdog, with what it runs, if it is still this very process. */
-  endWatchdog(process: ProcessId): Promise<void>
+  /** Kills a process, with what it runs, if it is seen to be a watchdog of this launch. */
+  endWatchdog(process: ProcessId, launchId: string): Promise<void>
 
   /** Asks a server. What is secret in the plan goes to no socket of another user, unless a process of the launch `own` holds it. */
   probe(plan: HealthPlan, timeout: number, signal?: AbortSignal, own?: Answering): Promise<Probe>

@@ -16,7 +16,7 @@ import { launching } from './platform/current.js'
 import { identify } from './processes.js'
 import { reaperSource } from './reaper-source.js'
 import { lineWithin, spawnCovered } from './spawn.js'
-import type { WatchdogPlan, Watchdog } from './system.js'
+import type { Watchdog, WatchdogPlan } from './system.js'
 
 /** Not stdin: Node closes that when its child has ended, and the watchdog is not its child. */
 const PIPE = 3

@@ -3,10 +3,10 @@
  * nothing that a command prints acts on the terminal; JSON has it as it is.
  */
 /* oxlint-disable no-control-regex -- control characters are what this file is about */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { fixture, home, type Ended } from './command-line.js'
+import { allGone, fixture, home, type Ended } from './command-line.js'
 import { inTerminal, noTerminal, oneServer } from './terminal.js'
 
 const HOSTILE = '\x1b]0;owned\x07\x1b[2J\x1b]52;c;aGk=\x07\u009b31m\u202etxt\u2066'
@@ -62,11 +62,14 @@ t.test('a list with a folder, a description and a reason that hold such characte
   writeFileSync(join(folder, 'one-server.config.json'), JSON.stringify({ servers: { api: { command: [process.execPath, fixture('healthy')], port: 'auto' } } }))
   const { ended, prints, child } = here.begin(['run', 'api', '--idle-timeout', '0', '--', process.execPath, '-e', 'console.log("up"); process.stdin.resume(); setInterval(() => {}, 1e6)', HOSTILE], { cwd: folder })
   await prints('up')
-  writeFileSync(join(here.env['ONE_SERVER_STATE_DIR'] as string, `${HOSTILE.replaceAll('/', '')}\nx.pid`), HOSTILE, { mode: 0o600 })
+  const odd = join(here.env['ONE_SERVER_STATE_DIR'] as string, `${HOSTILE.replaceAll('/', '')}\nx.pid`)
+  writeFileSync(odd, HOSTILE, { mode: 0o600 })
   for (const args of [['list'], ['list', '--json'], ['status', 'api']]) isClean(t, await here.begin(args, { cwd: folder }).ended, args.join(' '))
   t.equal((await here.run(['list', '--named'])).stdout.trimEnd().split('\n').length, 2, 'a row each')
   child.kill('SIGTERM')
   await ended
+  rmSync(odd)
+  await allGone(here)
 })
 
 t.test('logs: byte for byte into a pipe, and at a terminal with colours and nothing else', { skip: noTerminal }, async (t) => {

@@ -50,6 +50,7 @@ t.test('a configuration of a kind that is not read is named', async (t) => {
     t.match(await here.run(['status', 'api']), { code: 3, stderr: `${file} is not read` }, name)
   }
   const here = home(t)
+  here.stopsAtEnd('api')
   const file = join(here.folder, 'one-server.config.ts')
   writeFileSync(file, '')
   t.match(await here.run(['run', 'api', '--port', 'auto', '--script', fixture('healthy'), '--idle-timeout', '0', '--', 'true']), { code: 0, stderr: /^(?!.*is not read)/s }, 'with a command nobody needs a file')

@@ -1,11 +1,13 @@
 /** The last one out stops the server, however the clients end, and nobody who uses it loses it. */
 import { spawn } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import type { ClientProcessManagerOptions } from '../../lib/index.js'
 import { start } from '../support/child.js'
-import { client, failureOf, groupOf, isAlive, now, parentOf, place, processesIn, quietPort, stranger } from '../support/clients.js'
+import { bystander, client, failureOf, groupOf, isAlive, now, parentOf, place, processesIn, quietPort, stranger } from '../support/clients.js'
 import { gone, holder, holdsOf, watchesOf } from '../support/holders.js'
+import { lookAt } from '../../lib/system/processes.js'
 import { lastOneOut } from '../support/leases.js'
 import { until } from '../support/until.js'
 import { within } from '../support/within.js'
@@ -22,15 +24,19 @@ t.test('8 holders, half of them killed: the server outlives all but the last, an
 t.test('a process that returns, one that exits and one that is killed all let go', async (t) => {
   for (const ending of ['return', 'process.exit()', "process.kill(process.pid, 'SIGKILL')"]) {
     const here = place(t)
+    const letGo = join(here.folder, 'let-go.log')
     const text = `
       const { ClientProcessManager } = await import(process.env.ONE_SERVER_LIB)
       await new ClientProcessManager(JSON.parse(process.argv[1])).acquire()
+      const { writeFileSync } = await import('node:fs')
+      writeFileSync(process.argv[2], String(process.hrtime.bigint()))
       ${ending === 'return' ? '' : ending}`
-    const child = start(t, process.execPath, ['--input-type=module', '--eval', text, JSON.stringify(here.options('healthy', leased()))], { env: here.env })
+    const child = start(t, process.execPath, ['--input-type=module', '--eval', text, JSON.stringify(here.options('healthy', leased())), letGo], { env: here.env })
     await until(() => child.exitCode !== null || child.signalCode !== null, 'the holder to end')
     const ended = now()
-    t.ok(here.alive().length > 0, `${ending}: the server lives on for its idle time`)
     within(t, (await gone(here)) - ended, SOON, `${ending}: and then it goes`)
+    const stopped = here.ledger().find(({ event }) => event === 'stop')!.at
+    t.ok(stopped - Number(readFileSync(letGo, 'utf8')) / 1e6 >= IDLE, `${ending}: the server lives on for its idle time`)
     await until(() => here.left().length === 0, 'the state to go')
     here.nothingLeft(t)
   }
@@ -197,5 +203,17 @@ t.test('stop means that nothing of the launch is left, its watchdogs and what th
   t.equal(await manager.stopServer(), true)
   await until(() => all.every((pid) => !isAlive(pid)), `PID ${all.join(', ')} to end`)
   await second.release()
+  here.nothingLeft(t)
+})
+
+t.test('a file that names a stranger as a watchdog does the stranger no harm', async (t) => {
+  const here = place(t)
+  const { launchId } = await here.manager('healthy').ensureServerRunning()
+  const pid = bystander(t)
+  const look = lookAt(pid)
+  const host = join(`${here.pidFile}.d`, readdirSync(`${here.pidFile}.d`)[0]!)
+  writeFileSync(join(host, `${'a'.repeat(16)}.${launchId}.${pid}.${'start' in look ? look.start : ''}.watch`), '')
+  t.equal(await here.manager('healthy').stopServer(), true)
+  t.ok(isAlive(pid))
   here.nothingLeft(t)
 })

@@ -178,6 +178,14 @@ export const linuxLaunching: Launching = {
     }),
   gate,
   watchdog,
+  isWatchdog: (pid, launchId) => {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')
+      return words.includes(launchId) && environmentOf(pid).includes('\0ONE_SERVER_WATCH=')
+    } catch {
+      return false
+    }
+  },
 }
 
 /** The launch id of a process, by its environment or its stdin. */

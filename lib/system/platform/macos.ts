@@ -71,7 +71,7 @@ export const macos = (run: Run): Platform => {
   }
 }
 
-export const macosLaunching: Launching = { nullDevice: NULL_DEVICE, leakingDescriptors: () => [], gate, watchdog }
+export const macosLaunching: Launching = { nullDevice: NULL_DEVICE, leakingDescriptors: () => [], gate, watchdog, isWatchdog: () => false }
 
 export const macosSurroundings = (run: Run): Surroundings => ({
   isTested: false,

@@ -106,6 +106,8 @@ export interface Launching {
    * the idle time, removes the files of its lease, and runs the reaper.
    */
   watchdog(order: WatchdogOrder): Invocation & { readonly cwd: string }
+  /** Whether a process is seen to be a watchdog of this launch. False where this system does not show it. */
+  isWatchdog(pid: number, launchId: string): boolean
 }
 
 /** What the check asks whether it was our server that answered. */

@@ -1,0 +1,20 @@
+/**
+ * The end of a watchdog whose launch has gone: stop means that nothing of the launch is left. Apart from `watchdog.ts`,
+ * because the reaper runs this file as well, and the source of a reaper is not in a reaper.
+ *
+ * A client that dies right before or after the kill leaves a watchdog, which sees within half a minute that its launch has no claim.
+ */
+import { launching } from './platform/current.js'
+import { groupOf, lookAt, signalGroup } from './processes.js'
+import { judge, type ProcessId } from './system.js'
+
+/**
+ * Kills a watchdog with what it runs, its process group. A file can name any process, so the process itself must show
+ * that it is a watchdog of this launch, and the group must be its own.
+ */
+export const endWatchdog = (id: ProcessId, launchId: string): void => {
+  if (judge(id, lookAt(id.pid)) !== 'alive' || !launching.isWatchdog(id.pid, launchId)) return
+  const group = groupOf(id.pid)
+  // A reaper is a member of its watchdog's group, and must not kill itself.
+  if (group !== undefined && group !== groupOf(process.pid)) signalGroup(group, 'SIGKILL')
+}
