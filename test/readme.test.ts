@@ -160,7 +160,7 @@ const ALL: Readonly<Record<string, Fates>> = {
     },
   },
   '.github/CONTRIBUTING.md': {
-    'Build, and run one test sh 1': { run: (t, text, here) => inClone(t, text, here, ['npm ci', 'npm run build', 'npm test']) },
+    'Build, and run one test sh 1': { run: (t, text, here) => inClone(t, text, here, ['npm ci', 'npm run build', 'npm test', 'npm run test:all']) },
   },
 }
 
