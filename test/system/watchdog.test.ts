@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { identify } from '../../lib/system/processes.js'
 import { watchOver } from '../../lib/system/watchdog.js'
 import { isAlive, stateOf } from '../support/clients.js'
-import { library, runModule, start, startSpeaking } from '../support/child.js'
+import { library, start, startSpeaking } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
 
@@ -149,19 +149,6 @@ t.test('a client that was blocked while the watch said who it is has a watch', a
   t.ok(isAlive(id.pid))
   dismiss()
   await over(id.pid)
-})
-
-t.test('a client that is given no watch is not held by what it was not given', async (t) => {
-  const plan = { pidFile: '/nowhere/s.pid', folder: tempFolder(t), launchId: LAUNCH, lease: LEASE, idleTimeout: 0, stopTimeout: 0 }
-  const text = `
-    import { watchOver } from ${JSON.stringify(library('system/watchdog.js'))}
-    let code
-    // A shell can be faster than the shortest timer.
-    while (code === undefined) await watchOver(${JSON.stringify(plan)}, { starter: 0, attempt: 60, again: 1 }).then((watcher) => watcher.dismiss(), (error) => { code = error.code })
-    console.log(code)
-    setTimeout(() => { console.log('held by', process.getActiveResourcesInfo()); process.exit() }, 3000).unref()`
-  const { stdout, stderr } = await runModule(t, text)
-  t.same({ stdout, stderr }, { stdout: 'STATE_UNUSABLE\n', stderr: '' })
 })
 
 const NOBODY = 54_321
