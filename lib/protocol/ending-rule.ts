@@ -8,7 +8,7 @@
  * deadline `.ready`, or a health check that answers; against idleness a pin, a lease or a watchdog that lives); without
  * one rename the intention to `.ended`; only then signal. An intention that is gone was vetoed: give up.
  * To use: write the objection (`.ready` after a healthy answer, the pin, the lease); remove each intention that it
- * objects to; then look for `.ended`. Where it is there, help to tear the launch down, and start anew.
+ * objects to; then look for `.ended`. Where it is there, help to tear the launch down, and look again from the start.
  */
 import type { Context } from '../context.js'
 import type { OneServerError } from '../errors.js'

@@ -43,7 +43,6 @@ export const remainsOf = async (system: System, { id, leader }: Pick<Launch, 'id
   }
 }
 
-
 /** Looks for a listener before a headless launch counts as ended: a process manager that restarts its server leaves such a gap. */
 const LISTEN_LOOKS = 10
 /** ms between two of them. */

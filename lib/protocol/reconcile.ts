@@ -60,14 +60,16 @@ export type Restored = 'restored' | 'lives' | 'finished'
  */
 export const restoreClaim = async (context: Context, record: LaunchRecord): Promise<Restored> => {
   const { system, paths } = context
-  const { launch: id, pid, start, group } = record
+  // Which process serves is the PID file's alone: the claim outlives that process.
+  const { serving: _, ...claim } = record
+  const { launch: id, pid, start, group } = claim
   const leader = { pid, start, group }
   if (record.host !== system.host() || (await judgeLaunch(system, { id, leader })) === 'dead') return 'finished'
   if (!(await carriesLaunchId(context, record))) return 'finished'
   const listed = await findLaunch(context, id)
   if (listed !== undefined) return listed.ended ? 'finished' : 'lives'
   for (const folder of [paths.folder, paths.host]) await system.makeFolder(folder)
-  await createFile(context, claimPath(paths, id, leader), JSON.stringify(record))
+  await createFile(context, claimPath(paths, id, leader), JSON.stringify(claim))
   // The marks are lost. The gate was certainly opened; a client must see again whether the server is ready.
   await createFile(context, markPath(paths, id, 'gate'), '\n')
   await createFile(context, markPath(paths, id, 'unattended'), '')

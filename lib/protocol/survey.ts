@@ -98,7 +98,7 @@ export const isClaimed = async (context: Context, { id }: Launch): Promise<boole
 
 const unknownLaunch = ({ paths }: Context, launch: Launch): OneServerError =>
   stateUnusable(
-    claimPath(paths, launch.id, launch.leader), `it cannot be told whether PID ${launch.leader.pid} is the server that this names`,
+    claimPath(paths, launch.id, launch.leader), `nothing shows whether PID ${launch.leader.pid} is the server that this names`,
     'Nothing was signalled and nothing was started. See what runs (ps -o pid,pgid,args); if it is not the server, remove this file.',
   )
 

@@ -153,7 +153,7 @@ const hangs = ({ pid }: ProcessId): OneServerError =>
 
 const cannotTell = ({ leader }: Pick<Launch, 'leader'>): OneServerError =>
   stateUnusable(
-    `PID ${leader.pid}`, 'it cannot be told whether the processes of this group belong to the server',
+    `PID ${leader.pid}`, 'nothing shows whether the processes of this group belong to the server',
     'Nothing was signalled. See what runs (ps -o pid,pgid,args), end it by hand, and call again.',
   )
 
