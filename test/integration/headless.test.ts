@@ -1,5 +1,5 @@
 /** A launch is its processes, not its leader: what the process that was launched leaves behind is the server. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { ServerInfo } from '../../lib/index.js'
 import { failureOf, isAlive, place, type Place } from '../support/clients.js'
@@ -111,5 +111,17 @@ t.test('stdin stays open and silent for the whole life of the server', async (t)
   t.match(await here.manager('', { command, healthPath: '/' }).ensureServerRunning(), { pid: server.pid, started: false })
   t.ok(isAlive(server.pid!))
   t.equal(await here.manager('', { command }).stopServer(), true)
+  here.nothingLeft(t)
+})
+
+t.test('a claim that is restored from the PID file does not name the process that serves', async (t) => {
+  const here = place(t)
+  const { first } = await headless(t, here)
+  t.equal((await here.manager(LEAVES).ensureServerRunning()).launchId, first.launchId)
+  rmSync(`${here.pidFile}.d`, { recursive: true })
+  t.match(await here.manager(LEAVES).ensureServerRunning(), { launchId: first.launchId, started: false })
+  const claim = readdirSync(`${here.pidFile}.d`, { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith('.claim'))
+  t.notMatch(readFileSync(`${here.pidFile}.d/${claim}`, 'utf8'), /"serving"/)
+  t.equal(await here.manager(LEAVES).stopServer(), true)
   here.nothingLeft(t)
 })
