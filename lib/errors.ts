@@ -124,8 +124,9 @@ const howItEnded = ({ exitCode, signal }: OneServerErrorData): string => {
 
 const afterExit = ({ exitCode, logTail }: OneServerErrorData): string => {
   if (exitCode === 0) {
-    return 'Either it put itself into the background: drop the option that does it, since it must stay in the foreground for as ' +
-      'long as it serves. Or its work was done, or its stdin ended: run it by hand to see.'
+    return 'It ended by itself, and no process of it is seen any more. If it put itself into the background: drop the option that ' +
+      'does it, since a server must stay in the foreground for as long as it serves. If a script started it: let the script wait ' +
+      'for it (wait, or exec in its last line). If its command does some work and ends: name the command that serves.'
   }
   return logTail
     ? 'Find the reason in its log, correct it and call again. Nothing of the server was left running.'

@@ -96,9 +96,8 @@ export const reasonOf = ({ code, message }: NodeJS.ErrnoException): string => {
  */
 const COMMON = { accept: '*/*', 'user-agent': 'one-server' }
 
-/** The headers of a check. `healthHeaders` go over the common ones, in whatever case they are written. */
-export const headersOf = ({ headers }: HealthPlan): Record<string, string> =>
-  ({ ...COMMON, ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])) })
+/** The headers of a check. `healthHeaders` go over the common ones: of one name in two cases, node:http sends the last. */
+export const headersOf = ({ headers }: HealthPlan): Record<string, string> => ({ ...COMMON, ...headers })
 
 /** Why the server at this address must not get something secret; undefined where it may. */
 export type Refuse = (address: string, port: number) => Promise<string | undefined>

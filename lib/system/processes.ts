@@ -20,8 +20,11 @@ export const identify = (pid: number): ProcessId | undefined => {
   return 'start' in look ? { pid, start: look.start } : undefined
 }
 
-/** This process. */
-export const self = (): ProcessId => (own ??= identify(process.pid) ?? { pid: process.pid, start: '0' })
+/**
+ * This process. A lease under a name that is not true would count for nothing, for as long as this process lives. So what could not be read
+ * (no descriptor was left) is asked again.
+ */
+export const self = (): ProcessId => (own ??= identify(process.pid)) ?? { pid: process.pid, start: '0' }
 
 /** Wall-clock ms at which a process was started. */
 export const startedAt = (pid: number): number | undefined => {

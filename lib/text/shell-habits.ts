@@ -19,7 +19,7 @@ const SHELLS = new Set(['sh', 'bash', 'dash', 'zsh', 'ksh', 'mksh', 'fish', 'ash
 const isShell = (word: string): boolean => SHELLS.has(word.replace(/^.*[\\/]/, ''))
 
 const ofOperator = (operator: string): string => {
-  const other = /[<>]/.test(operator) ? '; output goes to the log (--log-file), stdin is empty' : ''
+  const other = /[<>]/.test(operator) ? '; output goes to the log (--log-file), stdin stays silent' : ''
   return `no shell runs the command, so ${operator} does nothing in it; call one: sh -c '…'${other}; or quote it if it is an argument`
 }
 

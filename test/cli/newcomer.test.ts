@@ -82,13 +82,15 @@ t.test('6 words for a shell', async (t) => {
   t.match(await here.start(['start', 'shell', '--port', 'auto', '--health', '/ok', ...LONG, '--', 'sh', '-c', `MODE=x exec '${process.execPath}' '${file}'`]), { code: 0 })
 })
 
-t.test('7 a server that goes with its stdin, or whose work ends', async (t) => {
+t.test('7 stdin: a server that goes when it ends stays, and a command whose work ends is told so', async (t) => {
   const here = home(t)
-  const file = script(here, `if (process.argv[2] !== '--serve') process.exit(0); ${http('process.env.PORT')}`)
+  const file = script(here, `if (process.argv[2] !== '--serve') process.exit(0); process.stdin.on('end', () => process.exit(0)).resume(); ${http('process.env.PORT')}`)
   const args = ['start', 'web', '--port', 'auto', '--health', '/ok', ...LONG, '--', process.execPath, file]
   const failed = await here.run(args)
-  t.match({ code: failed.code, text: unfolded(failed) }, { code: 5, text: /exited with code 0 .*Or its work was done, or its stdin ended: run it by hand to see/ })
+  t.match({ code: failed.code, text: unfolded(failed) }, { code: 5, text: /exited with code 0 .*If its command does some work and ends: name the command that serves\./ })
+  t.notMatch(unfolded(failed), /stdin/, 'its stdin has not ended')
   t.match(await here.start([...args, '--serve']), { code: 0 })
+  t.match(await here.run(['status', 'web']), { code: 0, stdout: /ready/ })
 })
 
 t.test('8 a daemon: drop the option', async (t) => {
@@ -96,7 +98,7 @@ t.test('8 a daemon: drop the option', async (t) => {
   const file = script(here, `if (process.argv[2] === '--daemon') process.exit(0); ${http('process.env.PORT')}`)
   const args = ['start', 'web', '--port', 'auto', '--health', '/ok', ...LONG, '--', process.execPath, file]
   const failed = await here.run([...args, '--daemon'])
-  t.match({ code: failed.code, text: unfolded(failed) }, { code: 5, text: /Either it put itself into the background: drop the option that does it/ })
+  t.match({ code: failed.code, text: unfolded(failed) }, { code: 5, text: /If it put itself into the background: drop the option that does it/ })
   t.match(await here.start(args), { code: 0 })
 })
 

@@ -2,7 +2,7 @@
  * `run` is to its command as if that had been called alone: streams, signals and exit code are the
  * command's. And it uses the server for exactly as long.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { isAlive } from '../support/clients.js'
@@ -40,12 +40,16 @@ t.test('with a server that runs', async (t) => {
   })
 
   t.test('a name that means something else to one-server: a call below run does not ask for the port of the server above', async (t) => {
-    const nested = `"$0" "$@" start nested --quiet --port auto --script ${fixture('healthy')}`
-    const listed = '"$0" "$@" status other --json'
-    const { stdout } = await run(['run', 'web', '--quiet', '--', 'sh', '-c', nested, ...PROGRAM])
+    // What the file says is overruled by the environment, and not by what `run` tells its command.
+    const below = join(folder, 'below')
+    mkdirSync(below)
+    writeFileSync(join(below, 'one-server.config.json'), JSON.stringify({ servers: { nested: { command: [process.execPath, fixture('echo')], port: 'auto', host: '0.0.0.0' } } }))
+    const nested = `cd '${below}' && "$0" "$@" start nested --quiet`
+    const { code, stdout, stderr } = await run(['run', 'web', '--quiet', '--', 'sh', '-c', nested, ...PROGRAM])
+    t.equal(code, 0, stderr)
     t.not(new URL(stdout.trim()).port, port)
-    t.match(await run(['run', 'web', '--quiet', '--', 'sh', '-c', listed, ...PROGRAM]), { code: 3 })
-    t.equal((await run(['stop', 'nested', '--quiet'])).code, 0)
+    t.match(await (await fetch(`${stdout.trim()}/env`)).json(), { HOST: '0.0.0.0' })
+    t.equal((await begin(['stop', 'nested', '--quiet'], { cwd: below }).ended).code, 0)
   })
 
   t.test('other names by --env, filled in, as often as they are given', async (t) => {

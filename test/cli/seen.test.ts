@@ -28,9 +28,17 @@ t.test('a spawn that failed: what the system said, and what helps against that',
   t.match(await here.run(['start', 'web', '--port', 'auto', '--', script]), { code: 5, stderr: /exited with code 12[67] before .*\|.*odd/s }, 'by the word of the shell, in the log')
 })
 
-t.test('an exit with 0 has two causes', async (t) => {
+t.test('an exit with 0: what it may come from, with what to do about each, and no guess beyond that', async (t) => {
   const { hint } = serverExited({ exitCode: 0 })
-  t.match(hint, /background.*Or its work was done/s)
+  t.match(hint, /^It ended by itself, and no process of it is seen any more\. If it .*background: drop .*\. If a script .*: let the script wait .*\. If its command .*: name the command that serves\.$/)
+  // Its stdin stays open for its whole life, and a lost port is an error.
+  t.notMatch(hint, /stdin|port/)
+  const here = home(t)
+  // A script that ends without waiting, and does what the hint says.
+  const serve = `"$0" -e "require('http').createServer((q, a) => a.end()).listen(process.env.PORT)"`
+  const start = (text: string) => here.start(['start', 'web', '--port', 'auto', '--health', '/', '--timeout', '60s', '--', 'sh', '-c', text, process.execPath])
+  t.match(await start(`${serve} & kill -9 $!; exit 0`), { code: 5, stderr: /wait, or exec/ })
+  t.match(await start(`exec ${serve}`), { code: 0 })
 })
 
 t.test('without a health check no message speaks of one', async (t) => {

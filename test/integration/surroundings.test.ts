@@ -159,6 +159,7 @@ t.test('debugger options, the IPC channel and the variables of an editor stay wi
   const { info } = out.trim().split('\n').map((line) => JSON.parse(line) as { event: string; info?: ServerInfo }).find(({ event }) => event === 'result')!
   const reached = (await (await fetch(`${info!.url}/env`)).json()) as Record<string, string>
   t.match(reached, { NODE_OPTIONS: '--trace-warnings', KEPT: 'yes' })
+  t.equal(readFileSync(here.logFile, 'utf8').split('\n')[0], "one-server: the server's NODE_OPTIONS are the client's without --inspect=0")
   t.same(Object.keys(reached).filter((name) => /^(NODE_CHANNEL|VSCODE_|ELECTRON_)/.test(name)), [])
   await here.manager('echo').stopServer()
 })

@@ -71,7 +71,7 @@ t.test('substrings of a path are no names: a preload of the server\'s own stays,
     '--require /home/me/JetBrainsProjects/shop/.pnp.cjs --loader /home/me/JetBrainsProjects/shop/.pnp.loader.mjs',
     '--require /home/me/tap/.pnp.cjs', '--import file:///home/me/tap/register.mjs', '-r ./tap/setup.js', '--require /srv/@tapjs/own.js',
     '--require /home/me/js-debug-notes/register.js', '--require ./bootloader.js', '--import /srv/my-debugConnector/hook.js',
-    '--require /home/me/tap/node_modules/dotenv/config.js', '--import tap-spec', '--require "/home/my jetbrains/x.js"',
+    '--require /home/me/jetbrains/bootloader.js', '--require /home/me/my-js-debug/bootloader.js', '--require /home/me/tap/node_modules/dotenv/config.js', '--import tap-spec', '--require "/home/my jetbrains/x.js"',
     '--debug-arraybuffer-allocations', '--require /home/me/node_modules/js-debug/tap/x.js',
   ]
   for (const options of kept) t.equal(of({ NODE_OPTIONS: options })['NODE_OPTIONS'], options)

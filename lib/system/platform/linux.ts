@@ -13,6 +13,26 @@ const MS_PER_TICK = 10
 
 const CLOSE_ON_EXEC = 0o2000000
 
+const HINT =
+  'one-server must be able to tell this boot and these namespaces from others. Mount /proc of this PID namespace and make it readable.'
+
+/** Failures of this process. A thread of the host can take the last descriptor between any two reads. */
+const OWN_FAILURES: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM']
+
+/**
+ * A file of a process. Undefined: the process has gone, or is another user's. A process that could not be read for want of a descriptor
+ * would be taken for no kin, and its launch for dead. So this client's own failure is an error, and no answer.
+ */
+const fileOf = (pid: number, name: string, encoding: BufferEncoding): string | undefined => {
+  const path = `/proc/${pid}/${name}`
+  try {
+    return readFileSync(path, encoding)
+  } catch (error) {
+    if (OWN_FAILURES.includes((error as NodeJS.ErrnoException).code)) throw stateUnusable(path, 'cannot be read', HINT, error)
+    return undefined
+  }
+}
+
 interface Stat {
   readonly state: string
   readonly group: number
@@ -20,14 +40,19 @@ interface Stat {
   readonly start: string
 }
 
+const statOf = (pid: number): Stat | undefined => {
+  // A name that is no UTF-8 does no harm before the last parenthesis, and Node reads UTF-8 in one call.
+  const text = fileOf(pid, 'stat', 'utf8') ?? ''
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const [state, group, threads, start] = [fields[0], fields[2], fields[17], fields[19]]
+  if (state === undefined || group === undefined || threads === undefined || start === undefined) return undefined
+  return { state, group: Number(group), threads: Number(threads), start }
+}
+
+/** As `statOf`. Who asks takes a process that cannot be read for hidden, so a failure of this process is no lie to them. */
 const readStat = (pid: number): Stat | undefined => {
   try {
-    // A name that is no UTF-8 does no harm before the last parenthesis, and Node reads UTF-8 in one call.
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    const [state, group, threads, start] = [fields[0], fields[2], fields[17], fields[19]]
-    if (state === undefined || group === undefined || threads === undefined || start === undefined) return undefined
-    return { state, group: Number(group), threads: Number(threads), start }
+    return statOf(pid)
   } catch {
     return undefined
   }
@@ -46,11 +71,8 @@ const isThread = (pid: number): boolean => {
 
 /** With a zero byte around each entry. Empty where it may not be read: another user's process. */
 const environmentOf = (pid: number): string => {
-  try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`
-  } catch {
-    return ''
-  }
+  const text = fileOf(pid, 'environ', 'latin1')
+  return text === undefined ? '' : `\0${text}`
 }
 
 const look = (pid: number): ProcessLook => {
@@ -94,7 +116,7 @@ const kin = (leader: Leader, launchId: string): Kin[] => {
   for (const name of readdirSync('/proc')) {
     const pid = Number(name)
     if (!Number.isInteger(pid) || pid === process.pid) continue
-    const stat = readStat(pid)
+    const stat = statOf(pid)
     if (stat === undefined || hasEnded(stat)) continue
     const inGroup = stat.group === leader.group
     // A process that is older than the leader does not descend from it, which spares most of the reading. The keeper may be a tick older.
@@ -104,9 +126,6 @@ const kin = (leader: Leader, launchId: string): Kin[] => {
   }
   return found
 }
-
-const HINT =
-  'one-server must be able to tell this boot and these namespaces from others. Mount /proc of this PID namespace and make it readable.'
 
 const required = (path: string, read: (path: string) => string): string => {
   try {
@@ -188,9 +207,16 @@ export const linuxLaunching: Launching = {
   },
 }
 
-/** The launch id of a process, by its environment or its stdin. */
-export const launchIdOf = (pid: number): string | undefined =>
-  /\0ONE_SERVER_LAUNCH_ID=([^\0]*)\0/.exec(environmentOf(pid))?.[1] ?? launchByStdin(pid)?.launchId
+/** The launch id of a process, by its environment or its stdin. Undefined also where neither can be read just now: then `kin` decides. */
+export const launchIdOf = (pid: number): string | undefined => {
+  try {
+    const [, launchId] = /\0ONE_SERVER_LAUNCH_ID=([^\0]*)\0/.exec(environmentOf(pid)) ?? []
+    if (launchId !== undefined) return launchId
+  } catch {
+    // No descriptor is left. Its stdin is a link, and needs none.
+  }
+  return launchByStdin(pid)?.launchId
+}
 
 const namespaceNumber = (name: string): number | undefined => {
   try {

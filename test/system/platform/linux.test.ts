@@ -44,6 +44,33 @@ t.test('the launch id of a process is the one in its environment', onLinux, asyn
   t.equal(launchIdOf(2 ** 31 - 1), undefined)
 })
 
+t.test('errors of others: for want of a descriptor a process is unknown, and never no kin, gone or another one', onLinux, async (t) => {
+  const child = start(t, 'sleep', ['60'], { env: { ...bareEnv(), ONE_SERVER_LAUNCH_ID: '00000000000000ab' }, detached: true })
+  const look = linux.look(child.pid!)
+  const leader = { pid: child.pid, group: child.pid, start: 'start' in look && look.start }
+  const text = `
+    import fs from 'node:fs'
+    import { syncBuiltinESMExports } from 'node:module'
+    const { linux } = await import(${JSON.stringify(library('system/platform/linux.js'))})
+    const { self } = await import(${JSON.stringify(library('system/processes.js'))})
+    const { closeSync, openSync, readdirSync } = fs
+    const taken = []
+    const take = () => { try { for (;;) taken.push(openSync('/dev/null')) } catch {} }
+    const giveBack = () => { for (const file of taken.splice(0)) closeSync(file) }
+    const kin = () => { try { return linux.kin(${JSON.stringify(leader)}, '00000000000000ab').map(({ pid }) => pid) } catch ({ code, hint }) { return [code, hint] } }
+    const before = kin()
+    // As a thread of the host that takes the last descriptor when the processes have been listed.
+    fs.readdirSync = (...args) => { const names = readdirSync(...args); take(); return names }
+    syncBuiltinESMExports()
+    const told = { before, short: kin(), look: linux.look(${child.pid}).state }
+    self()
+    giveBack()
+    console.log(JSON.stringify({ ...told, isSelf: self().start === linux.look(process.pid).start }))`
+  const { stdout, stderr } = await run(t, '/bin/sh', ['-c', 'ulimit -n 60; exec "$0" "$@"', process.execPath, '--input-type=module', '--eval', text])
+  t.equal(stderr, '')
+  t.match(JSON.parse(stdout), { before: [child.pid], short: ['STATE_UNUSABLE', /ulimit -n/], look: 'hidden', isSelf: true })
+})
+
 t.test('what a process was given shows, what Node opened itself does not', onLinux, async (t) => {
   const given = openSync(join(tempFolder(t), 'given'), 'w')
   t.teardown(() => closeSync(given))
