@@ -8,12 +8,14 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { atLeast } from '../support/within.js'
 import { fixture, home, type Home } from './command-line.js'
 
 const unfolded = ({ stderr }: { stderr: string }): string => stderr.replace(/\s+/g, ' ')
 
-const SHORT = ['--timeout', '2s']
-const LONG = ['--timeout', '60s']
+/** Enough for a server to boot and to be asked. */
+const SHORT = ['--timeout', `${atLeast(2000)}ms`]
+const LONG = ['--timeout', '30m']
 
 /** A server that a newcomer writes. */
 const script = (here: Home, text: string): string => {
@@ -48,6 +50,23 @@ t.test('3 a slow server: how to give it longer', async (t) => {
   const failed = await here.run(['start', 'web', '--port', 'auto', '--health', '/ok', '--timeout', '500ms', '--', process.execPath, file])
   t.match({ code: failed.code, text: unfolded(failed) }, { code: 4, text: /within 500 ms: .*the connection was refused.*raise startupTimeout \(--timeout\)/ })
   t.match(await here.start(['start', 'web', '--port', 'auto', '--health', '/ok', ...LONG, '--', process.execPath, file]), { code: 0 })
+})
+
+t.test('3 a slow server: one whose every answer takes 700 ms', async (t) => {
+  const here = home(t)
+  // A check that had no processor may take longer than it was given. So the check has a seventh of that time and not the default, and on a
+  // busy machine the answer takes longer, too.
+  const takes = atLeast(700)
+  const file = script(here, `require('http').createServer((q, a) => setTimeout(() => a.end(), ${takes})).listen(process.env.PORT, '127.0.0.1')`)
+  const args = ['--port', 'auto', '--health', '/ok', '--', process.execPath, file]
+  const failed = await here.run(['start', 'web', '--health-timeout', '100ms', ...SHORT, ...args])
+  t.match({ code: failed.code, text: unfolded(failed) }, { code: 4, text: /\/ok: it did not answer within 100 ms\. .*hint: If it needs longer.*If answers take longer than one check may, raise healthTimeout \(--health-timeout\)\./ })
+  const longer = ['--health-timeout', `${takes * 10}ms`]
+  t.match(await here.start(['start', 'web', ...longer, ...LONG, ...args]), { code: 0 })
+  // What the launch was given counts for each later look at the server.
+  t.match(await here.run(['status', 'web']), { code: 0, stdout: /ready/ })
+  t.match(await here.run(['start', 'web', ...args]), { code: 0, stderr: /already running/ })
+  t.match(await here.run(['start', 'web', ...args], { ONE_SERVER_HEALTH_TIMEOUT: '1ms' }), { code: 0, stderr: /already running/ }, "the launch's own")
 })
 
 t.test('4 https for http, in both directions', async (t) => {

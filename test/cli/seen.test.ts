@@ -1,7 +1,7 @@
 /** The kind: a reason guessed from one symptom. Each message says what was seen, and no more. */
 import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { cannotStart, serverExited } from '../../lib/errors.js'
@@ -39,6 +39,20 @@ t.test('an exit with 0: what it may come from, with what to do about each, and n
   const start = (text: string) => here.start(['start', 'web', '--port', 'auto', '--health', '/', '--timeout', '60s', '--', 'sh', '-c', text, process.execPath])
   t.match(await start(`${serve} & kill -9 $!; exit 0`), { code: 5, stderr: /wait, or exec/ })
   t.match(await start(`exec ${serve}`), { code: 0 })
+})
+
+t.test('an exit with 0 is never a lost port, whatever its log says and whoever listens there', async (t) => {
+  const here = home(t)
+  const start = (script: string) => here.run(['start', 'web', '--port', 'auto', '--timeout', '60s', '--', process.execPath, '-e', script])
+  t.match(await start("console.log('EADDRINUSE: address already in use')"), { code: 5, stderr: /exited with code 0 before/ })
+  // A daemon that nothing shows to be of the launch: no environment, no group, no descriptor.
+  const daemon = "require('http').createServer((q, a) => { a.statusCode = 404; a.end() }).listen(process.argv[1], '127.0.0.1', () => console.log('up'))"
+  const pidFile = join(here.folder, 'daemon.pid')
+  t.teardown(() => process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL'))
+  t.match(await start(`
+    const child = require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(daemon)}, process.env.PORT], { env: {}, detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
+    require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(child.pid))
+    child.stdout.once('data', () => process.exit(0))`), { code: 5, stderr: /exited with code 0 before/ })
 })
 
 t.test('without a health check no message speaks of one', async (t) => {

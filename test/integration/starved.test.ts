@@ -85,13 +85,14 @@ t.test('a frozen client: the time for which it stood still does not count agains
   const { port } = http.address() as AddressInfo
   const { child, line } = startModule(t, `
     import { getUrl } from '${library('health/get.js')}'
+    // As long as the check may take, by a timer that began before it: once it fires, one that counts the freeze has fired, too.
+    setTimeout(() => console.log('thawed'), 2000).unref()
     console.log(JSON.stringify(await getUrl(new URL('http://127.0.0.1:${port}/'), { urls: [], headers: {} }, 2000)))`)
   const [, response] = await request
   child.kill('SIGSTOP')
   block(2500)
   child.kill('SIGCONT')
-  // It runs again, and its timer with it, before the answer comes.
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  t.equal(await line(), 'thawed', 'it runs again, and has not given up')
   response.end()
   t.match(JSON.parse(await line()), { healthy: true })
 })
@@ -131,10 +132,11 @@ t.test('a starved loop: a call that joined another gets the server that came up 
 
 t.test('a starved client: an exit code that came while the loop was blocked beyond the deadline is told', async (t) => {
   const here = place(t)
-  const call = here.manager('', { command: [process.execPath, '-e', 'setTimeout(() => process.exit(7), 200)'], startupTimeout: 2000 }).ensureServerRunning()
+  const events: string[] = []
+  const command = [process.execPath, '-e', 'setTimeout(() => process.exit(7), 200)']
+  const call = here.manager('', { command, startupTimeout: 2000, onEvent: (event) => { events.push(event.type === 'waiting' ? event.for : event.type) } }).ensureServerRunning()
   const failed = call.then(() => undefined, (error: { code: string; exitCode?: number }) => error)
-  await until(() => here.left().some((name) => name.endsWith('.gate')), 'the launch')
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await until(() => events.includes('health'), 'the launcher to wait')
   block(3000)
   t.match(await failed, { code: 'SERVER_EXITED', exitCode: 7 })
   t.same(here.alive(), [])

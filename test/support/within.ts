@@ -20,6 +20,9 @@ const floor = (): number => Math.max(...[1, 2, 3].map(() => {
 /** Whether `took` ms are less than `most`, or than as many more as this machine is slower than a quiet one. */
 export const isWithin = (took: number, most: number): boolean => took < most || took < most * floor() / QUIET
 
+/** A time that something else is compared with: as many ms on a quiet machine, and more on one that is slower at this moment. */
+export const atLeast = (ms: number): number => Math.ceil(ms * Math.max(1, floor() / QUIET))
+
 export const within = (t: Pick<Test, 'ok'>, took: number, most: number, what: string): void => {
   t.ok(isWithin(took, most), `${what} (${Math.round(took)} ms)`)
 }

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { identify } from '../../lib/system/processes.js'
 import { watchOver } from '../../lib/system/watchdog.js'
 import { isAlive, stateOf } from '../support/clients.js'
-import { library, start, startSpeaking } from '../support/child.js'
+import { library, run, start, startSpeaking } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
 
@@ -149,6 +149,52 @@ t.test('a client that was blocked while the watch said who it is has a watch', a
   t.ok(isAlive(id.pid))
   dismiss()
   await over(id.pid)
+})
+
+/** The folder of a `libc` that the loader cannot read. /bin/sh finds it by LD_LIBRARY_PATH, one of the two variables that a watchdog inherits. */
+const brokenLibraries = (t: Pick<Test, 'teardown'>, kind: 'no library' | 'a FIFO'): string => {
+  const folder = tempFolder(t)
+  const file = join(folder, 'libc.so.6')
+  if (kind === 'a FIFO') spawnSync('mkfifo', [file])
+  else writeFileSync(file, '')
+  return folder
+}
+
+const isBreakable = spawnSync('/bin/sh', ['-c', 'true'], { env: { LD_LIBRARY_PATH: brokenLibraries(t, 'no library') } }).status === 127
+
+t.test('a client that is given no watchdog is not held, and nothing of it is left', { skip: isBreakable ? false : '/bin/sh needs no libc.so.6 here' }, async (t) => {
+  const plan = { pidFile: '/nowhere/s.pid', folder: tempFolder(t), launchId: LAUNCH, lease: LEASE, idleTimeout: 0, stopTimeout: 0 }
+  const libraries = (kind: 'no library' | 'a FIFO'): string => `process.env.LD_LIBRARY_PATH = ${JSON.stringify(brokenLibraries(t, kind))}; await attempt()`
+  for (const [what, attempts] of [
+    ['a shell that cannot begin', libraries('no library')],
+    ['a shell that never says who it is', libraries('a FIFO')],
+    ['too few descriptors, at any step', `
+      for (let left = 0; left <= 9; left++) {
+        const files = []
+        try { for (;;) files.push(openSync('/dev/null')) } catch {}
+        for (let one = 0; one < left; one++) closeSync(files.pop())
+        await attempt()
+        for (const file of files) closeSync(file)
+      }`],
+  ] as const) {
+    const { stdout, stderr } = await run(t, '/bin/sh', ['-c', 'ulimit -n 300; exec "$0" "$@"', NODE, '--input-type=module', '--eval', `
+      import { closeSync, openSync, readFileSync } from 'node:fs'
+      import { watchOver } from ${JSON.stringify(library('system/watchdog.js'))}
+      const told = new Set()
+      const attempt = async () => {
+        const watchdog = await watchOver(${JSON.stringify(plan)}, { starter: 0.1, attempt: 60, again: 1 }).catch(({ code }) => { told.add(code) })
+        watchdog?.dismiss()
+      }
+      ${attempts}
+      const children = () => readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8')
+      let looks = 0
+      while (children() !== '' && looks++ < 2000) await new Promise((resolve) => setTimeout(resolve, 5))
+      const end = (how) => { console.log(JSON.stringify({ how, told: [...told], children: children() })) }
+      process.once('beforeExit', () => end('by itself'))
+      const timer = setInterval(() => { if (looks++ > 2000) { end('held by ' + process.getActiveResourcesInfo()); process.exit() } }, 5).unref()`])
+    t.equal(stderr, '', what)
+    t.same(JSON.parse(stdout || '{}'), { how: 'by itself', told: ['STATE_UNUSABLE'], children: '' }, what)
+  }
 })
 
 const NOBODY = 54_321
