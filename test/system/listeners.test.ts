@@ -1,6 +1,6 @@
 /** Who listens on a port, asked about real sockets: address, owner, and which of them a connection would reach. */
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import net, { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import t, { type Test } from 'tap'
 import { listenersAt, ownerOf } from '../../lib/system/listeners.js'
@@ -45,6 +45,18 @@ t.test('a connection is no listener, and a port that was closed has none', async
   server.close()
   await once(server, 'close')
   t.same(await listenersAt('127.0.0.1', port), [])
+})
+
+t.test('a starved machine, or a firewall: where a connection is neither accepted nor refused, the table of the kernel decides', async (t) => {
+  const { server, port } = await listen(t, { host: '127.0.0.1' })
+  const real = net.connect
+  t.teardown(() => { net.connect = real })
+  net.connect = (() => new Socket()) as typeof real
+  const shown = process.platform === 'linux'
+  t.match(await listenersAt('127.0.0.1', port), [{ address: '127.0.0.1', inode: shown ? /^[1-9]\d*$/ : undefined }])
+  server.close()
+  await once(server, 'close')
+  t.equal((await listenersAt('127.0.0.1', port)).length, shown ? 0 : 1, shown ? 'it is free' : 'nothing shows that it is free')
 })
 
 t.test('the launch id comes with the owner', async (t) => {
