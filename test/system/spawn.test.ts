@@ -16,9 +16,8 @@ const limited = async (t: Test, limit: number, text: string, given: Record<numbe
     const { ClientProcessManager } = await import(${JSON.stringify(library('index.js'))})
     const manager = new ClientProcessManager(${JSON.stringify(options)})
     const said = []
-    const attempt = async () => {
-      try { return await manager.acquire() } catch (error) { said.push({ name: error.constructor.name, code: error.code, message: error.message, hint: error.hint }) }
-    }
+    const tell = (error) => { said.push({ name: error.constructor.name, code: error.code, message: error.message, hint: error.hint }) }
+    const attempt = () => manager.acquire().catch(tell)
     ${text}
     console.log(JSON.stringify(said))`
   const stdio: ('ignore' | 'pipe' | number)[] = ['ignore', 'pipe', 2]
@@ -35,6 +34,11 @@ const limited = async (t: Test, limit: number, text: string, given: Record<numbe
 t.test('a client that is short of descriptors gets an error that says so, wherever the last one was needed', { skip: process.platform === 'linux' ? false : 'only Linux tells' }, async (t) => {
   const { said } = await limited(t, 300, `
     const first = await attempt()
+    const before = await attempt()
+    const none = []
+    try { for (;;) none.push(openSync('/dev/null', 'r')) } catch {}
+    await before.release().catch(tell)
+    for (const file of none) closeSync(file)
     for (const what of ['held', 'stopped']) {
       if (what === 'stopped') await first.release().then(() => manager.stopServer())
       for (let left = 0; left <= 12; left++) {
