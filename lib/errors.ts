@@ -154,7 +154,7 @@ export const serverUnhealthy = (url: string, waited: number, reason: string, dat
 export const portInUse = (port: number, what: string, data: OneServerErrorData): OneServerError =>
   new OneServerError(
     'PORT_IN_USE',
-    `Port ${port} is in use ${what}.${quoteLog(data)}`,
+    `Port ${port} is in use ${what.trimStart()}.${quoteLog(data)}`,
     `Stop what listens on port ${port}, or choose another port: port: 'auto' (--port auto) takes a free one.${ifSlow(what)}`,
     { port, ...data },
   )

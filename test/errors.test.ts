@@ -80,6 +80,7 @@ t.test('what the system answered is told in words, with its code', async (t) => 
 
 t.test('a port error names the port in words and as data', async (t) => {
   t.match(errors.portInUse(3000, 'by PID 5', { pid: 5 }), { code: 'PORT_IN_USE', port: 3000, pid: 5, message: 'Port 3000 is in use by PID 5.' })
+  t.equal(errors.portInUse(3000, ' and does not pass', {}).message, 'Port 3000 is in use and does not pass.', 'by nobody who is seen')
   t.match(errors.noPortFree([1, 2]), { code: 'PORT_IN_USE', port: 1, message: 'None of the ports 1, 2 is free.' })
 })
 

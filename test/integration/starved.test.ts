@@ -142,22 +142,20 @@ t.test('a starved client: an exit code that came while the loop was blocked beyo
   t.same(here.alive(), [])
 })
 
-t.test('starved clients on one processor beside two busy loops: a free fixed port is free', { skip: process.platform === 'linux' ? false : 'only Linux has taskset(1)' }, async (t) => {
+/** A client that has no processor right after each connection that it begins, for longer than the connection may take. */
+const STARVES = `data:text/javascript,${encodeURIComponent(`
+  import net from 'node:net'
+  const { connect } = net
+  net.connect = (...args) => {
+    const socket = connect(...args)
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700))
+    return socket
+  }`)}`
+
+t.test('starved clients: a free fixed port is free', async (t) => {
   const here = place(t)
-  const busy = [1, 2].map(() => startModule(t, `
-    import { spawnSync } from 'node:child_process'
-    spawnSync('taskset', ['-p', '-c', '0', String(process.pid)])
-    console.log('busy')
-    for (;;);`))
-  await Promise.all(busy.map(({ line }) => line()))
-  const port = await quietPort()
-  const options = here.options('healthy', { port, startupTimeout: 120_000 })
-  const clients = await together(t, here, 2, options, { nodeArgs: ['--import', `data:text/javascript,${encodeURIComponent(`
-    import { spawnSync } from 'node:child_process'
-    import { setPriority } from 'node:os'
-    setPriority(10)
-    spawnSync('taskset', ['-p', '-c', '0', String(process.pid)])`)}`] })
-  const ended = await allEnded(clients)
+  const options = here.options('healthy', { port: await quietPort(), startupTimeout: 120_000 })
+  const ended = await allEnded(await together(t, here, 2, options, { nodeArgs: ['--import', STARVES] }))
   t.same(ended.map(({ error }) => error?.message), [undefined, undefined])
   t.equal(here.starts().length, 1)
   here.oneAtATime(t)

@@ -5,7 +5,7 @@ import { shellHabitIn, shellHabitOf } from '../../lib/text/shell-habits.js'
 t.test('in a text', async (t) => {
   for (const [text, what] of [
     ['npm run build && npm start', 'so && does'], ['a || b', 'so || does'], ['a | b', 'so | does'], ['a; b', 'so ; does'], ['a;', 'so ; does'], ['a &', 'so & does'], ['a&&b', 'so && does'],
-    ['node s.js > out.log', '--log-file'], ['node s.js 2>&1', 'so > does'], ['node s.js >>x', 'so >> does'], ['node s.js < in', 'so < does'], ['a "b" & c', 'so & does'],
+    ['node s.js > out.log', '--log-file'], ['node s.js 2>&1', 'so > does'], ['node s.js >>x', 'so >> does'], ['node s.js < in', 'so < does'], ['node s.js < in', 'stdin stays silent'], ['a "b" & c', 'so & does'],
     ['MODE=x node s.js', 'env MODE=x …'], ['  A=1 B=2 node', 'env A=1 …'], ["A='b c' node", 'env A=b c'], ['PATH+=:x node', 'PATH+=:x'], ['MODE=', 'MODE='],
     ['node s.js --port $PORT', 'write {port}, or'], ['node s.js "$PORT"', 'fills in $PORT'], ['node ${HOST}', 'write {host}'], ['node $(pwd)/s.js', 'fills in $(pwd)'], ['node `pwd`', 'fills in `pwd`'], ['node $HOME/s.js', 'fills in $HOME'],
     ['~/bin/s', '~ in ~/bin/s'], ['node ~/s.js', '~ in ~/s.js'], ['node ~me/s.js', '~me'], ['bash -c a && b', 'so && does'], ['bash $X', 'fills in $X'],

@@ -49,7 +49,7 @@ const statOf = (pid: number): Stat | undefined => {
   return { state, group: Number(group), threads: Number(threads), start }
 }
 
-/** As `statOf`. Who asks takes a process that cannot be read for hidden, so a failure of this process is no lie to them. */
+/** As `statOf`, and undefined also where this process has failed: `look` then says that the other process is hidden. */
 const readStat = (pid: number): Stat | undefined => {
   try {
     return statOf(pid)
