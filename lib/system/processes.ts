@@ -21,8 +21,8 @@ export const identify = (pid: number): ProcessId | undefined => {
 }
 
 /**
- * This process. A lease under a name that is not true would count for nothing, for as long as this process lives. So what could not be read
- * (no descriptor was left) is asked again.
+ * This process. A lease under a name that is not true would count for nothing, for as long as this process lives. So what could
+ * not be read (no descriptor was left) is asked again.
  */
 export const self = (): ProcessId => (own ??= identify(process.pid)) ?? { pid: process.pid, start: '0' }
 
