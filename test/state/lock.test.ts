@@ -119,7 +119,7 @@ t.test('a deadline that passes names the lock and the time that the call had', a
   const paths = pathsIn(t)
   const letGo = await hold(paths)
   const began = system.now()
-  await t.rejects(withLock(system, paths, within(150), async () => t.fail('worked')), { code: 'LOCK_TIMEOUT', message: `Other clients held the lock ${paths.lock} for the 150 ms that this call had.` })
+  await t.rejects(withLock(system, paths, within(150), async () => t.fail('worked')), { code: 'LOCK_TIMEOUT', message: `Another client (PID ${process.pid}) held the lock ${paths.lock} for the 150 ms that this call had.`, pid: process.pid })
   t.ok(system.now() - began >= 150)
   await letGo()
 })
