@@ -8,7 +8,7 @@ import { exploreAll, exploreRandom, replaySeed } from './explore.js'
 import { holds } from './holds.js'
 import { exploreHostileStates } from './hostile.js'
 import { anyHolder, holder, leasePlan, stopper, unattendedPlan, userWithoutLease } from './leases.js'
-import { anyPatience, impatient, patient, patiencePlan } from './patience.js'
+import { impatient, patient, patiencePlan } from './patience.js'
 import { anyActs, ensure, FAULTS } from './series.js'
 
 t.test('two clients, every order with up to two preemptions', async (t) => {
@@ -27,10 +27,8 @@ t.test('a waiter against a reaper past its deadline, in every order', async (t) 
   holds(t, await exploreAll(endingPlan([waiter], 1), { preemptions: 40, faults: 0, kinds: [] }))
 })
 
-t.test('one deadline for everybody: the most patient client that waits decides, in every order with one preemption or one fault', async (t) => {
+t.test('one deadline for everybody: the most patient client that waits decides, in every order with one preemption', async (t) => {
   holds(t, await exploreAll(patiencePlan([impatient, patient]), { preemptions: 1, faults: 0, kinds: [] }))
-  holds(t, await exploreAll(patiencePlan([impatient, patient]), { preemptions: 0, faults: 1, kinds: ['crash', 'freeze'] }))
-  holds(t, await exploreRandom(anyPatience, 1, 100))
 })
 
 t.test('the checker can fail: a patient client that does not object loses the launch', async (t) => {
