@@ -25,7 +25,7 @@ export type OneServerErrorCode =
    * open files is reached.
    */
   | 'COMMAND_NOT_FOUND'
-  /** Another client held the lock, without a change of hands, for all the time of this call: `startupTimeout`, in `stopServer()` plus `stopTimeout`. */
+  /** One client held the lock for all the time that this call had: `startupTimeout`, in `stopServer()` plus `stopTimeout`. */
   | 'LOCK_TIMEOUT'
   /** A file or folder of the state cannot be used, or does not show whether a process is the server. */
   | 'STATE_UNUSABLE'
@@ -204,7 +204,8 @@ export const commandNotFound = (what: string, hint: string, cause?: unknown): On
 export const lockTimeout = (ms: number, lockPath: string, [pid]: readonly number[] = []): OneServerError =>
   new OneServerError(
     'LOCK_TIMEOUT',
-    `${pid === undefined ? 'Other clients' : `Another client (PID ${pid})`} held the lock ${lockPath} for the ${ms} ms that this call had.`,
+    `${pid === undefined ? 'Other clients' : `Another client (PID ${pid})`} held the lock ${lockPath} ` +
+      `for the ${ms} ms that this call had.`,
     'Call again. If it fails again, one-server doctor names the processes that hold the lock or wait for it.',
     pid === undefined ? {} : { pid },
   )

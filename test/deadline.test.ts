@@ -45,7 +45,7 @@ t.test('calls that share an attempt wait for as long as the most patient one', a
   wait()
   now = 1200
   shared.join(new Deadline(clock, 100))
-  await null
+  await new Promise(setImmediate)
   t.match(shared, { at: 1499.9, total: 500 })
   t.equal(longer, 0, 'an impatient one changes nothing')
   shared.join(new Deadline(clock, 2000))

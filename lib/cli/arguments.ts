@@ -10,7 +10,7 @@ import type { ParseArgsConfig } from 'node:util'
 import { invalidCombination, type OneServerError } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
 import { settingsFrom, type Configured, type Settings } from '../options/settings.js'
-import { FLAGS, flag, type Choices, type FlagName } from './flags.js'
+import { FLAGS, flag, type Choices, type Defaults, type FlagName } from './flags.js'
 import { shellHabitOf } from '../text/shell-habits.js'
 import { complete } from './precedence.js'
 
@@ -23,8 +23,7 @@ export interface Accepts {
   readonly named: boolean
   /** Whose command it takes after `--`. Absent: none. */
   readonly rest?: 'server' | 'client'
-  /** Its own defaults, in place of the table's. */
-  readonly defaults?: Readonly<Record<string, string>>
+  readonly defaults?: Defaults
 }
 
 export interface Request {

@@ -5,8 +5,8 @@
  * ends: it may die or sleep for an hour at any point.
  *
  * To end: create an intention (`.ending` past the deadline, `.idle` without users); look for objections (against the
- * deadline `.ready`, a health check that answers, or a client that waits for longer; against idleness a pin, a lease or a watchdog that lives); without
- * one rename the intention to `.ended`; only then signal. An intention that is gone was vetoed: give up.
+ * deadline `.ready`, a health check that answers, or a client that waits for longer; against idleness a pin, a lease or a watchdog
+ * that lives); without one rename the intention to `.ended`; only then signal. An intention that is gone was vetoed: give up.
  * To use: write the objection (`.ready` after a healthy answer, the wait, the pin, the lease); remove each intention that it
  * objects to; then look for `.ended`. Where it is there, help to tear the launch down, and look again from the start.
  */

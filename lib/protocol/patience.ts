@@ -1,7 +1,7 @@
 /**
  * How long a launch may boot: for as long as the most patient client waits for it. The claim says how long its launcher waits, and
- * a first client with 3 s would end a boot that a second client allows 20 s. So a client that waits for longer writes down until when: an
- * objection against an end past the deadline, which obeys the rule in `ending-rule.ts`.
+ * a first client with 3 s would end a boot that a second client allows 20 s. So a client that waits for longer writes down until
+ * when: an objection against an end past the deadline, which obeys the rule in `ending-rule.ts`.
  *
  * Each client that waits for longer than the claim says writes its own objection, also beside others: the client that objected
  * first may be killed in the next moment, and its objection counts for nothing then. A client that dies or sleeps right before it writes has

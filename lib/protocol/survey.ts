@@ -8,7 +8,6 @@ import type { Span } from '../deadline.js'
 import { stateUnusable, type OneServerError } from '../errors.js'
 import { claimPath, findLaunch, listClaims, type Launch, type Listing } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { readOutcomes } from '../state/outcome.js'
 import { readPidFile, type PidFile } from '../state/pid-file.js'
 import { judge, type ProcessId } from '../system/system.js'
 import { judgeLaunch, servingProcess } from './liveness.js'
@@ -29,6 +28,9 @@ export interface Survey {
   /** The folder holds something of clients or launches that have gone. */
   readonly hasLeftovers: boolean
 }
+
+/** Few calls find an outcome, so what reads one is loaded for those. */
+const NO_OUTCOMES = { failed: undefined, old: [] } as const
 
 /**
  * Looks once. Of several launches that live, the one that has come furthest is the one to follow. Without `call`
@@ -52,7 +54,8 @@ export const survey = async (context: Context, call?: Span): Promise<Survey> => 
   const published = pidFile.kind === 'record' ? pidFile.record.launch : undefined
   const rank = ({ ready, id }: Launch): number => (ready ? 2 : 0) + (id === published ? 1 : 0)
   living.sort((one, other) => rank(other) - rank(one))
-  const { failed, old } = await readOutcomes(context, listing.outcomes, call)
+  const { failed, old } = listing.outcomes.length === 0 ? NO_OUTCOMES
+    : await (await import('../state/outcome.js')).readOutcomes(context, listing.outcomes, call)
   const hasLeftovers = finished.length + old.length + listing.orphans.length > 0 || (await hasDeadTraces(context, listing))
   const [first] = living
   const server = first === undefined ? undefined : serving.get(first.id)
