@@ -4,8 +4,8 @@
  * when: an objection against an end past the deadline, which obeys the rule in `ending-rule.ts`.
  *
  * Each client that waits for longer than the claim says writes its own objection, also beside others: the client that objected
- * first may be killed in the next moment, and its objection counts for nothing then. A client that dies or sleeps right before it writes has
- * not objected, and looks again when it goes on; one that dies right after leaves the file of a dead process.
+ * first may be killed in the next moment, and its objection counts for nothing then. A client that dies or sleeps right before it
+ * writes has not objected, and looks again when it goes on; one that dies right after leaves the file of a dead process.
  */
 import type { Context } from '../context.js'
 import { MARGIN } from '../deadline.js'
