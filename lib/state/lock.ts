@@ -30,24 +30,27 @@ const whoIsAtLock = async ({ list, look }: System, { host }: Paths): Promise<Rea
 
 /**
  * The queue as one client sees it. A queue that moves is no reason to give up, however slowly it moves: the client's time begins
- * again with each hold, and what it has spent there does not count against the start.
+ * again with each hold, and what it has spent there does not count against the start. A hold stands for no longer than this client has
+ * seen it stand: on a starved machine the holder has no more processor than the client that waits.
  */
 class Queue {
   #standing: ReadonlyMap<string, number> = new Map()
-  #since: number
+  /** ms for which the hold had been seen to stand at the last look, and when that was. */
+  #age = 0
+  #looked: number
   #credited: number
 
   constructor(readonly system: System, readonly deadline: Deadline) {
-    this.#since = this.#credited = system.now()
+    this.#looked = this.#credited = system.now()
   }
 
-  /** Whether the time is over that this client grants to one hold. */
-  get isOver(): boolean {
-    return this.system.now() - this.#since >= this.deadline.total
+  get #stood(): number {
+    return this.#age + Math.min(this.system.now() - this.#looked, LONGEST)
   }
 
+  /** ms that this client grants to the hold yet. */
   get left(): number {
-    return this.#since + this.deadline.total - this.system.now()
+    return Math.max(0, this.deadline.total - this.#stood)
   }
 
   /** The clients that have been at the lock for all of that time. */
@@ -60,10 +63,10 @@ class Queue {
     const still = new Map([...there].filter(([name]) => this.#standing.has(name)))
     const moved = still.size === 0 && this.#standing.size + there.size > 0
     this.#standing = moved ? there : still
-    if (!moved) return false
-    this.#since = this.system.now()
-    this.credit()
-    return true
+    this.#age = moved ? 0 : this.#stood
+    this.#looked = this.system.now()
+    if (moved) this.credit()
+    return moved
   }
 
   /** Gives the client back the time that it has spent here. */
@@ -87,7 +90,7 @@ export const withLock = async <Result>(
   for (let waiting = false; ; waiting = true) {
     deadline.check()
     // A client that was frozen in a try has not seen the lock since, so the time is read before the try: there is one more.
-    const isLast = queue.isOver
+    const isLast = queue.left === 0
     const seen = await look?.()
     if (seen !== undefined) {
       queue.credit()
@@ -119,6 +122,6 @@ export const withLock = async <Result>(
     }
     if (!waiting) onWait?.()
     const pause = SHORTEST + system.random() * (LONGEST - SHORTEST)
-    await system.sleep(Math.max(0, Math.min(pause, queue.left)), { signal: deadline.signal })
+    await system.sleep(Math.min(pause, queue.left), { signal: deadline.signal })
   }
 }

@@ -125,13 +125,13 @@ t.test('a deadline that passes names the lock and the time that the call had', a
 })
 
 /** A queue on a clock of its own: `turns` says who is at the lock at each look, the last one until the end; the lock is never free before. */
-const queueOf = async (t: Test, turns: readonly string[], free = Number.POSITIVE_INFINITY) => {
+const queueOf = async (t: Test, turns: readonly string[], free = Number.POSITIVE_INFINITY, late = 0) => {
   const paths = pathsIn(t)
   let now = 1000
   let tries = 0
   const fake = {
     ...system, now: () => now, random: () => 1,
-    sleep: async (ms: number) => { now += ms },
+    sleep: async (ms: number) => { now += ms + late },
     list: async (folder: string) => (folder === paths.host ? [`${turns[Math.min(tries, turns.length) - 1]}.${process.pid}.${system.self.start}.locking`] : []),
     fileLock: () => ({ try: async () => (++tries > free ? { release: async () => {} } : undefined) }),
   }
@@ -154,6 +154,13 @@ t.test('a queue that has moved and stands: one hold has all the time of the call
   const { call, tries } = await queueOf(t, [...holds(3, 4), 'b'])
   await t.rejects(call, { code: 'LOCK_TIMEOUT', pid: process.pid })
   t.equal(tries(), 12 + 6)
+})
+
+t.test('a starved queue: a hold stands for no longer than the client has seen it stand', async (t) => {
+  // Ten seconds between two looks, where a call has 500 ms: five looks, and one try more.
+  const { call, tries } = await queueOf(t, ['a'], undefined, 10_000)
+  await t.rejects(call, { code: 'LOCK_TIMEOUT' })
+  t.equal(tries(), 6)
 })
 
 t.test('a note of a stopped client is no hold, so the queue behind it moves', async (t) => {
