@@ -64,7 +64,7 @@ export class ClientProcessManager {
   /**
    * Returns the running server after it has passed a health check; starts it when there is none. Any number of clients may
    * call this at once: one of them starts the server, and all get the same URL. A call waits for
-   * `startupTimeout` (10 s) at most.
+   * `startupTimeout` (10 s) at most, beside its time in a queue of clients that moves.
    *
    * @returns The server. `started` is true for the one call that launched it.
    * @throws OneServerError `START_TIMEOUT`, `SERVER_EXITED`, `PORT_IN_USE` or `COMMAND_NOT_FOUND` when the server could not be

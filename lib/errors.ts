@@ -10,8 +10,8 @@ import { withoutSequences } from './text/terminal-text.js'
 /** The machine-readable reason of a {@link OneServerError}. Stable: programs may switch on it. */
 export type OneServerErrorCode =
   /**
-   * The server did not pass its health check within `startupTimeout`. The client that launched it, or one that finds it past
-   * its own deadline, ends it; a client with a shorter `startupTimeout` than the launch only gives up.
+   * The server did not pass its health check within `startupTimeout`. The last client that waits for it ends it; a client whose time
+   * is over while another waits for longer only gives up.
    */
   | 'START_TIMEOUT'
   /** The server exited before it passed its health check. */
@@ -25,7 +25,7 @@ export type OneServerErrorCode =
    * open files is reached.
    */
   | 'COMMAND_NOT_FOUND'
-  /** Other clients held the lock for the whole time that this call had: `startupTimeout`, in `stopServer()` plus `stopTimeout`. */
+  /** One client held the lock for all the time that this call had: `startupTimeout`, in `stopServer()` plus `stopTimeout`. */
   | 'LOCK_TIMEOUT'
   /** A file or folder of the state cannot be used, or does not show whether a process is the server. */
   | 'STATE_UNUSABLE'
@@ -201,11 +201,14 @@ export const noPortFree = (ports: readonly number[]): OneServerError =>
 export const commandNotFound = (what: string, hint: string, cause?: unknown): OneServerError =>
   new OneServerError('COMMAND_NOT_FOUND', what, hint, {}, cause)
 
-export const lockTimeout = (ms: number, lockPath: string): OneServerError =>
+/** `holders`: the clients that were at the lock for all of that time, where their notes tell. */
+export const lockTimeout = (ms: number, lockPath: string, [pid]: readonly number[] = []): OneServerError =>
   new OneServerError(
     'LOCK_TIMEOUT',
-    `Other clients held the lock ${lockPath} for the ${ms} ms that this call had.`,
+    `${pid === undefined ? 'Other clients' : `Another client (PID ${pid})`} held the lock ${lockPath} ` +
+      `for the ${ms} ms that this call had.`,
     'Call again. If it fails again, one-server doctor names the processes that hold the lock or wait for it.',
+    pid === undefined ? {} : { pid },
   )
 
 export const stateUnusable = (path: string, what: string, hint: string, cause?: unknown): OneServerError =>

@@ -10,7 +10,7 @@ import type { ParseArgsConfig } from 'node:util'
 import { invalidCombination, type OneServerError } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
 import { settingsFrom, type Configured, type Settings } from '../options/settings.js'
-import { FLAGS, flag, type Choices, type FlagName } from './flags.js'
+import { FLAGS, flag, type Choices, type Defaults, type FlagName } from './flags.js'
 import { shellHabitOf } from '../text/shell-habits.js'
 import { complete } from './precedence.js'
 
@@ -23,10 +23,11 @@ export interface Accepts {
   readonly named: boolean
   /** Whose command it takes after `--`. Absent: none. */
   readonly rest?: 'server' | 'client'
+  readonly defaults?: Defaults
 }
 
 export interface Request {
-  /** Options of the library, as given by flags, the environment and the config file: none that nobody asked for. */
+  /** Options of the library, as given by flags, the environment and the config file, and the command's own defaults. */
   readonly options: ClientProcessManagerOptions & Configured
   /** Those that the user typed. */
   readonly typed: ClientProcessManagerOptions
@@ -120,7 +121,8 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   }
   if (typed.command !== undefined) assertShareable(typed, given.has('server'), accepts)
   const starts = accepts.rest !== undefined
-  const { options, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, accepts.flags, env, starts)
+  const { options: asked, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, accepts.flags, env, starts)
+  const options = { ...accepts.defaults, ...asked }
   return Object.freeze({
     options, typed, doubt, settings: settingsFrom(options), help, lines, clientEnv,
     follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'), onlyNamed: given.has('named'),

@@ -37,6 +37,8 @@ export const COMMANDS = {
   doctor: { word: 'doctor', flags: [...WHICH, ...EVERY], named: true, load: () => import('./doctor.js') },
   run: {
     word: 'run', flags: ['env', 'server', ...LAUNCH, 'quiet', 'help'], named: true, rest: 'client', sharesStreams: true,
+    // The tool of a CI, whose machines are busy and where nobody waits in front of them: as long as Playwright's webServer.
+    defaults: { startupTimeout: '60s' },
     load: () => import('./run.js'),
   },
   hold: {

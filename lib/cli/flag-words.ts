@@ -4,7 +4,7 @@
  */
 import { defaultOf, OPTIONS, type Row } from '../options/table.js'
 import { closestMatch } from '../text/did-you-mean.js'
-import { FLAGS, flag, type FlagName, type OwnFlag } from './flags.js'
+import { FLAGS, flag, type Defaults, type FlagName, type OwnFlag } from './flags.js'
 
 interface Words {
   readonly text: string
@@ -29,16 +29,16 @@ const OWN: Readonly<Record<OwnFlag, Words>> = {
   help: { text: 'print this help' },
 }
 
-const wordsOf = (name: FlagName): Words => {
-  const row = Object.values<Row>(OPTIONS).find((option) => option.flag === name)
-  if (row === undefined) return OWN[name as OwnFlag]
-  const standard = row.value === undefined ? undefined : defaultOf(row)
+const wordsOf = (name: FlagName, defaults: Defaults = {}): Words => {
+  const [option, row] = Object.entries<Row>(OPTIONS).find(([, { flag: own }]) => own === name) ?? []
+  if (option === undefined || row === undefined) return OWN[name as OwnFlag]
+  const standard = row.value === undefined ? undefined : defaults[option] ?? defaultOf(row)
   return { ...row, text: standard === undefined ? row.text : `${row.text} (default: ${standard})` }
 }
 
-/** A flag as the help lists it, and what it is for. */
-export const rowOf = (name: FlagName): [flag: string, text: string] => {
-  const { value, text } = wordsOf(name)
+/** A flag as the help lists it, and what it is for. `defaults`: those of the command. */
+export const rowOf = (name: FlagName, defaults?: Defaults): [flag: string, text: string] => {
+  const { value, text } = wordsOf(name, defaults)
   const { short } = flag(name)
   return [`${short === undefined ? '    ' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`, text]
 }

@@ -14,6 +14,9 @@ import { splitWords } from '../text/shell-words.js'
 /** What flags add up to: options of the library, and what only the command line knows. */
 export type Choices = ClientProcessManagerOptions & { lines?: number; clientEnv?: Readonly<Record<string, string>> }
 
+/** A command's own defaults, in place of the table's. */
+export type Defaults = Readonly<Record<string, string>>
+
 export interface Flag {
   readonly short?: string
   /** The environment variable that counts where the flag is not given. */

@@ -89,7 +89,7 @@ const rows = (items: readonly (readonly [string, string])[]): string => {
 
 const EXIT_CODES = [
   ['0', 'done'], ['1', 'failed'], ['2', 'the call is wrong'], ['3', 'not running (status)'], ['4', 'not healthy in time'],
-  ['5', 'the server exited while starting'], ['6', 'the port is in use'], ['7', 'other clients held the lock'],
+  ['5', 'the server exited while starting'], ['6', 'the port is in use'], ['7', 'another client held the lock'],
   ['129, 130, 143', 'ended by SIGHUP, SIGINT, SIGTERM'],
   ['run', 'as its command; 126, 127: it may not be run, or is not found'],
 ] as const
@@ -128,7 +128,7 @@ Exit codes:
 ${rows(EXIT_CODES)}
 `
 
-export const helpFor = ({ word, flags }: Command): string => {
+export const helpFor = ({ word, flags, defaults }: Command): string => {
   const { usage, summary, about, examples } = PAGES[word as CommandWord]
   return `\
 Usage: one-server ${usage}
@@ -138,7 +138,7 @@ ${wrap(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`, WIDTH, '', '')}
 ${wrap(about, WIDTH, '', '')}
 
 Options:
-${rows(flags.map(rowOf))}
+${rows(flags.map((name) => rowOf(name, defaults)))}
 ${takesTime(flags) ? '\n  TIME is in ms, or with a unit: 500ms, 30s, 2m, 1h.\n' : ''}${surroundings(flags)}
 ${examples.length > 1 ? 'Examples' : 'Example'}:
 ${examples.map((line) => `  $ ${line}`).join('\n')}

@@ -151,7 +151,7 @@ const ofListing = async (context: Context, listing: Listing, launches: readonly 
 const outcomes = async (context: Context, { outcomes: ids }: Listing, launches: readonly Seen[]): Promise<Finding[]> => {
   const found: Finding[] = []
   for (const id of ids) {
-    const error = await outcomeOf(context, id)
+    const error = (await outcomeOf(context, id))?.error
     if (error === undefined) continue
     const { code, exitCode, signal, port } = error
     const ago = formatDuration(Date.now() - lstatSync(markPath(context.paths, id, 'outcome')).mtimeMs)

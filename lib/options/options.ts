@@ -78,7 +78,11 @@ export interface ClientProcessManagerOptions {
    * @default 'error'
    */
   onMismatch?: 'error' | 'reuse' | 'restart'
-  /** How long the server may take from claim to ready, and how long a call waits. ms. @default 10000 */
+  /**
+   * How long the server may take from claim to ready, and how long a call waits. ms. A server that boots is ended when the most patient
+   * client that waits for it has waited so long. Time in a queue of other clients does not count while the queue moves; an
+   * `AbortSignal` ends any wait. The command `run` waits for 60 s. @default 10000
+   */
   startupTimeout?: Duration
   /** Longest pause between two health checks; a young launch may be checked more often. ms. @default 200 */
   healthCheckInterval?: Duration

@@ -132,7 +132,7 @@ export const OPTIONS = {
   startupTimeout: {
     kind: 'duration', least: 1, default: '10s', flag: 'timeout', value: 'TIME', sample: '30s', variable: 'ONE_SERVER_TIMEOUT',
     key: 'startupTimeout', schema: duration(1),
-    text: 'how long the server may take until it is healthy',
+    text: 'how long this client waits until the server is healthy; the most patient client counts',
   },
   healthCheckInterval: {
     kind: 'duration', least: 1, default: '200ms', flag: 'interval', value: 'TIME', sample: '200ms', variable: 'ONE_SERVER_INTERVAL',

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Context } from '../context.js'
-import { Deadline } from '../deadline.js'
+import { Deadline, type Span } from '../deadline.js'
 import type { OneServerError } from '../errors.js'
 import { recordOf } from '../state/claim.js'
 import { listClaims, markPath, type Launch } from '../state/directory.js'
@@ -19,22 +19,22 @@ import { awaitLauncher, survey, type Survey } from './survey.js'
 import { reasonFor, tearDown, terminate } from './tear-down.js'
 
 /**
- * Tears down what has ended, sweeps the folder and sets the PID file right. `began`: the call that shares the
+ * Tears down what has ended, sweeps the folder and sets the PID file right. `call`: the one that shares the
  * failures. Returns what is there afterwards.
  */
-export const cleanUp = async (context: Context, seen: Survey, began = Number.POSITIVE_INFINITY): Promise<Survey> => {
+export const cleanUp = async (context: Context, seen: Survey, call?: Span): Promise<Survey> => {
   const { system, paths, report, settings } = context
   for (const launch of seen.finished) {
     const record = await recordOf(context, launch)
     // Another client may have seen it listen again.
     if (!launch.ended && (await judgeLaunch(system, launch)) === 'headless' && !(await endSilent(context, launch))) continue
     if (record !== undefined && !launch.ready) await awaitLauncher(context, launch, record)
-    const why = await whyItEnded(context, launch, record, began)
+    const why = await whyItEnded(context, launch, record, call?.began)
     const shared = await tearDown(context, launch, record ?? settings, why?.error, why?.at)
     report({ type: 'exited', code: shared?.code ?? 'SERVER_EXITED', pid: launch.leader.pid, launchId: launch.id })
   }
   // A process may take seconds to end, and its launcher may have said why, so the survey from before is old.
-  let now = seen.finished.length === 0 ? seen : await survey(context, { since: began })
+  let now = seen.finished.length === 0 ? seen : await survey(context, call)
   await sweep(context, now)
   now = await alignPidFile(context, now)
   if (now.pidFile.kind === 'bare' && !(await namesLiveProcess(context, now.pidFile))) {
@@ -66,7 +66,7 @@ const removeStale = async ({ system, report }: Context, path: string): Promise<v
  * have seen it live.
  */
 const whyItEnded = async (
-  context: Context, launch: Launch, record: LaunchRecord | undefined, began: number,
+  context: Context, launch: Launch, record: LaunchRecord | undefined, began = Number.POSITIVE_INFINITY,
 ): Promise<{ error: OneServerError; at: number } | undefined> => {
   const ended = await endedMark(context, launch.id)
   if (ended !== undefined || record === undefined || began > record.deadline - record.startupTimeout) return ended

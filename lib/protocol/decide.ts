@@ -4,6 +4,7 @@
  * what has ended, then it adopts a server that a person ran by hand, then it launches.
  */
 import type { Context } from '../context.js'
+import type { Span } from '../deadline.js'
 import { insideServer, type OneServerError } from '../errors.js'
 import { differences, isNewer } from '../plan/fingerprint.js'
 import { choosePort, findAdoptable, type Adopted } from '../plan/port.js'
@@ -41,27 +42,27 @@ export interface Call {
 }
 
 /** What a client may decide without the lock. Undefined: there is nothing to follow. */
-export const lookUnlocked = async (context: Context, began: number): Promise<Decision | undefined> => {
-  const seen = await survey(context, { since: began })
+export const lookUnlocked = async (context: Context, span: Span): Promise<Decision | undefined> => {
+  const seen = await survey(context, span)
   const { living: launch } = seen
   if (launch !== undefined) return (await shouldReplace(context, launch, seen)) ? undefined : { kind: 'follow', launch, survey: seen }
   return seen.failed === undefined ? undefined : { kind: 'failed', error: seen.failed }
 }
 
 /** One turn at the lock. */
-export const decide = async (context: Context, began: number, call: Call): Promise<Decision> => {
-  let seen = await survey(context, { since: began })
+export const decide = async (context: Context, span: Span, call: Call): Promise<Decision> => {
+  let seen = await survey(context, span)
   // Two clients hold the lock where one of them was frozen in it, so more than one older server may come.
   while (seen.living !== undefined && (await shouldReplace(context, seen.living, seen))) {
     // A pin is kept through each replacement: a person asked for a server that stays, in any version.
     if (seen.living.pinned) call.hold = withPin(call.hold)
     await replaceOlder(context, seen.living)
-    seen = await survey(context, { since: began })
+    seen = await survey(context, span)
   }
   if (seen.living === undefined && seen.failed === undefined) {
     // Something else than a client deleted the claim of a server that lives. A launch beside it would make two.
     if (await hasLostClaim(context, seen)) return { kind: 'withdrawn' }
-    if (seen.hasLeftovers || seen.pidFile.kind !== 'absent') seen = await cleanUp(context, seen, began)
+    if (seen.hasLeftovers || seen.pidFile.kind !== 'absent') seen = await cleanUp(context, seen, span)
     // A client that lost the lock may have launched during the clean-up, and in an older version: the next turn judges that.
     if (seen.living !== undefined) return { kind: 'withdrawn' }
   }

@@ -5,9 +5,9 @@
  * ends: it may die or sleep for an hour at any point.
  *
  * To end: create an intention (`.ending` past the deadline, `.idle` without users); look for objections (against the
- * deadline `.ready`, or a health check that answers; against idleness a pin, a lease or a watchdog that lives); without
- * one rename the intention to `.ended`; only then signal. An intention that is gone was vetoed: give up.
- * To use: write the objection (`.ready` after a healthy answer, the pin, the lease); remove each intention that it
+ * deadline `.ready`, a health check that answers, or a client that waits for longer; against idleness a pin, a lease or a watchdog
+ * that lives); without one rename the intention to `.ended`; only then signal. An intention that is gone was vetoed: give up.
+ * To use: write the objection (`.ready` after a healthy answer, the wait, the pin, the lease); remove each intention that it
  * objects to; then look for `.ended`. Where it is there, help to tear the launch down, and look again from the start.
  */
 import type { Context } from '../context.js'
@@ -22,6 +22,7 @@ import { outcomeBody } from '../state/outcome.js'
 import { judge } from '../system/system.js'
 import { servingProcess } from './liveness.js'
 import { LAST_CHECK, probeLaunch } from './readiness.js'
+import { isAwaited } from './patience.js'
 import { vetoEnding } from './veto.js'
 
 /**
@@ -54,10 +55,27 @@ const end = async (
   return system.rename(ending, markPath(paths, id, 'ended'))
 }
 
-/** Ends a launch past its deadline, unless it is ready after all. The clients that wait get `because`. */
-export const endPastDeadline = (context: Context, launch: Launch, record: LaunchRecord, because: OneServerError): Promise<boolean> =>
-  end(context, launch.id, 'ending', outcomeBody(because, context.system.now()), async ({ launches }) =>
-    launches.some(({ id, ready }) => id === launch.id && ready) || (await probeLaunch(context, launch, record, LAST_CHECK)).healthy)
+/**
+ * Ends a launch past its deadline, unless it is ready after all or a client waits for longer. The clients that wait get `because`; where
+ * it is undefined they look again. `awaited`: a client waits for longer. `not-ended`: it is ready, or another client has come first.
+ */
+export const endPastDeadline = async (
+  context: Context, launch: Launch, record: LaunchRecord, because: OneServerError | undefined,
+): Promise<'ended' | 'awaited' | 'not-ended'> => {
+  const { system, paths } = context
+  const isReady = ({ launches }: Listing): boolean => launches.some(({ id, ready }) => id === launch.id && ready)
+  let objection: 'awaited' | 'not-ended' | undefined
+  const body = outcomeBody(because, system.now(), record.startupTimeout)
+  const ended = await end(context, launch.id, 'ending', body, async (listing) => {
+    if (isReady(listing) || (await probeLaunch(context, launch, record, LAST_CHECK)).healthy) objection = 'not-ended'
+    else if (await isAwaited(context, listing, launch.id)) objection = 'awaited'
+    return objection !== undefined
+  })
+  if (ended || objection !== undefined) return objection ?? 'ended'
+  // A client has objected between the look and the rename.
+  const now = parseListing(paths, await system.list(paths.host))
+  return !isReady(now) && (await isAwaited(context, now, launch.id)) ? 'awaited' : 'not-ended'
+}
 
 /** Ends a headless launch that serves no more, unless one of its processes listens again. */
 export const endSilent = (context: Context, launch: Launch): Promise<boolean> =>

@@ -94,8 +94,8 @@ export const startDetached = async (context: Context, deadline: Deadline): Promi
 /** Looks, and takes a turn at the lock when there is nothing to follow. */
 const nextDecision = async (context: Context, deadline: Deadline, call: Call): Promise<Decision> => {
   const { system, paths, report } = context
-  const decision = await withLock(system, paths, deadline, () => decide(context, deadline.began, call), {
-    look: () => lookUnlocked(context, deadline.began), onWait: () => report({ type: 'waiting', for: 'lock' }),
+  const decision = await withLock(system, paths, deadline, () => decide(context, deadline, call), {
+    look: () => lookUnlocked(context, deadline), onWait: () => report({ type: 'waiting', for: 'lock' }),
   })
   if (decision.kind === 'failed') throw decision.error
   if (decision.kind === 'follow' && decision.launch.id === context.inside) throw insideServer(paths.pidFile)
@@ -116,6 +116,8 @@ const backOff = async (context: Context, decision: Decision, deadline: Deadline)
       const why = `${paths.pidFile} names it, and one-server did not launch it`
       throw serverUnhealthy(`the port of PID ${pid}`, deadline.total, why, { pid })
     }
+    // The launch may have become ready while this client had no processor, and another may live: look before giving up.
+    if ((await lookUnlocked(context, deadline)) !== undefined) return
     throw startTimeout(deadline.total, 'each launch that was seen in that time was withdrawn or ended', {})
   }
   const random = SHORTEST_BACK_OFF + system.random() * (LONGEST_BACK_OFF - SHORTEST_BACK_OFF)
@@ -172,7 +174,7 @@ const superviseLaunch = async (
   const { record } = own
   const mayChooseAgain = settings.port.kind !== 'fixed' && lost.size + 1 < PORTS_TRIED
   report({ type: 'waiting', for: 'health', url: awaitedUrl(record.health), pid: record.pid })
-  const supervised = await supervise(context, own, deadline.signal, mayChooseAgain)
+  const supervised = await supervise(context, own, deadline, mayChooseAgain)
   switch (supervised.kind) {
     case 'failed':
       throw supervised.error

@@ -3,22 +3,24 @@
  * slow the server down, so a follower watches the folder, looks at the leader and the launcher a few times a second, and
  * confirms with one health check of its own. It polls only when no launcher looks after the launch.
  *
+ * A follower that waits for longer than the launcher says so (`patience.ts`), and looks after the launch when the launcher's time is over.
  * After each wait a follower looks at everything again: the server may have died, its launcher may have been killed or
  * stopped, a client may have ended the launch.
  */
 import type { Context } from '../context.js'
-import type { Deadline } from '../deadline.js'
+import { MARGIN, type Deadline } from '../deadline.js'
 import type { OneServerError } from '../errors.js'
 import { parseListing, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { outcomeOf } from '../state/outcome.js'
+import { outcomeOf, sharedBy } from '../state/outcome.js'
 import { rescue } from './clean-up.js'
 import { endPastDeadline, markReady } from './ending-rule.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { awaitReady, type Followed } from './check-again.js'
 import { notReady } from './not-ready.js'
 import { judgeLaunch } from './liveness.js'
-import { isSupervised, LAUNCHER_SILENCE } from './survey.js'
+import { isAwaited, Patience } from './patience.js'
+import { awaitLauncher, isSupervised } from './survey.js'
 import { reasonFor, tearDownUnlocked } from './tear-down.js'
 
 /** ms between two looks while the folder is watched, and while it cannot be watched (inotify is exhausted). */
@@ -40,70 +42,88 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
   const { id, leader } = first
   // A record may claim any deadline. No launch has longer than its own startupTimeout from now.
   const until = Math.min(record.deadline, system.now() + record.startupTimeout)
+  // A client with as much time as the launcher gives the launch as much, also where it began to wait before the claim.
+  const own = (): number => (deadline.total < record.startupTimeout ? deadline.at : Math.max(deadline.at, until))
+  const patience = new Patience(context, id, until)
   const changes = changesOf(id, context)
   report({ type: 'waiting', for: 'launch', pid: leader.pid })
   system.prepareProbe(record.health)
-  let deadSince: number | undefined
+  let hasWaited = false
   let failures = 0
   let nextProbe = 0
-  let last = 'it is still starting'
   try {
     for (;;) {
       deadline.check()
       // Begin to wait before the look, so that no change falls between the look and the wait.
       const changed = changes.next()
-      const error = await outcomeOf(context, id)
-      if (error !== undefined) return { kind: 'failed', error }
-      const launch = parseListing(paths, await system.list(paths.host)).launches.find((one) => one.id === id)
+      // Clients that come again and again must not keep a launch that hangs alive, so its time ends one startupTimeout after the claim's.
+      await patience.extend(Math.min(own(), until + deadline.total))
+      const failed = await outcomeOf(context, id)
+      if (failed !== undefined) return failedWith(sharedBy(deadline, failed))
+      const listing = parseListing(paths, await system.list(paths.host))
+      const launch = listing.launches.find((one) => one.id === id)
       if (launch === undefined) {
         // An outcome is written before the claim goes, so a second look finds it if there is one.
         const late = await outcomeOf(context, id)
-        if (late !== undefined) return { kind: 'failed', error: late }
+        if (late !== undefined) return failedWith(sharedBy(deadline, late))
         await rescue(context, first, record)
         return GONE
       }
       if (launch.ready && !launch.ended) return await awaitReady(context, launch, record, deadline)
       const isAlive = ['alive', 'headless'].includes(await judgeLaunch(system, launch))
       const supervised = await isSupervised(context, launch, record)
-      const now = system.now()
       if (!isAlive || launch.ended) {
-        deadSince ??= now
         // The launcher alone knows the exit code, so it has the first word.
-        const isSilent = !supervised || now - deadSince > LAUNCHER_SILENCE
-        if (isSilent) return await tearDownOther(context, launch, record, await reasonFor(context, launch))
-      } else if (now >= nextProbe && (!supervised || now > until + GRACE)) {
-        const answer = await probeLaunch(context, launch, record, now > until ? LAST_CHECK : record.healthTimeout)
+        if (supervised && !hasWaited) {
+          hasWaited = true
+          await awaitLauncher(context, launch, record)
+          continue
+        }
+        return await tearDownOther(context, launch, record, deadline, await reasonFor(context, launch))
+      }
+      const now = system.now()
+      const isOver = now >= own()
+      const isWanted = (now > until || isOver) && (await isAwaited(context, listing, id))
+      const isLast = isOver && (now < until || isWanted || now >= own() + record.stopTimeout + GRACE)
+      if (isLast || (now >= nextProbe && (!supervised || now > until + GRACE))) {
+        const isPast = now > until && !isWanted
+        const answer = await probeLaunch(context, launch, record, isPast || isLast ? LAST_CHECK : record.healthTimeout)
         if (answer.healthy) {
           const url = await markReady(context, record, answer.url)
           if (url === undefined) continue
           const confirmed = await confirm(context, launch, url === answer.url ? answer : { healthy: true, url })
           return confirmed.healthy ? { kind: 'ready', url } : GONE
         }
-        last = answer.reason
-        failures = now > until ? failures + 1 : 0
+        if (isLast) return failedWith(await notReady(context, launch, record, deadline.total, answer.reason))
+        failures = isPast ? failures + 1 : 0
         nextProbe = now + record.healthCheckInterval * (0.5 + system.random())
         if (failures >= FAILURES) {
-          const because = await notReady(context, launch, record, record.startupTimeout, last)
-          if (await endPastDeadline(context, launch, record, because)) return await tearDownOther(context, launch, record, because)
+          // A client that came late has time for a launch of its own: no call has failed then.
+          const hasTime = deadline.at > now + MARGIN
+          const because = hasTime ? undefined : await notReady(context, launch, record, deadline.total, answer.reason)
+          if ((await endPastDeadline(context, launch, record, because)) === 'ended') {
+            return await tearDownOther(context, launch, record, deadline, because)
+          }
           failures = 0
         }
-      }
-      if (now >= patience(context, record, until, deadline)) {
-        return { kind: 'failed', error: await notReady(context, launch, record, deadline.total, last) }
       }
       await system.sleep(changes.pause, { wake: changed, signal: deadline.signal })
     }
   } finally {
     changes.close()
+    await patience.end()
   }
 }
 
 const tearDownOther = async (
-  context: Context, launch: Launch, record: LaunchRecord, because: OneServerError | undefined,
+  context: Context, launch: Launch, record: LaunchRecord, deadline: Deadline, because: OneServerError | undefined,
 ): Promise<Followed> => {
   const error = await tearDownUnlocked(context, launch, record, because)
-  return error === undefined ? GONE : { kind: 'failed', error }
+  return failedWith(error && sharedBy(deadline, { error, at: context.system.now() }))
 }
+
+/** Undefined: no failure of this call, which looks again. */
+const failedWith = (error: OneServerError | undefined): Followed => (error === undefined ? GONE : { kind: 'failed', error })
 
 /** Wakes the follower when something of its launch changes. In a crowd most changes of the folder concern others. */
 const changesOf = (id: string, { system, paths }: Context) => {
@@ -115,7 +135,3 @@ const changesOf = (id: string, { system, paths }: Context) => {
     close: () => close?.(),
   }
 }
-
-/** Until when this caller waits, in monotonic ms: as long as the launch may take, if its own timeout grants as much. */
-const patience = ({ settings }: Context, record: LaunchRecord, until: number, deadline: Deadline): number =>
-  settings.startupTimeout < record.startupTimeout ? deadline.at : Math.max(deadline.at, until + record.stopTimeout + GRACE)

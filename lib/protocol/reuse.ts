@@ -18,7 +18,7 @@ import { survey } from './survey.js'
 /** The server, if it is ready and published and the folder holds no leftovers: then there is nothing to wait for and nothing to mend. */
 export const reuseReady = async (context: Context, deadline: Deadline, hold: Hold): Promise<ServerInfo | undefined> => {
   const { system, inside, settings } = context
-  const { living, pidFile, hasLeftovers } = await survey(context, { since: deadline.began })
+  const { living, pidFile, hasLeftovers } = await survey(context, deadline)
   if (living === undefined || !living.ready || living.id === inside || hasLeftovers) return undefined
   if (pidFile.kind !== 'record' || !isRecordOf(pidFile.record, living)) return undefined
   const { record } = pidFile

@@ -1,7 +1,7 @@
 /**
  * Calls inside one process for the same PID file share one attempt, a flight: an extension whose ten views each ask for
  * the server asks the machine once. Each caller keeps its own signal and its own deadline, and a flight goes on for as
- * long as one caller waits for it.
+ * long as one caller waits for it: it has the deadline of the most patient one.
  *
  * The name is the field's (Go's `singleflight`).
  */
@@ -15,6 +15,7 @@ import type { System } from '../system/system.js'
 interface Flight {
   readonly result: Promise<ServerInfo>
   readonly abort: AbortController
+  readonly deadline: Deadline
   callers: number
   settled: boolean
 }
@@ -74,7 +75,8 @@ const begin = (context: Context, deadline: Deadline, ensure: (deadline: Deadline
   const flights = flightsOf(system)
   const key = keyOf(context)
   const abort = new AbortController()
-  const flight: Flight = { result: ensure(new Deadline(system, deadline.left, abort.signal)), abort, callers: 0, settled: false }
+  const own = new Deadline(system, deadline.left, abort.signal, deadline.total)
+  const flight: Flight = { result: ensure(own), abort, deadline: own, callers: 0, settled: false }
   flights.set(key, flight)
   const settle = () => {
     flight.settled = true
@@ -87,12 +89,12 @@ const begin = (context: Context, deadline: Deadline, ensure: (deadline: Deadline
 /** One caller's wait for a flight. The last caller that leaves an unsettled flight aborts it. */
 const join = async (context: Context, deadline: Deadline, flight: Flight, isOwn: boolean): Promise<ServerInfo> => {
   flight.callers++
-  // The caller that began the flight gave it its own deadline.
-  const left = isOwn && deadline.signal === undefined ? undefined : new AbortController()
+  if (!isOwn) flight.deadline.join(deadline)
+  const left = new AbortController()
   try {
-    return await (left === undefined ? flight.result : Promise.race([flight.result, gaveUp(context, deadline, isOwn, left.signal)]))
+    return await Promise.race([flight.result, gaveUp(context, deadline, flight, isOwn, left.signal)])
   } finally {
-    left?.abort()
+    left.abort()
     if (--flight.callers === 0 && !flight.settled) {
       const flights = flightsOf(context.system)
       const key = keyOf(context)
@@ -108,19 +110,27 @@ const join = async (context: Context, deadline: Deadline, flight: Flight, isOwn:
  */
 const SHARES = 8
 
-const sleepInShares = async (system: System, ms: number, signal: AbortSignal): Promise<void> => {
-  for (let share = 0; share < SHARES && !signal.aborted; share++) await system.sleep(ms / SHARES, { signal })
+/** Waits for the time of one caller. What did not count for the flight does not count for its callers. */
+const waitOut = async (system: System, deadline: Deadline, flight: Deadline, known: number, signal: AbortSignal): Promise<void> => {
+  for (let credited = known; !signal.aborted; ) {
+    deadline.prolong(flight.credit - credited)
+    credited = flight.credit
+    const ms = deadline.left
+    for (let share = 0; share < SHARES && !signal.aborted; share++) await system.sleep(ms / SHARES, { signal })
+    if (flight.credit === credited) return
+  }
 }
 
 /** Rejects when the caller's own deadline passes or its signal fires. `until` ends that watch. */
-const gaveUp = ({ system }: Context, deadline: Deadline, isOwn: boolean, until: AbortSignal): Promise<never> =>
+const gaveUp = ({ system }: Context, deadline: Deadline, flight: Flight, isOwn: boolean, until: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
     const { signal } = deadline
     signal?.addEventListener('abort', () => reject(aborted(signal.reason)), { once: true, signal: until })
     // A signal that fired before the listener was there fires no listener.
     if (signal?.aborted) reject(aborted(signal.reason))
-    if (isOwn) return
-    void sleepInShares(system, deadline.left, until).then(() => {
+    // The caller that began the flight gave it its own deadline, and needs one for itself when a more patient caller joins.
+    const { credit, longer } = flight.deadline
+    void (isOwn ? longer : Promise.resolve()).then(() => waitOut(system, deadline, flight.deadline, credit, until)).then(() => {
       if (!until.aborted) reject(startTimeout(deadline.total, 'waiting for another call of this process', {}))
     })
   })

@@ -3,20 +3,23 @@
  * starts here: each end of the launch becomes one outcome, written before the claim is deleted, so that all clients that
  * wait fail at once and with the same text.
  *
+ * The launcher's time may be over while a more patient client waits: then only its own call fails, and it detaches.
  * A launcher that dies or freezes here leaves a server that boots on, and its followers look after the launch.
  */
 import { basename } from 'node:path'
 import type { Context } from '../context.js'
+import type { Deadline } from '../deadline.js'
 import { aborted, type OneServerError } from '../errors.js'
 import { claimPath, createFile, markPath } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { endedBecause, outcomeOf } from '../state/outcome.js'
+import { endedBecause, outcomeOf, sharedBy } from '../state/outcome.js'
 import type { Exit } from '../system/system.js'
 import { rescue } from './clean-up.js'
 import { endPastDeadline, markReady } from './ending-rule.js'
 import type { OwnLaunch } from './launch.js'
 import { judgeLaunch } from './liveness.js'
 import { notReady } from './not-ready.js'
+import { Patience } from './patience.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { tearDown, tearDownUnlocked, whyItExited } from './tear-down.js'
 
@@ -31,9 +34,9 @@ const RETRY: Supervised = { kind: 'retry' }
 
 /** Waits for the end of the boot of an own launch. `mayChooseAgain`: one-server chose the port, so to lose it is no failure yet. */
 export const supervise = async (
-  context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean,
+  context: Context, own: OwnLaunch, deadline: Deadline, mayChooseAgain: boolean,
 ): Promise<Supervised> => {
-  const supervised = await untilDecided(context, own, signal, mayChooseAgain)
+  const supervised = await untilDecided(context, own, deadline, mayChooseAgain)
   if (supervised.kind === 'retry') await rescue(context, own.launch, own.record)
   return supervised
 }
@@ -46,19 +49,31 @@ export const detach = async (context: Context, { launch, keeper }: LaunchRecord)
 }
 
 const untilDecided = async (
-  context: Context, own: OwnLaunch, signal: AbortSignal | undefined, mayChooseAgain: boolean,
+  context: Context, own: OwnLaunch, deadline: Deadline, mayChooseAgain: boolean,
 ): Promise<Supervised> => {
   const { system } = context
   const { launch, record, child } = own
+  const { signal } = deadline
+  // Another call of this process may have joined that waits for longer than the claim says.
+  const patience = new Patience(context, launch.id, record.deadline)
+  const over = (): number => Math.max(record.deadline, deadline.at)
   let exit: Exit | undefined
   const exited = child.exited.then((how) => { exit = how })
   const decided = new AbortController()
-  const deadline = system.sleep(record.deadline - system.now(), { signal: decided.signal })
+  const untilOver = async (): Promise<void> => {
+    while (!decided.signal.aborted && system.now() < over()) {
+      const { longer } = deadline
+      // A state that cannot be written fails the next step of the launch.
+      await patience.extend(over()).catch(() => {})
+      await system.sleep(over() - system.now(), { wake: longer, signal: decided.signal })
+    }
+  }
+  const late = untilOver()
   const abort = new Promise<void>((resolve) => {
     signal?.addEventListener('abort', () => resolve(), { once: true, signal: decided.signal })
   })
-  const ended = Promise.race([exited, deadline, abort])
-  const endedHeadless = Promise.race([deadline, abort])
+  const ended = Promise.race([exited, late, abort])
+  const endedHeadless = Promise.race([late, abort])
   try {
     for (;;) {
       if (signal?.aborted) {
@@ -66,10 +81,10 @@ const untilDecided = async (
         throw aborted(signal.reason)
       }
       const isHeadless = exit?.exitCode === 0 && (await servesOn(context, own))
-      if (exit !== undefined && !isHeadless) return await afterExit(context, own, exit, mayChooseAgain)
-      if (system.now() >= record.deadline) {
+      if (exit !== undefined && !isHeadless) return await afterExit(context, own, deadline, exit, mayChooseAgain)
+      if (system.now() >= over()) {
         const answer = await probeLaunch(context, launch, record, LAST_CHECK)
-        return answer.healthy ? await afterAnswer(context, own, answer.url) : await afterDeadline(context, own, answer.reason)
+        return answer.healthy ? await afterAnswer(context, own, answer.url) : await afterDeadline(context, own, deadline, answer.reason)
       }
       if (isHeadless) {
         const answer = await probeLaunch(context, launch, record)
@@ -88,6 +103,7 @@ const untilDecided = async (
     throw error
   } finally {
     decided.abort()
+    await patience.end()
   }
 }
 
@@ -103,33 +119,47 @@ const afterAnswer = async (context: Context, { record }: OwnLaunch, url: string)
   return agreed === undefined ? RETRY : { kind: 'ready', url: agreed }
 }
 
-const afterExit = async (context: Context, own: OwnLaunch, exit: Exit, mayChooseAgain: boolean): Promise<Supervised> => {
+const afterExit = async (
+  context: Context, own: OwnLaunch, deadline: Deadline, exit: Exit, mayChooseAgain: boolean,
+): Promise<Supervised> => {
   const { launch, record } = own
   const names = await context.system.list(context.paths.host)
-  if (!names.includes(basename(claimPath(context.paths, launch.id, launch.leader)))) return afterOthers(context, own)
+  if (!names.includes(basename(claimPath(context.paths, launch.id, launch.leader)))) return afterOthers(context, own, deadline)
   // A follower found it ready, so it has not failed to start.
   if (names.includes(`${launch.id}.ready`)) return RETRY
   const isEnded = names.includes(`${launch.id}.ended`)
   const error = isEnded ? await endedBecause(context, launch.id) : await whyItExited(context, record, exit)
   const isPortLost = !isEnded && mayChooseAgain && error?.code === 'PORT_IN_USE'
   const shared = await tearDownUnlocked(context, launch, record, isPortLost ? undefined : error)
-  return isPortLost ? { kind: 'port-lost' } : failed(context, own, shared)
+  return isPortLost ? { kind: 'port-lost' } : failed(context, own, deadline, shared)
 }
 
 /** Other clients tore the launch down while this client was frozen: it shares the outcome that they wrote. */
-const afterOthers = async (context: Context, { launch }: OwnLaunch): Promise<Supervised> => {
-  const error = await outcomeOf(context, launch.id)
+const afterOthers = async (context: Context, { launch }: OwnLaunch, deadline: Deadline): Promise<Supervised> => {
+  const shared = await outcomeOf(context, launch.id)
+  const error = shared && sharedBy(deadline, shared)
   return error === undefined ? RETRY : { kind: 'failed', error }
 }
 
-const afterDeadline = async (context: Context, own: OwnLaunch, last: string): Promise<Supervised> => {
+const afterDeadline = async (context: Context, own: OwnLaunch, deadline: Deadline, last: string): Promise<Supervised> => {
   const { launch, record } = own
-  const error = await notReady(context, launch, record, record.startupTimeout, last)
-  if (!(await endPastDeadline(context, launch, record, error))) return RETRY
-  return failed(context, own, await tearDownUnlocked(context, launch, record, error))
+  const error = await notReady(context, launch, record, deadline.total, last)
+  switch (await endPastDeadline(context, launch, record, error)) {
+    case 'ended':
+      return failed(context, own, deadline, await tearDownUnlocked(context, launch, record, error))
+    case 'awaited':
+      await detach(context, record)
+      return { kind: 'failed', error }
+    default:
+      return RETRY
+  }
 }
 
-const failed = ({ report }: Context, { launch, record }: OwnLaunch, error: OneServerError | undefined): Supervised => {
+/** `shared`: what the clients that waited get; another client may have written it first. */
+const failed = (
+  { report, system }: Context, { launch, record }: OwnLaunch, deadline: Deadline, shared: OneServerError | undefined,
+): Supervised => {
+  const error = shared && sharedBy(deadline, { error: shared, at: system.now() })
   if (error === undefined) return RETRY
   report({ type: 'exited', code: error.code, pid: record.pid, launchId: launch.id })
   return { kind: 'failed', error }

@@ -4,10 +4,10 @@
  * after another survey.
  */
 import type { Context } from '../context.js'
+import type { Span } from '../deadline.js'
 import { stateUnusable, type OneServerError } from '../errors.js'
 import { claimPath, findLaunch, listClaims, type Launch, type Listing } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { readOutcomes } from '../state/outcome.js'
 import { readPidFile, type PidFile } from '../state/pid-file.js'
 import { judge, type ProcessId } from '../system/system.js'
 import { judgeLaunch, servingProcess } from './liveness.js'
@@ -21,7 +21,7 @@ export interface Survey {
   readonly serving: ProcessId | undefined
   /** Claims of launches that have ended, serve no more, or are being ended. */
   readonly finished: readonly Launch[]
-  /** A failure that was written since the call began. */
+  /** A failure that the call shares: it was written since the call began. */
   readonly failed: OneServerError | undefined
   /** Ids of the outcomes that no call can be waiting for. */
   readonly oldOutcomes: readonly string[]
@@ -29,13 +29,14 @@ export interface Survey {
   readonly hasLeftovers: boolean
 }
 
+/** Few calls find an outcome, so what reads one is loaded for those. */
+const NO_OUTCOMES = { failed: undefined, old: [] } as const
+
 /**
- * Looks once. Of several launches that live, the one that has come furthest is the one to follow. `since`: when the
- * call began, in monotonic ms; without it no failure is shared.
+ * Looks once. Of several launches that live, the one that has come furthest is the one to follow. Without `call`
+ * no failure is shared.
  */
-export const survey = async (
-  context: Context, { since = Number.POSITIVE_INFINITY }: { readonly since?: number } = {},
-): Promise<Survey> => {
+export const survey = async (context: Context, call?: Span): Promise<Survey> => {
   const { system, paths } = context
   const listing = await listClaims(context)
   const living: Launch[] = []
@@ -53,7 +54,8 @@ export const survey = async (
   const published = pidFile.kind === 'record' ? pidFile.record.launch : undefined
   const rank = ({ ready, id }: Launch): number => (ready ? 2 : 0) + (id === published ? 1 : 0)
   living.sort((one, other) => rank(other) - rank(one))
-  const { failed, old } = await readOutcomes(context, listing.outcomes, since)
+  const { failed, old } = listing.outcomes.length === 0 ? NO_OUTCOMES
+    : await (await import('../state/outcome.js')).readOutcomes(context, listing.outcomes, call)
   const hasLeftovers = finished.length + old.length + listing.orphans.length > 0 || (await hasDeadTraces(context, listing))
   const [first] = living
   const server = first === undefined ? undefined : serving.get(first.id)
@@ -65,11 +67,14 @@ const hasDeadTraces = async ({ system }: Context, { traces }: Listing): Promise<
   return false
 }
 
-/** ms that the launcher has for writing the outcome of a server that has exited: the launcher alone learns the exit code (promise 5). */
-export const LAUNCHER_SILENCE = 150
-
-/** ms between two looks for that outcome. */
-const LAUNCHER_PAUSE = 10
+/**
+ * Looks for the outcome of a server that has exited, before a client other than the launcher writes one: the launcher alone learns the
+ * exit code (promise 5). They are counted, and not timed: a machine that starves the launcher starves the client that looks as
+ * well, so the launcher has the longer.
+ */
+const LAUNCHER_LOOKS = 8
+/** ms between two of them. */
+const LAUNCHER_PAUSE = 20
 
 /** Whether the launcher still looks after its launch. A launcher that has died, is stopped or has detached does not. */
 export const isSupervised = async (
@@ -82,12 +87,11 @@ export const isSupervised = async (
 
 /**
  * Gives the launcher of a launch that died while it booted the time to write the outcome. The launcher released the
- * lock before, so a client in the queue may notice the death first.
+ * lock before, so another client may notice the death first.
  */
 export const awaitLauncher = async (context: Context, launch: Launch, record: LaunchRecord): Promise<void> => {
   const { system } = context
-  const until = system.now() + LAUNCHER_SILENCE
-  while (system.now() < until && (await isSupervised(context, launch, record))) {
+  for (let looks = 0; looks < LAUNCHER_LOOKS && (await isSupervised(context, launch, record)); looks++) {
     if (!(await isClaimed(context, launch))) return
     await system.sleep(LAUNCHER_PAUSE)
   }

@@ -25,6 +25,8 @@ export interface StopManner {
   readonly stopSignal: NodeJS.Signals
   /** ms */
   readonly stopTimeout: number
+  /** ms that a client of the launch may wait, and read then why the launch has ended. */
+  readonly startupTimeout?: number
 }
 
 /** Tears a launch down. Several clients may do so at once. Returns what the waiting clients get. */
@@ -35,7 +37,7 @@ export const tearDown = async (
   await terminate(system, launch, manner)
   let shared: OneServerError | undefined
   const wasReady = (await system.list(paths.host)).includes(`${launch.id}.ready`)
-  if (!wasReady && because !== undefined) shared = await writeOutcome(context, launch.id, because, at)
+  if (!wasReady && because !== undefined) shared = await writeOutcome(context, launch.id, because, at, manner.startupTimeout)
   await removeClaim(context, launch)
   return shared
 }

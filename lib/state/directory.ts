@@ -13,6 +13,7 @@
  *     <launch>.pin                      a client started it explicitly: no lease decides when it ends
  *     <lease>.<launch>.<pid>.<start>.lease   that process uses it; body: since when, and its command
  *     <lease>.<launch>.<pid>.<start>.watch   that process, a watchdog, ends it when nobody uses it
+ *     <random>.<launch>.<pid>.<start>.<until>.wait   that process waits for it until then, in monotonic ms
  *     <launch>.<random>.ending          an intention to end it past its deadline; body: what the waiting clients get
  *     <launch>.<random>.idle            an intention to end it because nobody uses it
  *     <launch>.ended                    it is being ended; body: what the waiting clients get
@@ -53,10 +54,17 @@ export interface Listing {
   /** Ids of launches that have an outcome. */
   readonly outcomes: readonly string[]
   readonly leases: readonly LeaseEntry[]
-  /** Marks, leases and watchdogs whose launch has no claim. */
+  /** Marks, leases, watchdogs and waits whose launch has no claim. */
   readonly orphans: readonly string[]
-  /** Notes of the named process: a file that it writes, or its try at the lock. */
-  readonly traces: readonly { readonly name: string; readonly process: ProcessId }[]
+  /** Notes of the named process: a file that it writes, its try at the lock, or how long it waits for a launch. */
+  readonly traces: readonly Trace[]
+}
+
+export interface Trace {
+  readonly name: string
+  readonly process: ProcessId
+  /** For which launch the process waits, and until when. */
+  readonly waits?: { readonly launchId: string; readonly until: number }
 }
 
 /** A signal to the group 1 reaches every process (kill(2)), so neither init nor its group is ever a server. */
@@ -64,7 +72,8 @@ const CLAIM = /^([0-9a-f]{16})\.((?!1\.)[1-9]\d{0,9})\.(\d{1,20})\.((?!1\.)[1-9]
 const MARK = /^([0-9a-f]{16})\.(gate|stdin|ready|unattended|pin|ended|outcome|[0-9a-f]{16}\.(?:ending|idle))$/
 const HOLD = /^([0-9a-f]{16})\.([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.(lease|watch)$/
 const TRACE = /^[0-9a-f]{16}\.([1-9]\d{0,9})\.(\d{1,20})\.(?:tmp|locking)$/
-const NEWER = /\.(?:claim|gate|ready|unattended|pin|ending|idle|ended|outcome|lease|watch)\d+$/
+const WAIT = /^[0-9a-f]{16}\.([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.(\d{1,15})\.wait$/
+const NEWER = /\.(?:claim|gate|ready|unattended|pin|ending|idle|ended|outcome|lease|watch|wait)\d+$/
 
 type Mark = 'gate' | 'ready' | 'unattended' | 'pin' | 'ended' | 'outcome'
 
@@ -82,6 +91,9 @@ export const endingPath = ({ host }: Paths, id: string, random: string, why: End
 export const leasePath = (
   { host }: Paths, { id, launchId, process: { pid, start }, kind }: Omit<LeaseEntry, 'name'>,
 ): string => join(host, `${id}.${launchId}.${pid}.${start}.${kind}`)
+
+export const waitPath = ({ host }: Paths, random: string, launchId: string, { pid, start }: ProcessId, until: number): string =>
+  join(host, `${random}.${launchId}.${pid}.${start}.${Math.floor(until)}.wait`)
 
 /** Where this process writes a file that then gets its name by link or rename. */
 export const tempPath = async (system: System, { host }: Paths): Promise<string> =>
@@ -143,10 +155,15 @@ export const parseListing = (paths: Paths, names: readonly string[]): Listing =>
     outcomes: [...marks].filter(([, of]) => of.includes('outcome')).map(([id]) => id),
     leases,
     orphans: [...leases.filter(({ launchId }) => !claimed.has(launchId)).map(({ name }) => name), ...names.filter((name) => {
-      const match = MARK.exec(name)
+      const match = MARK.exec(name) ?? WAIT.exec(name)
       return match !== null && match[2] !== 'outcome' && !claimed.has(match[1]!)
     })],
-    traces: names.flatMap((name) => {
+    traces: names.flatMap((name): Trace[] => {
+      const wait = WAIT.exec(name)
+      if (wait !== null) {
+        const waits = { launchId: wait[1]!, until: Number(wait[4]) }
+        return [{ name, process: { pid: Number(wait[2]), start: wait[3]! }, waits }]
+      }
       const match = TRACE.exec(name)
       return match === null ? [] : [{ name, process: { pid: Number(match[1]), start: match[2]! } }]
     }),
@@ -165,11 +182,11 @@ export const listClaims = async ({ system, paths }: Place): Promise<Listing> => 
 export const findLaunch = async (place: Place, id: string): Promise<Launch | undefined> =>
   (await listClaims(place)).launches.find((launch) => launch.id === id)
 
-/** Names of the marks, leases and watchdogs of one launch. An outcome outlives its claim, so it is not among them. */
+/** Names of the marks, leases, watchdogs and waits of one launch. An outcome outlives its claim, so it is not among them. */
 export const marksOf = (id: string, names: readonly string[]): string[] =>
   names.filter((name) => {
     const match = MARK.exec(name)
-    return HOLD.exec(name)?.[2] === id || (match !== null && match[1] === id && match[2] !== 'outcome')
+    return HOLD.exec(name)?.[2] === id || WAIT.exec(name)?.[1] === id || (match !== null && match[1] === id && match[2] !== 'outcome')
   })
 
 /** Names of the intentions to end a launch for this reason. */

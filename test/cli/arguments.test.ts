@@ -2,9 +2,12 @@
  * A call that is wrong ends with 2 and one line that says what is expected, under the name that was
  * typed, before anything has been touched; a call that is right becomes the library's options.
  */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { read, type Accepts } from '../../lib/cli/arguments.js'
 import { COMMANDS } from '../../lib/cli/commands.js'
+import { tempFolder } from '../support/temp-folder.js'
 import { call } from './command-line.js'
 
 const WRONG: [argv: string[], line: string][] = [
@@ -129,6 +132,24 @@ t.test("the server's command by --server, the client's after --", async (t) => {
   t.match(await read(['web', '--', 'npm'], COMMANDS.run), { options: { command: undefined }, client: ['npm'] })
   t.match(await read(['web', '--server', 'node a'], COMMANDS.hold), { options: { command: ['node', 'a'] }, client: [] })
   t.match(await read(['web', '--', 'node', 'a'], COMMANDS.hold), { options: { command: ['node', 'a'] }, client: [] })
+})
+
+t.test("a CI's tool waits a minute, unless a flag, the environment or a file says otherwise", async (t) => {
+  const time = async (command: keyof typeof COMMANDS, argv: readonly string[] = [], env: NodeJS.ProcessEnv = {}) =>
+    (await read(['--pid-file', '/p', ...argv, ...(command === 'run' ? ['--', 'npm'] : [])], COMMANDS[command], env)).settings.startupTimeout
+  t.equal(await time('run'), 60_000)
+  t.equal(await time('run', ['--timeout', '10s']), 10_000)
+  t.equal(await time('run', [], { ONE_SERVER_TIMEOUT: '2s' }), 2000)
+  t.equal(await time('run', [], { ONE_SERVER_TIMEOUT: '' }), 60_000)
+  for (const command of ['start', 'restart', 'hold'] as const) t.equal(await time(command), 10_000, command)
+  const folder = tempFolder(t)
+  writeFileSync(join(folder, 'one-server.config.json'), JSON.stringify({ servers: { slow: { command: ['a'], startupTimeout: '3s' }, api: { command: ['a'] } } }))
+  const before = process.cwd()
+  process.chdir(folder)
+  t.teardown(() => process.chdir(before))
+  for (const [name, ms] of [['slow', 3000], ['api', 60_000]] as const) {
+    t.equal((await read([name, '--', 'npm'], COMMANDS.run, {})).settings.startupTimeout, ms, name)
+  }
 })
 
 t.test('the flags of stop', async (t) => {

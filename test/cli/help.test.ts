@@ -44,6 +44,11 @@ for (const command of Object.values<Command>(COMMANDS)) {
   })
 }
 
+t.test("a command's own default is in its help", async (t) => {
+  t.match((await call('run', '--help')).stdout.replace(/\s+/g, ' '), / --timeout TIME [^-]*\(default: 60s\)/)
+  t.match((await call('start', '--help')).stdout.replace(/\s+/g, ' '), / --timeout TIME [^-]*\(default: 10s\)/)
+})
+
 t.test('--version is that of the package, alone', async (t) => {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
   for (const spelling of ['--version', '-v']) t.same(await call(spelling), { code: 0, stdout: `${version}\n`, stderr: '' })

@@ -84,6 +84,19 @@ t.test('a caller with less patience gives up alone', async (t) => {
   t.equal(await here.manager('healthy').stopServer(), true)
 })
 
+t.test('one budget for all calls of a process: a first caller with less patience does not end the boot that another allows', async (t) => {
+  const here = place(t)
+  const options = { env: { BOOT_MS: '2500' } }
+  const first = failureOf(here.manager('boots-after-300ms', { ...options, startupTimeout: 300 }).ensureServerRunning())
+  const second = here.manager('boots-after-300ms', options).ensureServerRunning()
+  const third = failureOf(here.manager('boots-after-300ms', { ...options, startupTimeout: 600 }).ensureServerRunning())
+  for (const [error, ms] of [[await first, 300], [await third, 600]] as const) t.match(error, { code: 'START_TIMEOUT', message: `Server failed to start within ${ms} ms: ` })
+  t.ok((await second).url)
+  t.equal(here.starts().length, 1)
+  t.equal(await here.manager('healthy').stopServer(), true)
+  here.nothingLeft(t)
+})
+
 t.test('calls for different PID files have nothing to do with each other', async (t) => {
   const [here, there] = [place(t), place(t)]
   const servers = await Promise.all([here, there].map((at) => at.manager('healthy').ensureServerRunning()))

@@ -48,7 +48,7 @@ export const reaper: Act = async (_, system) => {
   if (launch === undefined) return 'gone'
   const record = recordFor(launch.leader)
   const because = startTimeout(1000, 'simulated', {})
-  if (!(await endPastDeadline(context, launch, record, because))) return 'given up'
+  if ((await endPastDeadline(context, launch, record, because)) !== 'ended') return 'given up'
   await tearDown(context, launch, record, because)
   return 'ended it'
 }

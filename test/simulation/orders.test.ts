@@ -4,6 +4,7 @@ import { endingPlan, waiter } from './ending.js'
 import { exploreAll, exploreRandom, replaySeed } from './explore.js'
 import { holds } from './holds.js'
 import { anyHolders, holder, leasePlan, returningHolder } from './leases.js'
+import { anyPatience, impatient, late, patiencePlan, patient, waits } from './patience.js'
 import { anyVersions, newer, older, replacingPlan } from './replacing.js'
 import { ensure, FAULTS, stopServer } from './series.js'
 
@@ -41,4 +42,12 @@ t.test('clients of two versions, every order with one preemption or one fault, a
   holds(t, await exploreRandom(anyVersions, 1, 300))
   // In these an older version was launched while a newer client cleaned up, and the newer client followed it.
   for (const seed of [4365, 5478, 8763]) t.same((await replaySeed(anyVersions, seed)).violations, [], `seed ${seed}`)
+})
+
+t.test('one deadline for everybody: three patiences, and one that comes as the time of the first ends', async (t) => {
+  holds(t, await exploreAll(patiencePlan([impatient, patient]), { preemptions: 0, faults: 1, kinds: FAULTS }))
+  holds(t, await exploreAll(patiencePlan([impatient, late]), { preemptions: 2, faults: 0, kinds: [] }))
+  holds(t, await exploreAll(patiencePlan([impatient, late]), { preemptions: 0, faults: 1, kinds: FAULTS }))
+  holds(t, await exploreAll(patiencePlan([impatient, patient, waits(4000, 50)]), { preemptions: 0, faults: 1, kinds: ['crash'] }))
+  holds(t, await exploreRandom(anyPatience, 1, 600))
 })

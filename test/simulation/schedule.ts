@@ -185,6 +185,8 @@ const checkEnd = (world: World, { result }: Client): void => {
   const claims = [...world.files.keys()].filter((path) => path.endsWith('.claim'))
   if (claims.length !== 1 || !claims[0]!.includes(launchId)) fail(`claims: ${claims.join(', ')}`)
   if (!world.files.get(PID_FILE)?.includes(launchId)) fail(`the PID file says ${world.files.get(PID_FILE) ?? 'nothing'}`)
+  const waits = [...world.files.keys()].filter((path) => path.endsWith('.wait'))
+  if (waits.length > 0) fail(`left by clients that wait no longer: ${waits.join(', ')}`)
   const left = [...world.files.keys()].filter((path) => path.startsWith(HOST_FOLDER) && !path.includes(launchId) && !path.endsWith('.outcome'))
   if (left.length > 0) fail(`left in the folder: ${left.join(', ')}`)
 }

@@ -8,6 +8,7 @@ import { exploreAll, exploreRandom, replaySeed } from './explore.js'
 import { holds } from './holds.js'
 import { exploreHostileStates } from './hostile.js'
 import { anyHolder, holder, leasePlan, stopper, unattendedPlan, userWithoutLease } from './leases.js'
+import { impatient, patient, patiencePlan } from './patience.js'
 import { anyActs, ensure, FAULTS } from './series.js'
 
 t.test('two clients, every order with up to two preemptions', async (t) => {
@@ -24,6 +25,15 @@ t.test('3 to 6 clients in random orders, with kills, freezes and deaths of the s
 
 t.test('a waiter against a reaper past its deadline, in every order', async (t) => {
   holds(t, await exploreAll(endingPlan([waiter], 1), { preemptions: 40, faults: 0, kinds: [] }))
+})
+
+t.test('one deadline for everybody: the most patient client that waits decides, in every order with one preemption', async (t) => {
+  holds(t, await exploreAll(patiencePlan([impatient, patient]), { preemptions: 1, faults: 0, kinds: [] }))
+})
+
+t.test('the checker can fail: a patient client that does not object loses the launch', async (t) => {
+  const { failures } = await exploreAll(patiencePlan([impatient, patient], undefined, true), { preemptions: 0, faults: 0, kinds: [] })
+  t.match(failures[0]?.result.violations, [/^\w+ is ended at \d+.*, and \d+ waits until/])
 })
 
 t.test('two holders of leases, every order with one preemption or one fault', async (t) => {

@@ -93,6 +93,10 @@ export interface WorldOptions {
   readonly withChildren?: 'serving' | 'idle'
   /** Clients by name whose health checks fail, whatever the server does: it is slow, and they ask at the wrong moment. */
   readonly deafClients?: readonly string[]
+  /** ms from the first instruction until the port is open. */
+  readonly boot?: number
+  /** Breaks the objection of patient clients on purpose: what they write is not there. */
+  readonly withoutWaits?: boolean
   /** Steps take no time, so that it does not matter to the clock in which order they were done. */
   readonly timeless?: boolean
   /** The lock keeps order, as it does on a real machine. Else it grants itself to everybody: it must not be what keeps promise 1. */
@@ -112,6 +116,8 @@ export class World {
   readonly watches: Watch[] = []
   /** Launches that nobody may end now: by the PID of the client that was given a lease on it, or of none if it was started explicitly. */
   readonly held: { readonly launch: string; readonly by: number | undefined }[] = []
+  /** Clients that have begun to wait for a launch, and until when: nobody may end it before for being late. */
+  readonly waiting: { readonly launch: string; readonly actor: number; readonly until: number }[] = []
   readonly violations: string[] = []
   readonly trace: string[] = []
   /** Launches whose server has executed an instruction. */
@@ -166,6 +172,14 @@ export class World {
   /** Until `by` lets go or ends, the launch must not be ended by anybody. */
   hold(launch: string, by: number | undefined): void {
     this.held.push({ launch, by })
+  }
+
+  /** A launch is marked as ended because its time is over. */
+  endsPastDeadline(launch: string | undefined): void {
+    for (const { launch: awaited, actor, until } of this.waiting) {
+      const lives = this.actors.some(({ pid, crashed }) => pid === actor && !crashed)
+      if (lives && awaited === launch && until > this.clock) this.violations.push(`${launch} is ended at ${this.clock}, and ${actor} waits until ${until}`)
+    }
   }
 
   letGo(isMeant: (held: { readonly launch: string; readonly by: number | undefined }) => boolean): void {
@@ -245,7 +259,7 @@ export class World {
     const others = this.runningServers.filter(({ group }) => group !== process.pid)
     if (others.length > 0) this.violations.push(`two servers: ${process.pid} begins while ${others.map(({ pid }) => pid).join(', ')} runs`)
     process.state = 'running'
-    process.listensAt = this.clock + BOOT
+    process.listensAt = this.clock + (this.options.boot ?? BOOT)
     if (process.launch !== undefined) this.ran.add(process.launch)
     if (this.files.has(process.gateFile)) this.files.set(process.gateFile, '\n')
     if (this.options.withChildren === undefined) return
@@ -436,6 +450,7 @@ export class World {
         await step(`writes ${basename(path)} aside`, () => world.#write(temp, body))
         return step(`creates ${basename(path)}`, () => {
           world.#remove(temp)
+          if (world.options.withoutWaits && path.endsWith('.wait')) return true
           if (world.files.has(path)) return false
           world.#write(path, body)
           if (path.endsWith('.claim')) ownClaim = basename(path)
@@ -452,6 +467,7 @@ export class World {
       rename: (from, to) => step(`renames ${basename(from)} to ${basename(to)}`, () => {
         const body = world.files.get(from)
         if (body === undefined) return false
+        if (from.endsWith('.ending')) world.endsPastDeadline(/(\w+)\.ended$/.exec(to)?.[1])
         world.#remove(from)
         world.#write(to, body)
         return true

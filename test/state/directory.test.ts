@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import t from 'tap'
-import { claimPath, endingPath, endingsOf, listClaims, markPath, marksOf, parseListing, tempPath } from '../../lib/state/directory.js'
+import { claimPath, endingPath, endingsOf, listClaims, markPath, marksOf, parseListing, tempPath, waitPath } from '../../lib/state/directory.js'
 import { nodeSystem as system } from '../../lib/node-system.js'
 import { pathsOf } from '../../lib/paths.js'
 import { aContext } from '../support/a-context.js'
@@ -39,6 +39,18 @@ t.test('what a process leaves while it writes or waits bears its name', async (t
   t.not(temp, basename(await tempPath(system, PATHS)), 'each is another')
   const locking = `${OTHER}.8.9.locking`
   t.same(parseListing(PATHS, [temp, locking]).traces, [{ name: temp, process: system.self }, { name: locking, process: { pid: 8, start: '9' } }])
+})
+
+t.test('a wait says in its name who waits for which launch, and until when', async (t) => {
+  const name = basename(waitPath(PATHS, OTHER, ID, { pid: 8, start: '9' }, 12_345.9))
+  t.equal(name, `${OTHER}.${ID}.8.9.12345.wait`)
+  const trace = { name, process: { pid: 8, start: '9' }, waits: { launchId: ID, until: 12_345 } }
+  t.match(parseListing(PATHS, [name, `${ID}.7.5.7.claim`]), { traces: [trace], orphans: [], leases: [] })
+  t.same(parseListing(PATHS, [name]).orphans, [name], 'without its launch it is a leftover')
+  t.same(marksOf(ID, [name]), [name], 'and goes with its launch')
+  t.same(marksOf(OTHER, [name]), [])
+  t.throws(() => parseListing(PATHS, [`${name}2`]), { code: 'STATE_NEWER' })
+  for (const other of [`${OTHER}.8.9.12345.wait`, `${OTHER}.${ID}.8.9.wait`, `${OTHER}.${ID}.8.9.1e9.wait`]) t.same(parseListing(PATHS, [other]).traces, [], other)
 })
 
 t.test('names that are not ours are nothing', async (t) => {

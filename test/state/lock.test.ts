@@ -119,9 +119,69 @@ t.test('a deadline that passes names the lock and the time that the call had', a
   const paths = pathsIn(t)
   const letGo = await hold(paths)
   const began = system.now()
-  await t.rejects(withLock(system, paths, within(150), async () => t.fail('worked')), { code: 'LOCK_TIMEOUT', message: `Other clients held the lock ${paths.lock} for the 150 ms that this call had.` })
+  await t.rejects(withLock(system, paths, within(150), async () => t.fail('worked')), { code: 'LOCK_TIMEOUT', message: `Another client (PID ${process.pid}) held the lock ${paths.lock} for the 150 ms that this call had.`, pid: process.pid })
   t.ok(system.now() - began >= 150)
   await letGo()
+})
+
+/** A queue on a clock of its own: `turns` says who is at the lock at each look, the last one until the end; the lock is never free before. */
+const queueOf = async (t: Test, turns: readonly string[], free = Number.POSITIVE_INFINITY, late = 0) => {
+  const paths = pathsIn(t)
+  let now = 1000
+  let tries = 0
+  const fake = {
+    ...system, now: () => now, random: () => 1,
+    sleep: async (ms: number) => { now += ms + late },
+    list: async (folder: string) => (folder === paths.host ? [`${turns[Math.min(tries, turns.length) - 1]}.${process.pid}.${system.self.start}.locking`] : []),
+    fileLock: () => ({ try: async () => (++tries > free ? { release: async () => {} } : undefined) }),
+  }
+  const deadline = new Deadline(fake, 500)
+  const call = withLock(fake, paths, deadline, async () => 'turn')
+  return { call, deadline, tries: () => tries, now: () => now }
+}
+
+const holds = (count: number, looks: number): string[] => Array.from({ length: count * looks }, (_, look) => `a${Math.floor(look / looks)}`)
+
+t.test('a queue that moves very slowly: as long as the lock changes hands nobody gives up, and the time does not count', async (t) => {
+  // Ten holds of 400 ms each, where a call has 500 ms.
+  const { call, deadline, now } = await queueOf(t, holds(10, 4), 40)
+  t.equal(await call, 'turn')
+  t.equal(now(), 5000)
+  t.match(deadline, { credit: 4000, left: 500, total: 500 })
+})
+
+t.test('a queue that has moved and stands: one hold has all the time of the call, and no more', async (t) => {
+  const { call, tries } = await queueOf(t, [...holds(3, 4), 'b'])
+  await t.rejects(call, { code: 'LOCK_TIMEOUT', pid: process.pid })
+  t.equal(tries(), 12 + 6)
+})
+
+t.test('a starved queue: a hold stands for no longer than the client has seen it stand', async (t) => {
+  // Ten seconds between two looks, where a call has 500 ms: five looks, and one try more.
+  const { call, tries } = await queueOf(t, ['a'], undefined, 10_000)
+  await t.rejects(call, { code: 'LOCK_TIMEOUT' })
+  t.equal(tries(), 6)
+})
+
+t.test('a note of a stopped client is no hold, so the queue behind it moves', async (t) => {
+  const paths = pathsIn(t)
+  let now = 1000
+  let tries = 0
+  const fake = {
+    ...system, now: () => now, random: () => 1,
+    sleep: async (ms: number) => { now += ms },
+    list: async (folder: string) => (folder === paths.host ? ['f.999999.5.locking', `a${Math.floor(tries / 4)}.${process.pid}.${system.self.start}.locking`] : []),
+    look: async (pid: number) => (pid === 999999 ? { state: 'stopped' as const, start: '5', isThread: false } : system.look(pid)),
+    fileLock: () => ({ try: async () => (++tries > 40 ? { release: async () => {} } : undefined) }),
+  }
+  t.equal(await withLock(fake, paths, new Deadline(fake, 500), async () => 'turn'), 'turn')
+})
+
+t.test('a client that had no processor in its last try looks once more before it gives up', async (t) => {
+  const paths = pathsIn(t)
+  let isUp = false
+  const fake = { ...system, fileLock: () => ({ try: async () => { isUp = true; return undefined } }) }
+  t.equal(await withLock(fake, paths, within(0), async () => 'worked', { look: async () => (isUp ? 'up' : undefined) }), 'up')
 })
 
 t.test('with no time left a lock that is free is still taken', async (t) => {
