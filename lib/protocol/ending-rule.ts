@@ -19,7 +19,7 @@ import {
 } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { outcomeBody } from '../state/outcome.js'
-import { judge } from '../system/system.js'
+import { judge, type ProcessLook } from '../system/system.js'
 import { servingProcess } from './liveness.js'
 import { LAST_CHECK, probeLaunch } from './readiness.js'
 import { vetoEnding } from './veto.js'
@@ -79,9 +79,13 @@ export const endUnlessLeased = (context: Context, id: string, because: OneServer
  */
 export const liveLeases = async ({ system }: Context, { leases }: Listing, id: string): Promise<LeaseEntry[]> => {
   const live: LeaseEntry[] = []
+  // A process may hold hundreds of leases: one look at it serves them all.
+  const looks = new Map<number, ProcessLook>()
   for (const lease of leases) {
     if (lease.launchId !== id) continue
-    const look = await system.look(lease.process.pid)
+    const { pid } = lease.process
+    const look = looks.get(pid) ?? (await system.look(pid))
+    looks.set(pid, look)
     const isIdle = lease.kind === 'watch' && (look.state === 'stopped' || lease.process.pid === system.self.pid)
     if (!isIdle && judge(lease.process, look) !== 'dead') live.push(lease)
   }

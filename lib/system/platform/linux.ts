@@ -170,7 +170,7 @@ export const linuxLaunching: Launching = {
     readdirSync('/proc/self/fd').map(Number).filter((fd) => {
       if (fd < least) return false
       try {
-        const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
+        const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
         return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0
       } catch {
         return false

@@ -102,8 +102,8 @@ export interface Launching {
    */
   gate(plan: GatePlan): Invocation
   /**
-   * A process that prints `pid <n>`, the watchdog, and reads descriptor 3: a line dismisses it. On end-of-file it waits out
-   * the idle time, removes the files of its lease, and runs the reaper.
+   * A process that prints `pid <n>`, the watchdog, and after it the descriptors that the process has, where that shows. It reads
+   * descriptor 3: a line dismisses it. On end-of-file it waits out the idle time, removes the files of its lease, and runs the reaper.
    */
   watchdog(order: WatchdogOrder): Invocation & { readonly cwd: string }
   /** Whether a process is seen to be a watchdog of this launch. False where this system does not show it. */

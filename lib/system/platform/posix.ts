@@ -43,8 +43,12 @@ export const gate: Launching['gate'] = ({ program, args, env, gateFile }) => ({
   env: Object.fromEntries(Object.entries(env).filter(([name]) => !SHELL_ONLY.includes(name))),
 })
 
-/** A tool that ends a process tree by parent PIDs would end the watchdog. So this shell, its parent, exits at once, and init adopts it. */
-const STARTER = '/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 & echo "pid $!"'
+/**
+ * A tool that ends a process tree by parent PIDs would end the watchdog. So this shell, its parent, exits at once, and init adopts it.
+ * It says which descriptors it was given, where /proc shows them: a client that leaks one must hear of it.
+ */
+const STARTER = `/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 &
+said="pid $!"; for fd in /proc/$$/fd/*; do test -e "$fd" && said="$said \${fd##*/}"; done; echo "$said"`
 
 /**
  * The watchdog. $0 is the folder, $1 the lease, $2 the launch, $3 the idle time in seconds, $4 the same as a whole number for a
