@@ -15,6 +15,7 @@ import { cleanUp } from './clean-up.js'
 import { attemptLaunch, type OwnLaunch } from './launch.js'
 import { withPin, type Hold } from './pin.js'
 import { restoreClaim } from './reconcile.js'
+import { restoreVanished } from './vanished.js'
 import { survey, type Survey } from './survey.js'
 import { markEnded, tearDown } from './tear-down.js'
 
@@ -64,6 +65,8 @@ export const decide = async (context: Context, began: number, call: Call): Promi
     if (seen.hasLeftovers || seen.pidFile.kind !== 'absent') seen = await cleanUp(context, seen, began)
     // A client that lost the lock may have launched during the clean-up, and in an older version: the next turn judges that.
     if (seen.living !== undefined) return { kind: 'withdrawn' }
+    // Something else deleted all state of a server that lives.
+    if (seen.listing.launches.length === 0 && (await restoreVanished(context))) return { kind: 'withdrawn' }
   }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
   if (seen.failed !== undefined) return { kind: 'failed', error: seen.failed }

@@ -66,12 +66,20 @@ export const endSilent = (context: Context, launch: Launch): Promise<boolean> =>
 /** Ends a launch without users: no pin, no lease, and no watchdog that waits out the idle time. */
 export const endWhenIdle = (context: Context, id: string): Promise<boolean> =>
   end(context, id, 'idle', '', async (listing) =>
-    listing.launches.some((launch) => launch.id === id && launch.pinned) || (await liveLeases(context, listing, id)).length > 0)
+    listing.launches.some((launch) => launch.id === id && launch.pinned) || (await liveLeases(context, listing, id)).length > 0 ||
+    (await isWatched(context, id)))
 
 /** Ends a launch without leases, on behalf of a person who asked for it. The clients that wait get `because`. */
 export const endUnlessLeased = (context: Context, id: string, because: OneServerError): Promise<boolean> =>
   end(context, id, 'idle', outcomeBody(because, context.system.now()), async (listing) =>
-    (await liveLeases(context, listing, id)).some(({ kind }) => kind === 'lease'))
+    (await liveLeases(context, listing, id)).some(({ kind }) => kind === 'lease') || (await isWatchedUnseen(context, listing, id)))
+
+/** Whether a watchdog holds the launch, by its process alone: something else than a client may have deleted the files of a lease. */
+const isWatched = async ({ system }: Context, id: string): Promise<boolean> => (await system.watchdogs(id)).length > 0
+
+/** The same of watchdogs that have no file. Nothing shows whether the holder of such a one still lives, so its lease counts. */
+const isWatchedUnseen = async ({ system }: Context, { leases }: Listing, id: string): Promise<boolean> =>
+  (await system.watchdogs(id)).some(({ pid }) => !leases.some(({ kind, process }) => kind === 'watch' && process.pid === pid))
 
 /**
  * The leases and watchdogs of a launch whose processes are not shown to be dead. A stopped watchdog ends nothing, so it

@@ -5,11 +5,11 @@
  */
 import type { Context } from '../context.js'
 import { createFile, markPath, type Launch } from '../state/directory.js'
-import { vetoEnding } from './veto.js'
+import { launchInUse } from './veto.js'
 
 export interface Hold {
   /** Places it on a launch, unless it is there. False: the launch is being ended. */
-  place(context: Context, launch: Pick<Launch, 'id' | 'pinned'>): Promise<boolean>
+  place(context: Context, launch: Pick<Launch, 'id' | 'leader' | 'pinned'>): Promise<boolean>
   /** Takes back what ends with the call, when the launch came to nothing. */
   release(context: Context): Promise<void>
 }
@@ -19,7 +19,10 @@ export const pin: Hold = {
   async place(context, { id, pinned }) {
     if (pinned) return true
     await createFile(context, markPath(context.paths, id, 'pin'), '')
-    return vetoEnding(context, id, 'idle')
+    const used = await launchInUse(context, id, 'idle')
+    // No lease ends it any more. A watchdog that lives shows that its launch is not pinned, also when the pin has vanished.
+    for (const { kind, process } of used?.leases ?? []) if (kind === 'watch') await context.system.endWatchdog(process, id)
+    return used !== undefined
   },
   async release() {},
 }
