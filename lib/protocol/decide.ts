@@ -65,16 +65,18 @@ export const decide = async (context: Context, began: number, call: Call): Promi
     if (seen.hasLeftovers || seen.pidFile.kind !== 'absent') seen = await cleanUp(context, seen, began)
     // A client that lost the lock may have launched during the clean-up, and in an older version: the next turn judges that.
     if (seen.living !== undefined) return { kind: 'withdrawn' }
-    // Something else deleted all state of a server that lives.
-    if (seen.listing.launches.length === 0 && (await restoreVanished(context))) return { kind: 'withdrawn' }
   }
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
   if (seen.failed !== undefined) return { kind: 'failed', error: seen.failed }
   if (seen.pidFile.kind === 'bare') {
+    if (await restoreVanished(context, seen.listing.launches)) return { kind: 'withdrawn' }
     const server = await findAdoptable(context, { starts: true })
     return server === undefined ? { kind: 'foreign-pid', pid: seen.pidFile.pid } : { kind: 'adopted', server }
   }
-  const port = await choosePort(context, call.lost)
+  const port = await choosePort(context, call.lost).catch((error: unknown) => error as Error)
+  // What has the port may be a launch whose state vanished. Where the port is free, `launch.ts` looks for one, once its claim is written.
+  if (typeof port !== 'number' && (await restoreVanished(context, seen.listing.launches))) return { kind: 'withdrawn' }
+  if (port instanceof Error) throw port
   if (typeof port !== 'number') return { kind: 'adopted', server: port }
   const made = await attemptLaunch(context, port, call.hold)
   if (made === 'withdrawn') return { kind: 'withdrawn' }

@@ -111,16 +111,6 @@ export const isRunning = async (context: Context, deadline: Deadline): Promise<b
   }
   const { pidFile } = seen
   if (pidFile.kind === 'bare' && (await namesLiveProcess(context, pidFile))) return true
-  if (seen.listing.launches.length === 0 && (await system.launchesOf(paths.pidFile)).length > 0) {
-    const { living } = await withLock(system, paths, deadline, async () => {
-      await restoreVanished(context)
-      return survey(context)
-    })
-    if (living !== undefined) {
-      await guardIfIdle(context, living)
-      return true
-    }
-  }
   const isStale = pidFile.kind === 'bare' || seen.hasLeftovers || (pidFile.kind === 'record' && pidFile.record.host === system.host())
   if (isStale) {
     const { living } = await withLock(system, paths, deadline, async () => {
@@ -129,6 +119,17 @@ export const isRunning = async (context: Context, deadline: Deadline): Promise<b
     })
     // The clean-up may have found that the server lives and only its claim was gone.
     if (living !== undefined) return true
+  }
+  // Something else than a client may have deleted all state of a server that lives.
+  if ((await system.launchesOf(paths.pidFile)).length > 0) {
+    const { living } = await withLock(system, paths, deadline, async () => {
+      await restoreVanished(context, [])
+      return survey(context)
+    })
+    if (living !== undefined) {
+      await guardIfIdle(context, living)
+      return true
+    }
   }
   return (await findAdoptable(context, { starts: false })) !== undefined
 }

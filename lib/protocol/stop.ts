@@ -34,7 +34,7 @@ export const stop = async (context: Context, deadline: Deadline, { ifIdle = fals
   if (hasNothing && (await system.launchesOf(paths.pidFile)).length === 0) return false
   return withLock(system, paths, deadline, async () => {
     let seen = await alignPidFile(context, await survey(context))
-    if (seen.listing.launches.length === 0 && (await restoreVanished(context))) seen = await survey(context)
+    if (await restoreVanished(context, seen.listing.launches)) seen = await survey(context)
     let ran = false
     for (const { id } of seen.listing.launches) {
       const launch = only === undefined || only === id ? seen.listing.launches.find((one) => one.id === id) : undefined

@@ -39,10 +39,11 @@ const giveClaim = async (context: Context, found: FoundLaunch, isIdle: boolean):
   return restored
 }
 
-/** Gives claims to the launches of this PID file that live without. Under the lock. True: there was one. */
-export const restoreVanished = async (context: Context): Promise<boolean> => {
+/** Gives claims to the launches of this PID file that live and are not among these. Under the lock. True: there was one. */
+export const restoreVanished = async (context: Context, known: readonly Launch[]): Promise<boolean> => {
   let restored = false
   for (const found of await context.system.launchesOf(context.paths.pidFile)) {
+    if (known.some(({ id }) => id === found.launchId)) continue
     restored = (await giveClaim(context, found, false)) === 'restored' || restored
   }
   return restored

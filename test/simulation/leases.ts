@@ -49,6 +49,33 @@ export const starter: Act = async (manager, _, world) => {
   return 'pinned'
 }
 
+/** Deletes all state of a server that runs, at once. */
+export const wiper: Act = async (_, system, world) => {
+  for (let looks = 0; looks < 100; looks++) {
+    await system.sleep(20)
+    await system.look(1)
+    if (!world.isOpen) continue
+    world.wipe()
+    return 'wiped'
+  }
+  return 'nothing ran'
+}
+
+/** Deletes it file by file, as a cleaner of temporary files does. */
+export const cleaner: Act = async (_, system, world) => {
+  for (let looks = 0; looks < 100; looks++) {
+    await system.sleep(20)
+    const names = world.isOpen ? await system.list(HOST_FOLDER) : []
+    if (names.length === 0) continue
+    for (const path of [...names.map((name) => `${HOST_FOLDER}/${name}`), PID_FILE]) {
+      await system.look(1)
+      if (world.isOpen) await system.remove(path)
+    }
+    return 'cleaned'
+  }
+  return 'nothing ran'
+}
+
 export const idleStopper: Act = async (manager) => manager.stopServer({ ifIdle: true })
 
 export const leasePlan = (acts: readonly Act[]): RunPlan => ({
@@ -104,4 +131,22 @@ export const anyHolders = (random: () => number): RunPlan => {
     const drawn = random()
     return drawn < 0.5 ? holder : drawn < 0.8 ? returningHolder : other
   }))
+}
+
+export const vanishingPlan = (acts: readonly Act[]): RunPlan => {
+  const plan = leasePlan(acts)
+  return { ...plan, world: { ...plan.world, sparesWatchdogs: true } }
+}
+
+/**
+ * 2 to 4 clients that hold leases or start it explicitly, and one that is no client and deletes the state. A pin that goes alone is lost,
+ * so where the files go one by one no client starts it explicitly.
+ */
+export const anyVanishing = (random: () => number): RunPlan => {
+  const vanishing = random() < 0.5 ? wiper : cleaner
+  const clients = Array.from({ length: 2 + Math.floor(random() * 3) }, () => {
+    const drawn = random()
+    return drawn < 0.5 ? holder : drawn < 0.85 || vanishing === cleaner ? returningHolder : starter
+  })
+  return vanishingPlan([...clients, vanishing])
 }

@@ -94,6 +94,8 @@ export interface WorldOptions {
   readonly reaper?: (system: System, launch: string) => Promise<unknown>
   /** Servers that start a child in their own group, which lives on when its leader dies: it serves at the same port, or it serves nobody. */
   readonly withChildren?: 'serving' | 'idle'
+  /** No watchdog of a holder is killed: where its lease has vanished, it alone shows that a client holds the server. */
+  readonly sparesWatchdogs?: boolean
   /** Clients by name whose health checks fail, whatever the server does: it is slow, and they ask at the wrong moment. */
   readonly deafClients?: readonly string[]
   /** Steps take no time, so that it does not matter to the clock in which order they were done. */
@@ -156,6 +158,19 @@ export class World {
       pid, start: String(pid * 7), group: pid, launch: undefined, port: 0, state: 'running', opened: false,
       listensAt: Number.POSITIVE_INFINITY, gateFile: '', exited: [], isServer: false,
     })
+  }
+
+  /** Whether something that is no client may delete state now: what it does between a claim and its gate, no step can see. */
+  get isOpen(): boolean {
+    const processes = [...this.processes.values()]
+    return !processes.some(({ state }) => state === 'gated') && processes.some(({ state, isServer }) => isServer && state === 'running')
+  }
+
+  /** All state goes at once, as by `rm -rf`. */
+  wipe(): void {
+    this.note('the state vanishes')
+    for (const path of [...this.files.keys()]) if (path === PID_FILE || path.startsWith(`${PID_FILE}.d/`)) this.#remove(path)
+    for (const folder of [HOST_FOLDER, `${PID_FILE}.d`]) this.folders.delete(folder)
   }
 
   isRunning(pid: number): boolean {
