@@ -18,7 +18,7 @@ import { recordOf } from '../state/claim.js'
 import { createFile, findLaunch, leasePath, listClaims, type Launch, type LeaseEntry } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { judge, type Watchdog } from '../system/system.js'
-import { liveLeases } from './ending-rule.js'
+import { isLeased, liveLeases } from './ending-rule.js'
 import type { Hold } from './pin.js'
 import { launchInUse } from './veto.js'
 
@@ -62,7 +62,7 @@ class LeaseHold implements Hold {
     }
     const used = await launchInUse(context, launch.id, 'idle')
     // A client that pins a launch ends its watchdogs, and this one may have been started since.
-    if (used?.launch.pinned) this.#held?.watchdog?.dismiss()
+    if (used?.pinned) this.#held?.watchdog?.dismiss()
     return used !== undefined
   }
 
@@ -122,7 +122,7 @@ const startWatchdog = async (
 /** Starts a watchdog over a launch that has neither users nor a watchdog: all of them were killed. */
 export const guardIfIdle = async (context: Context, launch: Launch): Promise<void> => {
   const { id, pinned } = launch
-  if (pinned || (await liveLeases(context, await listClaims(context), id)).length > 0) return
+  if (pinned || (await isLeased(context, await listClaims(context), id))) return
   const record = await recordOf(context, launch)
   // A damaged claim may name any process, so a client that only asks must not bring about its end.
   if (record === undefined) return

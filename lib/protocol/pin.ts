@@ -5,7 +5,7 @@
  */
 import type { Context } from '../context.js'
 import { createFile, markPath, type Launch } from '../state/directory.js'
-import { launchInUse } from './veto.js'
+import { vetoEnding } from './veto.js'
 
 export interface Hold {
   /** Places it on a launch, unless it is there. False: the launch is being ended. */
@@ -19,10 +19,9 @@ export const pin: Hold = {
   async place(context, { id, pinned }) {
     if (pinned) return true
     await createFile(context, markPath(context.paths, id, 'pin'), '')
-    const used = await launchInUse(context, id, 'idle')
     // No lease ends it any more. A watchdog that lives shows that its launch is not pinned, also when the pin has vanished.
-    for (const { kind, process } of used?.leases ?? []) if (kind === 'watch') await context.system.endWatchdog(process, id)
-    return used !== undefined
+    for (const process of await context.system.watchdogs(id)) await context.system.endWatchdog(process, id)
+    return vetoEnding(context, id, 'idle')
   },
   async release() {},
 }

@@ -169,7 +169,7 @@ export class World {
   /** All state goes at once, as by `rm -rf`. */
   wipe(): void {
     this.note('the state vanishes')
-    for (const path of [...this.files.keys()]) if (path === PID_FILE || path.startsWith(`${PID_FILE}.d/`)) this.#remove(path)
+    for (const path of this.files.keys()) if (path === PID_FILE || path.startsWith(`${PID_FILE}.d/`)) this.#remove(path)
     for (const folder of [HOST_FOLDER, `${PID_FILE}.d`]) this.folders.delete(folder)
   }
 

@@ -179,3 +179,24 @@ t.test('a watch that cannot fork goes on when it can again', { skip: limits ? fa
   await over(pid)
   t.ok(ran())
 })
+
+t.test('a descriptor that began to leak after the first watchdog reaches no later one', async (t) => {
+  const { root, folder } = aFolder(t)
+  const text = `
+    import { readlinkSync, readdirSync } from 'node:fs'
+    const { launching } = await import(${JSON.stringify(library('system/platform/current.js'))})
+    const { watchOver } = await import(${JSON.stringify(library('system/watchdog.js'))})
+    const watch = () => watchOver({ pidFile: '/nowhere/s.pid', folder: ${JSON.stringify(folder)}, launchId: '${LAUNCH}', leader: { pid: 7, start: '5' }, lease: '${LEASE}', idleTimeout: 0, stopTimeout: 0 })
+    let looks = 0
+    const look = launching.leakingDescriptors
+    // As if it had not been there at the first look.
+    launching.leakingDescriptors = (least) => (looks++ === 0 ? [] : look(least))
+    for (let n = 0; n < 3; n++) {
+      const { id } = await watch()
+      const held = readdirSync('/proc/' + id.pid + '/fd').map((fd) => readlinkSync('/proc/' + id.pid + '/fd/' + fd))
+      console.log(held.includes(${JSON.stringify(join(root, 'flock'))}), looks)
+    }
+    process.exit()`
+  const { stdout } = spawnSync('/bin/sh', ['-c', `exec 9>"$0"; exec "$@"`, join(root, 'flock'), NODE, '--input-type=module', '-e', text], { encoding: 'utf8' })
+  t.equal(stdout, 'false 2\nfalse 2\nfalse 2\n')
+})

@@ -28,8 +28,8 @@ const KEEPER = 'unset -f echo; one_server_gate=$1; shift; (exec /bin/sh -c "$one
  * erases its environment, leaves its group and turns to /dev/null is still known by it (proc_pid_fd(5)). Where no FIFO
  * can be made, stdin is /dev/null.
  *
- * A folder that something deletes takes the claim along. So the server holds its claim open, as descriptor 8, and whoever finds
- * the server finds what the claim says. A shell may close at exec what was opened before, so the last command opens both again.
+ * A folder that something deletes takes the claim along. So the server holds its claim open, as descriptor 8, and a client that
+ * finds the server finds what the claim says. A shell may close at exec what was opened before, so the last command sets them.
  */
 const GATE = `unset -f read echo command test; echo "pid $$"
 one_server_stdin=\${0%gate}stdin; exec 4</dev/null 5</dev/null
