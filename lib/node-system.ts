@@ -87,6 +87,8 @@ export const nodeSystem: System = {
 
   watchOver: async (plan) => (await import('./system/watchdog.js')).watchOver(plan),
   endWatchdog: async (id, launchId) => (await import('./system/end-watchdog.js')).endWatchdog(id, launchId),
+  watchdogs: async (launchId) => (await import('./system/end-watchdog.js')).watchdogsOf(launchId),
+  launchesOf: async (pidFile) => (await import('./system/launches.js')).launchesOf(pidFile),
 
   probe: (plan, timeout, signal, own) => probe(plan, timeout, signal, refusal(own)),
   prepareProbe: prepare,

@@ -17,11 +17,11 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   ],
   'hostile files, folders, processes, users and rooms': [
     'integration/attacked', 'integration/hostile', 'integration/hostile-contents', 'integration/hostile-folder', 'integration/hostile-processes',
-    'integration/hostile-room', 'integration/hostile-user', 'integration/namespaces', 'integration/stale', 'system/spawn',
+    'integration/hostile-room', 'integration/hostile-user', 'integration/namespaces', 'integration/stale', 'protocol/vanished', 'system/spawn',
   ],
   'what servers, surroundings and versions there are': [
     'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/patience', 'integration/ready', 'integration/run', 'integration/servers',
-    'integration/stop', 'integration/surroundings', 'integration/versions', 'session-server',
+    'integration/stop', 'integration/surroundings', 'integration/vanished', 'integration/versions', 'session-server',
   ],
   'commands besides start, run, hold and stop': ['cli/configured', 'cli/doctor', 'cli/list', 'cli/logs', 'cli/restart', 'cli/status'],
 }

@@ -122,7 +122,6 @@ const SHORT: Readonly<Record<string, string>> = {
   'index.ts': 'the public surface: nothing but re-exports',
   'reaper.ts': 'a process of its own',
   'system/reaper-source.ts': 'the declaration of a text that the build makes',
-  'protocol/veto.ts': 'the part of the rule for ending that a warm call loads',
   'cli/version.ts': 'where the version of the package is read',
   'text/duration.ts': 'which package makes durations for people',
   'text/wrap.ts': 'which package wraps text',

@@ -3,7 +3,7 @@
  * nobody can judge, or to give up at it, would hide a server: so each file is judged on its own, and each is a line in the list.
  */
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
-import { basename, isAbsolute, join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { ClientProcessManager } from '../client-process-manager.js'
 import { OneServerError, stateUnusable } from '../errors.js'
 import type { LeaseStatus } from '../server-info.js'
@@ -107,12 +107,24 @@ const look = async ({ name, folder, pidFile, isElsewhere }: Listed, signal: Abor
   }
 }
 
-/** PID files that are not among these, of launches whose processes live. The file must name the launch that a process carries. */
-const elsewhere = (known: readonly string[]): string[] =>
-  surroundings.launches().flatMap(({ launchId, pidFile }) => {
-    const record = known.includes(pidFile) || !isAbsolute(pidFile) ? undefined : parseRecord(linesOf(pidFile)[1] ?? '')
-    return typeof record === 'object' && record.launch === launchId ? [pidFile] : []
-  }).sort()
+/**
+ * PID files that are not among these, of launches whose processes live. The file must name the launch that a process carries, or be
+ * gone: something may have deleted all state of a server that lives.
+ */
+const unlisted = (known: readonly string[]): string[] =>
+  [...new Set(surroundings.launches().flatMap(({ launchId, pidFile }) => {
+    if (known.includes(pidFile) || !isAbsolute(pidFile)) return []
+    const record = parseRecord(linesOf(pidFile)[1] ?? '')
+    return isGone(pidFile) || (typeof record === 'object' && record.launch === launchId) ? [pidFile] : []
+  }))].sort()
+
+const isGone = (path: string): boolean => {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
+  }
+}
 
 /** One line, whatever characters a folder has in its name. */
 const title = ({ name, folder }: Entry): string =>
@@ -141,7 +153,11 @@ export const run = async ({ onlyNamed }: Request, output: Output, signal: AbortS
     listed.unshift({ name: '(default)', folder: undefined, pidFile: resolve(unnamed), isElsewhere: false })
   }
   const known = listed.map(({ pidFile }) => resolvePidFile(pidFile, realpath))
-  for (const pidFile of onlyNamed ? [] : elsewhere(known)) listed.push({ name: pidFile, folder: undefined, pidFile, isElsewhere: true })
+  const own = resolvePidFile(join(folder, '.pid'), realpath)
+  for (const pidFile of unlisted(known)) {
+    if (dirname(pidFile) === dirname(own) && pidFile.endsWith('.pid')) listed.push(named(pidFile))
+    else if (!onlyNamed) listed.push({ name: pidFile, folder: undefined, pidFile, isElsewhere: true })
+  }
   const servers = await Promise.all(listed.map((one) => look(one, signal)))
   if (output.json) await output.document({ servers })
   else if (servers.length > 0) await output.result(table(servers, output))

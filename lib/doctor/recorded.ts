@@ -148,6 +148,18 @@ const ofListing = async (context: Context, listing: Listing, launches: readonly 
   return found
 }
 
+/** Launches that live and have no claim, as a call finds them that would start a server. */
+const vanished = async ({ system, paths }: Context, { launches }: Listing, pidFile: PidFile | undefined): Promise<Finding[]> => {
+  // Of the launch that the PID file names, the look at the PID file tells.
+  const told = [...launches.map(({ id }) => id), ...(pidFile?.kind === 'record' ? [pidFile.record.launch] : [])]
+  const found = (await system.launchesOf(paths.pidFile)).filter(({ launchId }) => !told.includes(launchId))
+  return found.map(({ launchId, leader: { pid } }) =>
+    finding('claims', 'note', `launch ${launchId} lives, as PID ${pid}, and its claim was deleted from outside`, {
+      advice: 'The next start, stop or list brings the claim back. Keep other programs from cleaning up that folder.',
+      data: { launch: launchId, pid },
+    }))
+}
+
 const outcomes = async (context: Context, { outcomes: ids }: Listing, launches: readonly Seen[]): Promise<Finding[]> => {
   const found: Finding[] = []
   for (const id of ids) {
@@ -219,7 +231,7 @@ export const recorded = async (context: Context): Promise<Recorded> => {
       launches.push({ launch, verdict: await judgeLaunch(context.system, launch), record: await recordOf(context, launch, pidFile) })
     }
     listing = listed
-    return ofListing(context, listed, launches)
+    return [...(await ofListing(context, listed, launches)), ...(await vanished(context, listed, pidFile))]
   })
   const findings = [
     ...(pidFile === undefined ? ofFile : await examined('PID file', async () => [await ofPidFile(context, pidFile as PidFile, launches)])),

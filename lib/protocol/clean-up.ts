@@ -24,6 +24,8 @@ import { reasonFor, tearDown, terminate } from './tear-down.js'
  */
 export const cleanUp = async (context: Context, seen: Survey, call?: Span): Promise<Survey> => {
   const { system, paths, report, settings } = context
+  // What is left of a launch that lost its claim alone must not be swept: its leases and its pin.
+  if (await restoreLostClaim(context, seen)) return cleanUp(context, await survey(context, call), call)
   for (const launch of seen.finished) {
     const record = await recordOf(context, launch)
     // Another client may have seen it listen again.
@@ -43,6 +45,12 @@ export const cleanUp = async (context: Context, seen: Survey, call?: Span): Prom
   }
   if (seen.pidFile.kind !== 'absent' && now.pidFile.kind === 'absent') report({ type: 'stale-removed', path: paths.pidFile })
   return { ...now, hasLeftovers: false }
+}
+
+/** Gives its claim back to the launch that the PID file names, where something else than a client removed it. */
+const restoreLostClaim = async (context: Context, { pidFile, listing }: Survey): Promise<boolean> => {
+  if (pidFile.kind !== 'record' || listing.launches.length > 0) return false
+  return (await restoreClaim(context, pidFile.record)) === 'restored'
 }
 
 /** Removes marks without a claim, notes of dead processes, and outcomes for which no call can be waiting. */

@@ -16,6 +16,7 @@ import { cleanUp } from './clean-up.js'
 import { attemptLaunch, type OwnLaunch } from './launch.js'
 import { withPin, type Hold } from './pin.js'
 import { restoreClaim } from './reconcile.js'
+import { restoreVanished } from './vanished.js'
 import { survey, type Survey } from './survey.js'
 import { markEnded, tearDown } from './tear-down.js'
 
@@ -69,10 +70,14 @@ export const decide = async (context: Context, span: Span, call: Call): Promise<
   if (seen.living !== undefined) return { kind: 'follow', launch: seen.living, survey: seen }
   if (seen.failed !== undefined) return { kind: 'failed', error: seen.failed }
   if (seen.pidFile.kind === 'bare') {
+    if (await restoreVanished(context, seen.listing.launches)) return { kind: 'withdrawn' }
     const server = await findAdoptable(context, { starts: true })
     return server === undefined ? { kind: 'foreign-pid', pid: seen.pidFile.pid } : { kind: 'adopted', server }
   }
-  const port = await choosePort(context, call.lost)
+  const port = await choosePort(context, call.lost).catch((error: unknown) => error as Error)
+  // What has the port may be a launch whose state vanished. Where the port is free, `launch.ts` looks for one, once its claim is written.
+  if (typeof port !== 'number' && (await restoreVanished(context, seen.listing.launches))) return { kind: 'withdrawn' }
+  if (port instanceof Error) throw port
   if (typeof port !== 'number') return { kind: 'adopted', server: port }
   const made = await attemptLaunch(context, port, call.hold)
   if (made === 'withdrawn') return { kind: 'withdrawn' }

@@ -19,7 +19,7 @@ import {
 } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { outcomeBody } from '../state/outcome.js'
-import { judge } from '../system/system.js'
+import { judge, type ProcessLook } from '../system/system.js'
 import { servingProcess } from './liveness.js'
 import { LAST_CHECK, probeLaunch } from './readiness.js'
 import { isAwaited } from './patience.js'
@@ -84,24 +84,44 @@ export const endSilent = (context: Context, launch: Launch): Promise<boolean> =>
 /** Ends a launch without users: no pin, no lease, and no watchdog that waits out the idle time. */
 export const endWhenIdle = (context: Context, id: string): Promise<boolean> =>
   end(context, id, 'idle', '', async (listing) =>
-    listing.launches.some((launch) => launch.id === id && launch.pinned) || (await liveLeases(context, listing, id)).length > 0)
+    listing.launches.some((launch) => launch.id === id && launch.pinned) ||
+    (await isLeased(context, listing, id)) || (await isWatched(context, id)))
 
 /** Ends a launch without leases, on behalf of a person who asked for it. The clients that wait get `because`. */
 export const endUnlessLeased = (context: Context, id: string, because: OneServerError): Promise<boolean> =>
   end(context, id, 'idle', outcomeBody(because, context.system.now()), async (listing) =>
-    (await liveLeases(context, listing, id)).some(({ kind }) => kind === 'lease'))
+    (await liveLeases(context, listing, id)).some(({ kind }) => kind === 'lease') || (await isWatchedUnseen(context, listing, id)))
+
+/** Whether a watchdog holds the launch, by its process alone: something else than a client may have deleted the files of a lease. */
+const isWatched = async ({ system }: Context, id: string): Promise<boolean> => (await system.watchdogs(id)).length > 0
+
+/** The same of watchdogs that have no file. Nothing shows whether the holder of such a one still lives, so its lease counts. */
+const isWatchedUnseen = async ({ system }: Context, { leases }: Listing, id: string): Promise<boolean> =>
+  (await system.watchdogs(id)).some(({ pid }) => !leases.some(({ kind, process }) => kind === 'watch' && process.pid === pid))
 
 /**
  * The leases and watchdogs of a launch whose processes are not shown to be dead. A stopped watchdog ends nothing, so it
  * does not object; a stopped holder still holds. This process, which may be a watchdog's reaper, does not object to itself.
  */
-export const liveLeases = async ({ system }: Context, { leases }: Listing, id: string): Promise<LeaseEntry[]> => {
-  const live: LeaseEntry[] = []
+async function* eachLive({ system }: Context, { leases }: Listing, id: string): AsyncGenerator<LeaseEntry> {
+  // A process may hold hundreds of leases: one look at it serves them all.
+  const looks = new Map<number, ProcessLook>()
   for (const lease of leases) {
     if (lease.launchId !== id) continue
-    const look = await system.look(lease.process.pid)
-    const isIdle = lease.kind === 'watch' && (look.state === 'stopped' || lease.process.pid === system.self.pid)
-    if (!isIdle && judge(lease.process, look) !== 'dead') live.push(lease)
+    const { pid } = lease.process
+    const look = looks.get(pid) ?? (await system.look(pid))
+    looks.set(pid, look)
+    const isIdle = lease.kind === 'watch' && (look.state === 'stopped' || pid === system.self.pid)
+    if (!isIdle && judge(lease.process, look) !== 'dead') yield lease
   }
+}
+
+export const liveLeases = async (context: Context, listing: Listing, id: string): Promise<LeaseEntry[]> => {
+  const live: LeaseEntry[] = []
+  for await (const lease of eachLive(context, listing, id)) live.push(lease)
   return live
 }
+
+/** Whether there is one: of hundreds, the first answers. */
+export const isLeased = async (context: Context, listing: Listing, id: string): Promise<boolean> =>
+  (await eachLive(context, listing, id).next()).done === false

@@ -133,7 +133,9 @@ const followLaunch = async (
   const { pidFile, hasLeftovers, serving } = seen
   const record = await recordOf(context, launch, pidFile)
   if (record === undefined) {
-    if (await isClaimed(context, launch)) throw unreadableClaim(context, launch)
+    // A claim that vanished may have come back since.
+    const isDamaged = (await isClaimed(context, launch)) && (await recordOf(context, launch)) === undefined
+    if (isDamaged) throw unreadableClaim(context, launch)
     return undefined
   }
   assertFingerprint(context, record)

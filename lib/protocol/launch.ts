@@ -25,6 +25,7 @@ import { judge, LARGEST, type GatedChild, type HealthPlan } from '../system/syst
 import type { Hold } from './pin.js'
 import { judgeLaunch } from './liveness.js'
 import { removeClaim } from './tear-down.js'
+import { restoreVanished } from './vanished.js'
 
 /** A launch of this client, its gate open. */
 export interface OwnLaunch {
@@ -74,8 +75,10 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
     const record = recordFor(context, id, child, port, await makeLaunchPlan(settings, port, () => system.inodeOf(ownLog)))
     const claim = claimPath(paths, id, leader)
     const isClaimed = (await createFile(context, claim, JSON.stringify(record))) && (await createFile(context, gateFile, ''))
-    if (!isClaimed || (await hasRival(context, id))) {
+    const rival = isClaimed ? await rivalOf(context, id) : 'claimed'
+    if (rival !== undefined) {
       await withdraw()
+      if (rival === 'vanished') await restoreVanished(context, [])
       report({ type: 'withdrawn', pid, launchId: id })
       return 'withdrawn'
     }
@@ -112,13 +115,19 @@ const assertRecordable = (settings: Settings): void => {
   if (size > LARGEST - ROOM) throw invalidOption('command, env and healthHeaders together', `at most ${LARGEST - ROOM} bytes long`, size)
 }
 
-/** Step 5: each other claim must be provably dead. A dead claim stays dead, so it is removed. */
-const hasRival = async (context: Context, own: string): Promise<boolean> => {
+/**
+ * Step 5: each other claim must be provably dead, and no process of a launch may live whose claim has vanished. A dead claim stays
+ * dead, so it is removed. The look at the processes comes after the listing: a claim goes only after its launch was seen dead.
+ */
+const rivalOf = async (context: Context, own: string): Promise<'claimed' | 'vanished' | undefined> => {
+  const { system, paths } = context
   const { launches } = await listClaims(context)
   const others = launches.filter(({ id }) => id !== own)
-  for (const launch of others) if ((await judgeLaunch(context.system, launch)) !== 'dead') return true
+  for (const launch of others) if ((await judgeLaunch(system, launch)) !== 'dead') return 'claimed'
+  const living = await system.launchesOf(paths.pidFile)
+  if (living.some(({ launchId }) => launchId !== own)) return 'vanished'
   for (const launch of others) await removeClaim(context, launch)
-  return false
+  return undefined
 }
 
 const recordFor = (context: Context, id: string, child: GatedChild, port: number, health: HealthPlan): LaunchRecord => {

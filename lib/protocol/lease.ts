@@ -18,9 +18,9 @@ import { recordOf } from '../state/claim.js'
 import { createFile, findLaunch, leasePath, listClaims, type Launch, type LeaseEntry } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { judge, type Watchdog } from '../system/system.js'
-import { liveLeases } from './ending-rule.js'
+import { isLeased, liveLeases } from './ending-rule.js'
 import type { Hold } from './pin.js'
-import { vetoEnding } from './veto.js'
+import { launchInUse } from './veto.js'
 
 /** The lease of one `acquire()`: placed while `ensure` runs, and released when `ensure` fails. */
 export const acquireLease = async (context: Context, command: string, ensure: (hold: Hold) => Promise<ServerInfo>): Promise<Lease> => {
@@ -43,7 +43,7 @@ export const acquireLease = async (context: Context, command: string, ensure: (h
 }
 
 interface Held {
-  readonly launchId: string
+  readonly launch: Pick<Launch, 'id' | 'leader' | 'pinned'>
   readonly path: string
   /** None over a pinned launch: no lease ends it. */
   readonly watchdog: Watchdog | undefined
@@ -55,20 +55,23 @@ class LeaseHold implements Hold {
   /** @param command What the holder runs, for people. */
   constructor(readonly command: string) {}
 
-  async place(context: Context, launch: Pick<Launch, 'id' | 'pinned'>): Promise<boolean> {
-    if (this.#held?.launchId !== launch.id) {
+  async place(context: Context, launch: Held['launch']): Promise<boolean> {
+    if (this.#held?.launch.id !== launch.id) {
       await this.release(context)
       await this.#take(context, launch)
     }
-    return vetoEnding(context, launch.id, 'idle')
+    const used = await launchInUse(context, launch.id, 'idle')
+    // A client that pins a launch ends its watchdogs, and this one may have been started since.
+    if (used?.pinned) this.#held?.watchdog?.dismiss()
+    return used !== undefined
   }
 
-  async #take(context: Context, { id: launchId, pinned }: Pick<Launch, 'id' | 'pinned'>): Promise<void> {
+  async #take(context: Context, launch: Held['launch']): Promise<void> {
     const { system, paths } = context
     const id = await system.randomId()
-    const watchdog = pinned ? undefined : await startWatchdog(context, launchId, id, await timesOf(context, launchId))
-    const path = leasePath(paths, { id, launchId, process: system.self, kind: 'lease' })
-    this.#held = { launchId, path, watchdog }
+    const watchdog = launch.pinned ? undefined : await startWatchdog(context, launch, id, await timesOf(context, launch.id))
+    const path = leasePath(paths, { id, launchId: launch.id, process: system.self, kind: 'lease' })
+    this.#held = { launch, path, watchdog }
     await createFile(context, path, JSON.stringify({ format: FORMAT, since: system.today().toISOString(), command: this.command }))
   }
 
@@ -78,16 +81,18 @@ class LeaseHold implements Hold {
     this.#held = undefined
     if (held === undefined) return
     const { system } = context
-    await system.remove(held.path)
-    if (held.watchdog === undefined) return
-    const launch = await findLaunch(context, held.launchId)
-    if (launch === undefined || launch.pinned) {
-      held.watchdog.dismiss()
-      return
+    let launch: Launch | undefined
+    try {
+      await system.remove(held.path)
+      if (held.watchdog === undefined) return
+      launch = await findLaunch(context, held.launch.id)
+    } finally {
+      // Where no claim is there, or none can be seen, the launch may live all the same: the watchdog looks for its processes.
+      if (launch?.pinned) held.watchdog?.dismiss()
+      else held.watchdog?.letGo()
     }
-    held.watchdog.letGo()
     const { id } = held.watchdog
-    if (judge(id, await system.look(id.pid)) === 'dead') await guardIfIdle(context, launch)
+    if (launch?.pinned === false && judge(id, await system.look(id.pid)) === 'dead') await guardIfIdle(context, launch)
   }
 }
 
@@ -101,12 +106,12 @@ const timesOf = async (context: Context, id: string): Promise<Times> => {
 
 /** Starts a process that ends the launch once this client lets go of it, and writes the name of that process down. */
 const startWatchdog = async (
-  context: Context, launchId: string, lease: string, { idleTimeout, stopTimeout }: Times,
+  context: Context, { id: launchId, leader }: Held['launch'], lease: string, { idleTimeout, stopTimeout }: Times,
 ): Promise<Watchdog> => {
-  const { system, paths } = context
-  const watchdog = await system.watchOver({ pidFile: paths.pidFile, folder: paths.host, launchId, lease, idleTimeout, stopTimeout })
+  const { system, paths: { pidFile, host: folder } } = context
+  const watchdog = await system.watchOver({ pidFile, folder, launchId, leader, lease, idleTimeout, stopTimeout })
   try {
-    await createFile(context, leasePath(paths, { id: lease, launchId, process: watchdog.id, kind: 'watch' }), '')
+    await createFile(context, leasePath(context.paths, { id: lease, launchId, process: watchdog.id, kind: 'watch' }), '')
   } catch (error) {
     watchdog.dismiss()
     throw error
@@ -117,11 +122,11 @@ const startWatchdog = async (
 /** Starts a watchdog over a launch that has neither users nor a watchdog: all of them were killed. */
 export const guardIfIdle = async (context: Context, launch: Launch): Promise<void> => {
   const { id, pinned } = launch
-  if (pinned || (await liveLeases(context, await listClaims(context), id)).length > 0) return
+  if (pinned || (await isLeased(context, await listClaims(context), id))) return
   const record = await recordOf(context, launch)
   // A damaged claim may name any process, so a client that only asks must not bring about its end.
   if (record === undefined) return
-  const watchdog = await startWatchdog(context, id, await context.system.randomId(), record)
+  const watchdog = await startWatchdog(context, launch, await context.system.randomId(), record)
   watchdog.letGo()
 }
 

@@ -9,7 +9,7 @@ import { vetoEnding } from './veto.js'
 
 export interface Hold {
   /** Places it on a launch, unless it is there. False: the launch is being ended. */
-  place(context: Context, launch: Pick<Launch, 'id' | 'pinned'>): Promise<boolean>
+  place(context: Context, launch: Pick<Launch, 'id' | 'leader' | 'pinned'>): Promise<boolean>
   /** Takes back what ends with the call, when the launch came to nothing. */
   release(context: Context): Promise<void>
 }
@@ -19,6 +19,8 @@ export const pin: Hold = {
   async place(context, { id, pinned }) {
     if (pinned) return true
     await createFile(context, markPath(context.paths, id, 'pin'), '')
+    // No lease ends it any more. A watchdog that lives shows that its launch is not pinned, also when the pin has vanished.
+    for (const process of await context.system.watchdogs(id)) await context.system.endWatchdog(process, id)
     return vetoEnding(context, id, 'idle')
   },
   async release() {},

@@ -53,31 +53,45 @@ export const removeBarePidFile = async ({ system, paths }: Context): Promise<voi
 /** `lives`: its claim is there. `finished`: no process of it lives. */
 export type Restored = 'restored' | 'lives' | 'finished'
 
-/**
- * Gives its claim back to a launch that lives without one. Under the lock. A client may have been frozen since it listed
- * the claims, and a newer launch may have been published meanwhile, so only a listing after the look at the process shows
- * that the claim is missing.
- */
-export const restoreClaim = async (context: Context, record: LaunchRecord): Promise<Restored> => {
-  const { system, paths } = context
+/** Gives its claim back to the launch of a record. Under the lock. */
+export const restoreClaim = async (context: Context, record: LaunchRecord, isIdle = false): Promise<Restored> => {
+  const { system } = context
   // Which process serves is the PID file's alone: the claim outlives that process.
-  const { serving: _, ...claim } = record
-  const { launch: id, pid, start, group } = claim
-  const leader = { pid, start, group }
-  if (record.host !== system.host() || (await judgeLaunch(system, { id, leader })) === 'dead') return 'finished'
-  if (!(await carriesLaunchId(context, record))) return 'finished'
+  const { serving: _, launch: id, pid, start, group, ...rest } = record
+  if (record.host !== system.host()) return 'finished'
+  // Nothing shows any more that it was ready, and busy is not dead: it has as long to show it as a launch that begins now.
+  const deadline = Math.max(record.deadline, system.now() + record.startupTimeout)
+  const claim: LaunchRecord = { ...rest, launch: id, pid, start, group, deadline }
+  return restore(context, { id, leader: { pid, start, group } }, JSON.stringify(claim), isIdle)
+}
+
+/**
+ * Gives a claim to a launch that lives without one. A client may have been frozen since it listed the claims, and a newer launch may
+ * have been published meanwhile, so only a listing after the look at the process shows that the claim is missing. `isIdle`: the
+ * launch is restored only to be ended by the rule.
+ */
+export const restore = async (
+  context: Context, { id, leader }: Pick<Launch, 'id' | 'leader'>, body: string, isIdle: boolean,
+): Promise<Restored> => {
+  const { system, paths } = context
+  if ((await judgeLaunch(system, { id, leader })) === 'dead') return 'finished'
+  if (!(await carriesLaunchId(context, { ...leader, launch: id }))) return 'finished'
   const listed = await findLaunch(context, id)
   if (listed !== undefined) return listed.ended ? 'finished' : 'lives'
+  // A launch that is watched is not pinned (`pin.ts`), and its watchdogs object for as long as it is used. Of any other nothing shows
+  // whether a client uses it, so it gets a pin. The pin comes first: a client that sees the claim may end what has no pin.
+  const isPinned = !isIdle && (await system.watchdogs(id)).length === 0
   for (const folder of [paths.folder, paths.host]) await system.makeFolder(folder)
-  await createFile(context, claimPath(paths, id, leader), JSON.stringify(claim))
-  // The marks are lost. The gate was certainly opened; a client must see again whether the server is ready.
+  if (isPinned) await createFile(context, markPath(paths, id, 'pin'), '')
+  await createFile(context, claimPath(paths, id, leader), body)
+  // The gate was certainly opened; a client must see again whether the server is ready.
   await createFile(context, markPath(paths, id, 'gate'), '\n')
   await createFile(context, markPath(paths, id, 'unattended'), '')
-  // The leases are lost, too. A server that a client may still use is not ended for being idle, so it gets a pin.
-  await createFile(context, markPath(paths, id, 'pin'), '')
   return 'restored'
 }
 
+type Carrier = Pick<LaunchRecord, 'pid' | 'start' | 'group' | 'launch'>
+
 /** Whether a process of this launch lives. A file can say anything; a process carries the launch id only if it was launched so. */
-export const carriesLaunchId = async ({ system }: Context, { pid, start, group, launch }: LaunchRecord): Promise<boolean> =>
+export const carriesLaunchId = async ({ system }: Context, { pid, start, group, launch }: Carrier): Promise<boolean> =>
   (await system.kin({ pid, start, group }, launch)).some((one) => one.carriesLaunchId)

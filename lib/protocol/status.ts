@@ -17,6 +17,7 @@ import { guardIfIdle, leasesOn } from './lease.js'
 import { judgeLaunch, remainsOf } from './liveness.js'
 import { carriesLaunchId } from './reconcile.js'
 import { checkAgain } from './check-again.js'
+import { recordIn, restoreVanished } from './vanished.js'
 import { isClaimed, survey, type Survey } from './survey.js'
 
 /** What `status()` returns. Reads only. */
@@ -59,9 +60,15 @@ const livingStatus = async (context: Context, launch: Launch, { pidFile, serving
 
 /** A server whose claim was deleted from outside. The next call that writes restores the claim; until then its leases are unknown. */
 const unclaimedStatus = async (context: Context, { pidFile, listing }: Survey): Promise<ServerStatus | undefined> => {
-  const record = pidFile.kind === 'record' && pidFile.record.host === context.system.host() ? pidFile.record : undefined
-  if (record === undefined || listing.launches.some(({ id }) => id === record.launch)) return undefined
-  if (!(await carriesLaunchId(context, record))) return undefined
+  const published = pidFile.kind === 'record' && pidFile.record.host === context.system.host() ? pidFile.record : undefined
+  const isAlive = published !== undefined && !listing.launches.some(({ id }) => id === published.launch) &&
+    (await carriesLaunchId(context, published))
+  const [found] = isAlive || listing.launches.length > 0 ? [] : await context.system.launchesOf(context.paths.pidFile)
+  const record = isAlive ? published : found === undefined ? undefined : recordIn(context, found)
+  if (found !== undefined && record === undefined) {
+    return { ...nothing(context), state: 'unhealthy', pid: found.leader.pid, launchId: found.launchId }
+  }
+  if (record === undefined) return undefined
   const url = record.health.urls[0]!
   return { ...nothing(context), ...recorded(record), state: await stateOf(context, record, url), url: baseUrl(url) }
 }
@@ -112,6 +119,17 @@ export const isRunning = async (context: Context, deadline: Deadline): Promise<b
     })
     // The clean-up may have found that the server lives and only its claim was gone.
     if (living !== undefined) return true
+  }
+  // Something else than a client may have deleted all state of a server that lives.
+  if ((await system.launchesOf(paths.pidFile)).length > 0) {
+    const { living } = await withLock(system, paths, deadline, async () => {
+      await restoreVanished(context, [])
+      return survey(context)
+    })
+    if (living !== undefined) {
+      await guardIfIdle(context, living)
+      return true
+    }
   }
   return (await findAdoptable(context, { starts: false })) !== undefined
 }

@@ -14,6 +14,7 @@ import { endUnlessLeased, endWhenIdle } from './ending-rule.js'
 import { judgeLaunch } from './liveness.js'
 import { alignPidFile } from './reconcile.js'
 import { survey, type Survey } from './survey.js'
+import { restoreVanished, retrieve } from './vanished.js'
 import { markEnded, reasonFor, tearDown, type StopManner } from './tear-down.js'
 
 export interface StopPlan {
@@ -30,9 +31,10 @@ export const stop = async (context: Context, deadline: Deadline, { ifIdle = fals
   const first = await survey(context)
   const hasNothing = first.listing.launches.length === 0 && first.pidFile.kind === 'absent' && first.listing.outcomes.length === 0
   // Without anything to stop or to clean up, nothing is written either.
-  if (hasNothing) return false
+  if (hasNothing && (await system.launchesOf(paths.pidFile)).length === 0) return false
   return withLock(system, paths, deadline, async () => {
     let seen = await alignPidFile(context, await survey(context))
+    if (await restoreVanished(context, seen.listing.launches)) seen = await survey(context)
     let ran = false
     for (const { id } of seen.listing.launches) {
       const launch = only === undefined || only === id ? seen.listing.launches.find((one) => one.id === id) : undefined
@@ -88,9 +90,13 @@ const PATIENCE = 5000
 export const reap = async (context: Context, id: string): Promise<boolean> => {
   const { system, paths } = context
   const { listing } = await survey(context)
-  const launch = listing.launches.find((one) => one.id === id)
-  const record = launch === undefined ? undefined : await recordOf(context, launch)
-  if (launch === undefined || record === undefined || !(launch.ended || (await endWhenIdle(context, id)))) return false
+  const listed = listing.launches.find((one) => one.id === id)
+  const launch = listed ?? (await retrieve(context, id))
+  if (launch === 'ended') return true
+  if (launch === undefined) return false
+  // Of a vanished launch the processes themselves have shown whose they are; a damaged claim may name any process.
+  const record = (await recordOf(context, launch)) ?? (listed === undefined ? context.settings : undefined)
+  if (record === undefined || !(launch.ended || (await endWhenIdle(context, id)))) return false
   // The waiting clients get the reason of the process that marked the launch.
   await tearDown(context, launch, record, launch.ended ? await reasonFor(context, launch) : undefined)
   await withLock(system, paths, new Deadline(system, PATIENCE), async () => cleanUp(context, await survey(context))).catch(() => {})

@@ -125,48 +125,51 @@ const falseWithoutFolder = async (written: Promise<boolean>): Promise<boolean> =
   }
 }
 
+/** What stands after the last dot tells what kind of name it is. A folder may hold a thousand leases, so each name is parsed once. */
 export const parseListing = (paths: Paths, names: readonly string[]): Listing => {
-  const newer = names.find((name) => NEWER.test(name))
-  if (newer !== undefined) throw stateNewer(join(paths.host, newer))
   const marks = new Map<string, string[]>()
+  const claims: Pick<Launch, 'id' | 'leader'>[] = []
+  const leases: LeaseEntry[] = []
+  const ofMarks: { name: string; id: string }[] = []
+  const traces: Trace[] = []
   for (const name of names) {
-    const match = MARK.exec(name)
-    if (match !== null) marks.set(match[1]!, [...(marks.get(match[1]!) ?? []), match[2]!])
+    const kind = name.slice(name.lastIndexOf('.') + 1)
+    if (kind === 'lease' || kind === 'watch') {
+      const [, id, launchId, pid, start] = HOLD.exec(name) ?? []
+      if (id !== undefined) leases.push({ name, id, launchId: launchId!, process: { pid: Number(pid), start: start! }, kind })
+    } else if (kind === 'claim') {
+      const [, id, pid, start, group] = CLAIM.exec(name) ?? []
+      if (id !== undefined) claims.push({ id, leader: { pid: Number(pid), start: start!, group: Number(group) } })
+    } else if (kind === 'tmp' || kind === 'locking') {
+      const [, pid, start] = TRACE.exec(name) ?? []
+      if (pid !== undefined) traces.push({ name, process: { pid: Number(pid), start: start! } })
+    } else if (kind === 'wait') {
+      const [, launchId, pid, start, until] = WAIT.exec(name) ?? []
+      if (launchId === undefined) continue
+      traces.push({ name, process: { pid: Number(pid), start: start! }, waits: { launchId, until: Number(until) } })
+      ofMarks.push({ name, id: launchId })
+    } else if (NEWER.test(name)) {
+      throw stateNewer(join(paths.host, name))
+    } else {
+      const [, id, mark] = MARK.exec(name) ?? []
+      if (id === undefined) continue
+      marks.set(id, [...(marks.get(id) ?? []), mark!])
+      if (mark !== 'outcome') ofMarks.push({ name, id })
+    }
   }
-  const launches = names.flatMap((name): Launch[] => {
-    const match = CLAIM.exec(name)
-    if (match === null) return []
-    const [id, pid, start, group] = [match[1]!, Number(match[2]), match[3]!, Number(match[4])]
+  const launches = claims.map(({ id, leader }): Launch => {
     const of = marks.get(id) ?? []
-    return [{
-      id, leader: { pid, start, group },
-      ready: of.includes('ready'), unattended: of.includes('unattended'), pinned: of.includes('pin'), ended: of.includes('ended'),
-    }]
+    const has = (mark: Mark): boolean => of.includes(mark)
+    return { id, leader, ready: has('ready'), unattended: has('unattended'), pinned: has('pin'), ended: has('ended') }
   })
   const claimed = new Set(launches.map(({ id }) => id))
-  const leases = names.flatMap((name): LeaseEntry[] => {
-    const match = HOLD.exec(name)
-    if (match === null) return []
-    const process = { pid: Number(match[3]), start: match[4]! }
-    return [{ name, id: match[1]!, launchId: match[2]!, process, kind: match[5] as LeaseEntry['kind'] }]
-  })
   return {
-    launches,
+    launches, leases, traces,
     outcomes: [...marks].filter(([, of]) => of.includes('outcome')).map(([id]) => id),
-    leases,
-    orphans: [...leases.filter(({ launchId }) => !claimed.has(launchId)).map(({ name }) => name), ...names.filter((name) => {
-      const match = MARK.exec(name) ?? WAIT.exec(name)
-      return match !== null && match[2] !== 'outcome' && !claimed.has(match[1]!)
-    })],
-    traces: names.flatMap((name): Trace[] => {
-      const wait = WAIT.exec(name)
-      if (wait !== null) {
-        const waits = { launchId: wait[1]!, until: Number(wait[4]) }
-        return [{ name, process: { pid: Number(wait[2]), start: wait[3]! }, waits }]
-      }
-      const match = TRACE.exec(name)
-      return match === null ? [] : [{ name, process: { pid: Number(match[1]), start: match[2]! } }]
-    }),
+    orphans: [
+      ...leases.filter(({ launchId }) => !claimed.has(launchId)).map(({ name }) => name),
+      ...ofMarks.filter(({ id }) => !claimed.has(id)).map(({ name }) => name),
+    ],
   }
 }
 

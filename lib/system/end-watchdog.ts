@@ -1,12 +1,15 @@
 /**
- * The end of a watchdog whose launch has gone: stop means that nothing of the launch is left. Apart from `watchdog.ts`,
- * because the reaper runs this file as well, and the source of a reaper is not in a reaper.
+ * Which watchdogs a launch has, and the end of one whose launch has gone: stop means that nothing of the launch is left. Apart from
+ * `watchdog.ts`, because the reaper runs this file as well, and the source of a reaper is not in a reaper.
  *
  * A client that dies right before or after the kill leaves a watchdog, which sees within half a minute that its launch has no claim.
  */
 import { launching } from './platform/current.js'
 import { groupOf, lookAt, signalGroup } from './processes.js'
 import { judge, type ProcessId } from './system.js'
+
+/** The watchdogs of a launch that still hold it. A holder whose files something deleted is known by its watchdog alone. */
+export const watchdogsOf = (launchId: string): ProcessId[] => launching.watchdogs(launchId)
 
 /**
  * Kills a watchdog with what it runs, its process group. A file can name any process, so the process itself must show

@@ -38,7 +38,8 @@ export const realpath = (path: string): string | undefined => {
   }
 }
 
-const contentOf = (file: number): Found => {
+/** What an open file contains, if it is a plain, small file of this user. */
+export const contentOf = (file: number): Found => {
   const stats = fstatSync(file)
   if (!stats.isFile()) return { kind: 'foreign', what: kindOfFile(stats) }
   if (!isOurs(stats)) return { kind: 'foreign', what: `belongs to another user (uid ${stats.uid})` }

@@ -9,15 +9,30 @@ import { launching } from './platform/current.js'
 
 export type Stdio = (number | 'pipe' | 'ignore')[]
 
+/** Standard input, output and error: each child is given its own. */
+const STANDARD = 3
+
+/**
+ * What the last look found. To look costs a read for each descriptor of this process, of which one that holds hundreds of leases has
+ * hundreds. A descriptor that is covered although it leaks no more does no harm: the child has the null device there.
+ */
+let found: readonly number[] | undefined
+
+/** Which of these descriptors, which a child says that it has, no look has found. */
+export const uncovered = (fds: readonly number[], given: number): number[] => fds.filter((fd) => fd >= given && !found?.includes(fd))
+
 /**
  * Spawns a process that has the descriptors of `stdio` and no others. Throws what `spawn` throws; later failures are
- * events of the child.
+ * events of the child. `remembered`: as far as an earlier look knows, so the child must say what it has.
  */
-export const spawnCovered = (program: string, args: readonly string[], options: SpawnOptions & { stdio: Stdio }): ChildProcess => {
+export const spawnCovered = (
+  program: string, args: readonly string[], options: SpawnOptions & { stdio: Stdio }, remembered = false,
+): ChildProcess => {
   const nothing = openSync(launching.nullDevice, 'r+')
   try {
     const stdio = [...options.stdio]
-    const leaking = launching.leakingDescriptors(stdio.length)
+    if (!remembered || found === undefined) found = launching.leakingDescriptors(STANDARD)
+    const leaking = found.filter((fd) => fd >= stdio.length)
     for (const fd of leaking) {
       while (stdio.length < fd) stdio.push('ignore')
       stdio[fd] = nothing

@@ -65,6 +65,7 @@ export interface WatchdogPlan {
   /** The host's folder, in which the files of all watchdogs and leases are. */
   readonly folder: string
   readonly launchId: string
+  readonly leader: ProcessId
   readonly lease: string
   /** ms between the end of the lease and the end of the server. */
   readonly idleTimeout: number
@@ -79,6 +80,15 @@ export interface Watchdog {
   letGo(): void
   /** Ends the watchdog, and the launch goes on. */
   dismiss(): void
+}
+
+/** A launch whose processes live, as they alone show it. */
+export interface FoundLaunch {
+  readonly launchId: string
+  /** The oldest of its processes: the leader may have gone. */
+  readonly leader: Leader
+  /** What its claim said, as far as one of them holds the claim open. */
+  readonly claim: string | undefined
 }
 
 export interface HeldLock {
@@ -156,6 +166,10 @@ export interface System extends Clock {
   watchOver(plan: WatchdogPlan): Promise<Watchdog>
   /** Kills a process, with what it runs, if it is seen to be a watchdog of this launch. */
   endWatchdog(process: ProcessId, launchId: string): Promise<void>
+  /** The watchdogs of a launch whose holder lives or whose idle time runs, by their processes alone. None where those do not show it. */
+  watchdogs(launchId: string): Promise<ProcessId[]>
+  /** The launches of this PID file that live past their gates, by their processes alone. None where those do not show it. */
+  launchesOf(pidFile: string): Promise<FoundLaunch[]>
 
   /** Asks a server. What is secret in the plan goes to no socket of another user, unless a process of the launch `own` holds it. */
   probe(plan: HealthPlan, timeout: number, signal?: AbortSignal, own?: Answering): Promise<Probe>

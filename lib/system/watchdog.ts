@@ -15,7 +15,7 @@ import { stateUnusable } from '../errors.js'
 import { launching } from './platform/current.js'
 import { identify } from './processes.js'
 import { reaperSource } from './reaper-source.js'
-import { lineWithin, spawnCovered } from './spawn.js'
+import { lineWithin, spawnCovered, uncovered } from './spawn.js'
 import type { Watchdog, WatchdogPlan } from './system.js'
 
 /** Not stdin: Node closes that when its child has ended, and the watchdog is not its child. */
@@ -35,13 +35,16 @@ const FEW_THREADS = { NODE_OPTIONS: '--v8-pool-size=0', UV_THREADPOOL_SIZE: '1' 
 
 const LIMITS = 'Check the limits on processes and open files (ulimit -u, ulimit -n), and call again.'
 
-const start = ({ idleTimeout, stopTimeout, ...plan }: WatchdogPlan, patience: typeof PATIENCE): ChildProcess => {
+/** Its standard streams, and the pipe. */
+const GIVEN = PIPE + 1
+
+const start = ({ idleTimeout, stopTimeout, ...plan }: WatchdogPlan, patience: typeof PATIENCE, remembered: boolean): ChildProcess => {
   const times = { idle: idleTimeout / 1000, attempt: patience.attempt + Math.ceil(stopTimeout / 1000), again: patience.again }
   const { program, args, env, cwd } = launching.watchdog({ ...plan, ...times, reaper: reaperSource })
   // Inside Electron, Node is the editor unless this is set.
   const electron = process.versions['electron'] === undefined ? {} : { ELECTRON_RUN_AS_NODE: '1' }
   const options = { cwd, env: { ...env, ...FEW_THREADS, ...electron }, detached: true, windowsHide: true }
-  return spawnCovered(program, args, { ...options, stdio: ['ignore', 'pipe', 'ignore', 'pipe'] })
+  return spawnCovered(program, args, { ...options, stdio: ['ignore', 'pipe', 'ignore', 'pipe'] }, remembered)
 }
 
 const cannotWatch = ({ folder }: WatchdogPlan, cause?: unknown): Error =>
@@ -54,11 +57,25 @@ const firstLine = async ({ stdout }: ChildProcess, failed: Promise<never>, secon
   return Promise.race([lineWithin(lines, seconds * 1000), failed])
 }
 
-/** @param patience Tests have less of it. */
+/**
+ * @param patience Tests have less of it.
+ *
+ * A look at the descriptors of this process costs the more the more leases it holds, so the first watchdog's look serves the
+ * others, and each says which it was given. One that was given what nobody knew of is dismissed, and another is started after a new look.
+ */
 export const watchOver = async (plan: WatchdogPlan, patience = PATIENCE): Promise<Watchdog> => {
+  const { watchdog, given } = await startOne(plan, patience, true)
+  if (uncovered(given, GIVEN).length === 0) return watchdog
+  watchdog.dismiss()
+  return (await startOne(plan, patience, false)).watchdog
+}
+
+const startOne = async (
+  plan: WatchdogPlan, patience: typeof PATIENCE, remembered: boolean,
+): Promise<{ watchdog: Watchdog; given: number[] }> => {
   let child: ChildProcess
   try {
-    child = start(plan, patience)
+    child = start(plan, patience, remembered)
   } catch (error) {
     throw cannotWatch(plan, error)
   }
@@ -68,12 +85,12 @@ export const watchOver = async (plan: WatchdogPlan, patience = PATIENCE): Promis
   pipe?.on('error', () => {})
   child.stdout?.on('error', () => {})
   try {
-    const line = await firstLine(child, failed, patience.starter)
-    const pid = Number(/^pid (\d+)$/.exec(line ?? '')?.[1])
-    const id = Number.isNaN(pid) ? undefined : identify(pid)
+    const [, pid, fds = ''] = /^pid (\d+)((?: \d+)*)$/.exec((await firstLine(child, failed, patience.starter)) ?? '') ?? []
+    const id = pid === undefined ? undefined : identify(Number(pid))
     if (id === undefined || pipe === undefined) throw cannotWatch(plan)
     pipe.unref()
-    return { id, letGo: () => { pipe.destroy() }, dismiss: () => { pipe.end('dismissed\n') } }
+    const watchdog = { id, letGo: () => { pipe.destroy() }, dismiss: () => { pipe.end('dismissed\n') } }
+    return { watchdog, given: fds.split(' ').filter(Boolean).map(Number) }
   } catch (error) {
     child.kill('SIGKILL')
     pipe?.destroy()

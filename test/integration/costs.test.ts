@@ -2,7 +2,7 @@
  * What a call costs, counted and not timed: files that are loaded, looks at files and processes, requests. The bench
  * tells how long that takes; here a step that slips into the path of every client is seen at once, on any machine.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -104,4 +104,67 @@ t.test('a follower sends one request, when the launch is ready; the launcher che
   const last = pauses.slice(-4)
   t.ok(last.reduce((sum, pause) => sum + pause, 0) / last.length > 150, `pauses of ${pauses.map(Math.round).join(', ')} ms`)
   t.equal(await here.manager('warms-up').stopServer(), true)
+})
+
+/** Prints how many read(2) this process makes for ten leases at a time, after what it does first. */
+const LEASING = `
+  import { openSync, readFileSync } from 'node:fs'
+  import { Worker, isMainThread, workerData } from 'node:worker_threads'
+  const { ClientProcessManager } = await import(process.env.ONE_SERVER_LIB)
+  const reads = () => Number(/^syscr: (\\d+)/m.exec(readFileSync('/proc/self/io', 'latin1'))[1])
+  const managers = JSON.parse(isMainThread ? process.argv[2] : workerData).map((options) => new ClientProcessManager(options))
+  const held = []
+  const take = async (count) => { for (let n = 0; n < count; n++) held.push(await managers[held.length % managers.length].acquire()) }
+  const counted = async (work) => {
+    const before = reads()
+    await work()
+    return reads() - before
+  }
+  const told = {}
+  await take(2 * managers.length)
+  told.early = await counted(() => take(10))
+  if (isMainThread && process.argv[3] === 'files') for (let n = 0; n < 400; n++) openSync('/dev/null')
+  if (isMainThread) await take(Number(process.argv[4]))
+  told.late = await counted(() => take(10))
+  const release = async () => { for (let n = 0; n < 10; n++) await held.pop().release() }
+  told.released = await counted(release)
+  told.status = await counted(async () => { told.leases = (await managers[0].status()).leases.length })
+  if (isMainThread && process.argv[3] === 'worker') {
+    const worker = new Worker(new URL(import.meta.url), { workerData: process.argv[2], argv: process.argv.slice(2) })
+    await new Promise((resolve) => { worker.on('message', (of) => { told.worker = of; resolve() }) })
+  }
+  if (isMainThread) console.log(JSON.stringify(told))
+  else (await import('node:worker_threads')).parentPort.postMessage(told)
+  process.exit()
+`
+
+interface Told { readonly early: number; readonly late: number; readonly released: number; readonly status: number; readonly leases: number; readonly worker?: Told }
+
+/** A client that takes leases on these servers. */
+const leasing = async (t: Test, places: readonly Place[], what: string, count: number): Promise<Told> => {
+  const file = join(places[0]!.folder, 'leasing.mjs')
+  writeFileSync(file, LEASING)
+  const options = places.map((here) => here.options('healthy', { idleTimeout: 0 }))
+  const { code, stdout, stderr } = await run(t, process.execPath, [file, JSON.stringify(options), what, String(count)], { env: { ...places[0]!.env } })
+  t.equal(code, 0, stderr)
+  return JSON.parse(stdout) as Told
+}
+
+/** Reads that ten leases may differ by: pipes and timers are read when they are ready, and not at each lease equally often. */
+const GRAIN = 150
+
+t.test('the n-th lease of a process costs what the first one does: the reads of ten, at 2 and at 200', async (t) => {
+  const { early, late, released, status, leases } = await leasing(t, [place(t)], 'nothing', 190)
+  t.ok(late < early + GRAIN, `${early} reads for ten leases, and ${late} beside 200`)
+  t.ok(released < 10 * 20, `${released} reads for ten releases`)
+  t.ok(status < 5 * leases + GRAIN, `${status} reads to tell of ${leases}`)
+})
+
+t.test('the n-th lease of a process costs what the first one does: leases on three servers, beside 400 open files, and in a worker thread', async (t) => {
+  const servers = await leasing(t, [place(t), place(t), place(t)], 'nothing', 60)
+  t.ok(servers.late < servers.early + GRAIN, `three servers: ${servers.early} and ${servers.late}`)
+  const files = await leasing(t, [place(t)], 'files', 60)
+  t.ok(files.late < files.early + GRAIN, `400 files: ${files.early} and ${files.late}`)
+  const { worker } = await leasing(t, [place(t)], 'worker', 60)
+  t.ok(worker!.late < worker!.early + GRAIN, `a worker thread: ${worker!.early} and ${worker!.late}`)
 })

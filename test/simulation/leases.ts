@@ -49,6 +49,33 @@ export const starter: Act = async (manager, _, world) => {
   return 'pinned'
 }
 
+/** Deletes all state of a server that runs, at once. */
+export const wiper: Act = async (_, system, world) => {
+  for (let looks = 0; looks < 100; looks++) {
+    await system.sleep(20)
+    await system.look(1)
+    if (!world.isOpen) continue
+    world.wipe()
+    return 'wiped'
+  }
+  return 'nothing ran'
+}
+
+/** Deletes it file by file, as a cleaner of temporary files does. */
+export const cleaner: Act = async (_, system, world) => {
+  for (let looks = 0; looks < 100; looks++) {
+    await system.sleep(20)
+    const names = world.isOpen ? await system.list(HOST_FOLDER) : []
+    if (names.length === 0) continue
+    for (const path of [...names.map((name) => `${HOST_FOLDER}/${name}`), PID_FILE]) {
+      await system.look(1)
+      if (world.isOpen) await system.remove(path)
+    }
+    return 'cleaned'
+  }
+  return 'nothing ran'
+}
+
 export const idleStopper: Act = async (manager) => manager.stopServer({ ifIdle: true })
 
 export const leasePlan = (acts: readonly Act[]): RunPlan => ({
@@ -104,4 +131,15 @@ export const anyHolders = (random: () => number): RunPlan => {
     const drawn = random()
     return drawn < 0.5 ? holder : drawn < 0.8 ? returningHolder : other
   }))
+}
+
+export const vanishingPlan = (acts: readonly Act[]): RunPlan => {
+  const plan = leasePlan(acts)
+  return { ...plan, world: { ...plan.world, sparesWatchdogs: true } }
+}
+
+/** 2 to 4 clients that hold leases, and one that is no client and deletes the state. What stays open with a pin is in the protocol's README. */
+export const anyVanishing = (random: () => number): RunPlan => {
+  const clients = Array.from({ length: 2 + Math.floor(random() * 3) }, () => (random() < 0.6 ? holder : returningHolder))
+  return vanishingPlan([...clients, random() < 0.5 ? wiper : cleaner])
 }

@@ -3,7 +3,7 @@ import t from 'tap'
 import { endingPlan, waiter } from './ending.js'
 import { exploreAll, exploreRandom, replaySeed } from './explore.js'
 import { holds } from './holds.js'
-import { anyHolders, holder, leasePlan, returningHolder } from './leases.js'
+import { anyHolders, anyVanishing, cleaner, holder, leasePlan, returningHolder, starter, vanishingPlan, wiper } from './leases.js'
 import { anyPatience, impatient, late, patiencePlan, patient, waits } from './patience.js'
 import { anyVersions, newer, older, replacingPlan } from './replacing.js'
 import { ensure, FAULTS, stopServer } from './series.js'
@@ -18,6 +18,14 @@ t.test('two holders, and a leader that ends while its children serve on: the ser
   const plan = leasePlan([holder, holder])
   const served = { ...plan, world: { ...plan.world, withChildren: 'serving' as const } }
   holds(t, await exploreAll(served, { preemptions: 0, faults: 1, kinds: ['leader-dies', 'leader-leaves'] }))
+})
+
+t.test('state that vanishes under holders of leases, at once or file by file: no second server, and nobody loses the first', async (t) => {
+  for (const vanishing of [wiper, cleaner]) {
+    holds(t, await exploreAll(vanishingPlan([holder, holder, vanishing]), { preemptions: 1, faults: 0, kinds: [] }))
+  }
+  holds(t, await exploreAll(vanishingPlan([holder, starter, wiper]), { preemptions: 1, faults: 0, kinds: [] }))
+  holds(t, await exploreRandom(anyVanishing, 1, 300))
 })
 
 t.test('a client and a stop, every order with up to two preemptions', async (t) => {

@@ -99,7 +99,8 @@ const choicesOf = (world: World, clients: readonly Client[], last: Actor | undef
     if (faults.has('freeze') && !actor.frozen && living.length > 1) choices.push({ kind: 'freeze', actor })
     if (faults.has('thaw') && actor.frozen) choices.push({ kind: 'thaw', actor })
   }
-  if (faults.has('crash')) for (const { actor, done, isIdle } of world.watches) if (!done && !isIdle && !actor.crashed) choices.push({ kind: 'crash', actor })
+  const mayKill = faults.has('crash') && !world.options.sparesWatchdogs
+  if (mayKill) for (const { actor, done, isIdle } of world.watches) if (!done && !isIdle && !actor.crashed) choices.push({ kind: 'crash', actor })
   if (world.runningServers.length > 0) {
     if (faults.has('server-dies')) choices.push({ kind: 'server-dies', actor: world.kernel })
     if (faults.has('leader-dies')) choices.push({ kind: 'leader-dies', actor: world.kernel })

@@ -7,7 +7,7 @@ import { endingPlan, waiter, waiterThatLooksFirst } from './ending.js'
 import { exploreAll, exploreRandom, replaySeed } from './explore.js'
 import { holds } from './holds.js'
 import { exploreHostileStates } from './hostile.js'
-import { anyHolder, holder, leasePlan, stopper, unattendedPlan, userWithoutLease } from './leases.js'
+import { anyHolder, holder, leasePlan, stopper, unattendedPlan, userWithoutLease, vanishingPlan, wiper } from './leases.js'
 import { impatient, patient, patiencePlan } from './patience.js'
 import { anyActs, ensure, FAULTS } from './series.js'
 
@@ -45,6 +45,10 @@ t.test('whoever ends a server is killed, and nobody comes afterwards: the watche
   holds(t, await exploreAll(unattendedPlan([anyHolder, stopper]), { preemptions: 0, faults: 1, kinds: ['crash'] }))
   // Its launcher finds that it does not answer in time.
   holds(t, await exploreAll(unattendedPlan([anyHolder], ['c1']), { preemptions: 0, faults: 1, kinds: ['crash'] }))
+})
+
+t.test('state that vanishes under holders of leases, without a preemption: no second server, and nobody loses the first', async (t) => {
+  holds(t, await exploreAll(vanishingPlan([holder, holder, wiper]), { preemptions: 0, faults: 0, kinds: [] }))
 })
 
 t.test('the checker can fail: whoever uses the server without a lease may lose it', async (t) => {

@@ -80,6 +80,9 @@ interface Process {
 export interface Watch {
   readonly actor: Actor
   readonly holder: Actor
+  readonly launchId: string
+  /** Its idle time has passed, and it holds nothing any more. */
+  hasLetGo: boolean
   /** The holder has let go, or is dead. */
   isIdle: boolean
   done: boolean
@@ -91,6 +94,8 @@ export interface WorldOptions {
   readonly reaper?: (system: System, launch: string) => Promise<unknown>
   /** Servers that start a child in their own group, which lives on when its leader dies: it serves at the same port, or it serves nobody. */
   readonly withChildren?: 'serving' | 'idle'
+  /** No watchdog of a holder is killed: where its lease has vanished, it alone shows that a client holds the server. */
+  readonly sparesWatchdogs?: boolean
   /** Clients by name whose health checks fail, whatever the server does: it is slow, and they ask at the wrong moment. */
   readonly deafClients?: readonly string[]
   /** ms from the first instruction until the port is open. */
@@ -114,6 +119,8 @@ export class World {
   readonly kernel = new Actor('kernel', 1)
   readonly watchers: { readonly actor: Actor; readonly folder: string; readonly onChange: (name: string | undefined) => void }[] = []
   readonly watches: Watch[] = []
+  /** What each claim said: a server holds its claim open. */
+  readonly claims = new Map<string, string>()
   /** Launches that nobody may end now: by the PID of the client that was given a lease on it, or of none if it was started explicitly. */
   readonly held: { readonly launch: string; readonly by: number | undefined }[] = []
   /** Clients that have begun to wait for a launch, and until when: nobody may end it before for being late. */
@@ -157,6 +164,19 @@ export class World {
       pid, start: String(pid * 7), group: pid, launch: undefined, port: 0, state: 'running', opened: false,
       listensAt: Number.POSITIVE_INFINITY, gateFile: '', exited: [], isServer: false,
     })
+  }
+
+  /** Whether something that is no client may delete state now: what it does between a claim and its gate, no step can see. */
+  get isOpen(): boolean {
+    const processes = [...this.processes.values()]
+    return !processes.some(({ state }) => state === 'gated') && processes.some(({ state, isServer }) => isServer && state === 'running')
+  }
+
+  /** All state goes at once, as by `rm -rf`. */
+  wipe(): void {
+    this.note('the state vanishes')
+    for (const path of this.files.keys()) if (path === PID_FILE || path.startsWith(`${PID_FILE}.d/`)) this.#remove(path)
+    for (const folder of [HOST_FOLDER, `${PID_FILE}.d`]) this.folders.delete(folder)
   }
 
   isRunning(pid: number): boolean {
@@ -319,7 +339,7 @@ export class World {
     this.actors.push(actor)
     let wake!: (line: boolean) => void
     const woken = new Promise<boolean>((resolve) => { wake = resolve })
-    const watch: Watch = { actor, holder, isIdle: false, done: false, wake: (line) => {
+    const watch: Watch = { actor, holder, launchId, hasLetGo: false, isIdle: false, done: false, wake: (line) => {
       if (watch.isIdle) return
       watch.isIdle = true
       actor.learns('woken')
@@ -332,8 +352,9 @@ export class World {
       if (await woken) return
       await system.sleep(idleTimeout)
       for (const name of await system.list(folder)) if (name.startsWith(`${lease}.${launchId}.`)) await system.remove(`${folder}/${name}`)
+      watch.hasLetGo = true
       const names = await system.list(folder)
-      if (names.includes(`${launchId}.pin`) || !names.some((name) => name.startsWith(`${launchId}.`) && name.endsWith('.claim'))) return
+      if (names.includes(`${launchId}.pin`)) return
       for (const pid of others(names)) if (!['gone', 'stopped'].includes((await system.look(Number(pid))).state)) return
       await this.options.reaper?.(system, launchId)
     }
@@ -453,7 +474,10 @@ export class World {
           if (world.options.withoutWaits && path.endsWith('.wait')) return true
           if (world.files.has(path)) return false
           world.#write(path, body)
-          if (path.endsWith('.claim')) ownClaim = basename(path)
+          if (path.endsWith('.claim')) {
+            ownClaim = basename(path)
+            world.claims.set(ownClaim.split('.')[0]!, body)
+          }
           return true
         })
       },
@@ -504,6 +528,16 @@ export class World {
       watchOver: (plan) => step('sets a watch', () => {
         const { actor: own, wake } = world.#addWatch(actor, plan, random)
         return { id: { pid: own.pid, start: String(own.pid * 7) }, letGo: () => wake(false), dismiss: () => wake(true) }
+      }),
+      watchdogs: (launchId) => step('looks for watchdogs', () =>
+        world.watches.filter((watch) => watch.launchId === launchId && !watch.done && !watch.hasLetGo && !watch.actor.frozen)
+          .map(({ actor: { pid } }) => ({ pid, start: String(pid * 7) }))),
+      launchesOf: () => step('looks for launches without a claim', () => {
+        const living = [...world.processes.values()].filter(({ state, launch }) => state === 'running' && launch !== undefined)
+        return [...new Set(living.map(({ launch }) => launch!))].map((launchId) => {
+          const [oldest] = living.filter(({ launch }) => launch === launchId).sort((one, other) => one.pid - other.pid)
+          return { launchId, leader: { pid: oldest!.pid, start: oldest!.start, group: oldest!.group }, claim: world.claims.get(launchId) }
+        })
       }),
       endWatchdog: ({ pid }) => step(`ends the watchdog ${pid}`, () => {
         const watch = world.watches.find(({ actor: own }) => own.pid === pid)

@@ -1,6 +1,6 @@
 /** Each recipe of fixtures/README.md, run as its tool would run it. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { fixture, startSpeaking } from './child.js'
@@ -28,7 +28,9 @@ export const recipes: Fates = {
   },
   'GitLab CI yaml 1': {
     run: async (t, text, { folder, sh }) => {
-      const state = { CI_PROJECT_DIR: folder, ONE_SERVER_STATE_DIR: join(folder, '.one-server') }
+      const [, pattern] = /ONE_SERVER_STATE_DIR: '(.*)' }/.exec(text)!
+      const state = { CI_PROJECT_DIR: folder, ONE_SERVER_STATE_DIR: pattern!.replace('${CI_PROJECT_DIR}', folder) }
+      t.teardown(() => rmSync(state.ONE_SERVER_STATE_DIR, { recursive: true, force: true }))
       const [script, after] = ['script', 'after_script'].map((name) => new RegExp(`^ *${name}: (.*)$`, 'm').exec(text)![1]!)
       t.match(sh(script!, state), { status: 0, stdout: /^test well/m })
       t.match(sh(after!, state), { status: 0 })

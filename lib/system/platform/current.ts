@@ -1,6 +1,7 @@
 /** The one place that asks which system this is. Everybody else asks what the platform answers. */
-import { linux, linuxLaunching, linuxSurroundings } from './linux.js'
+import { linux, linuxLaunching } from './linux.js'
 import { linuxSockets } from './linux-sockets.js'
+import { linuxSurroundings } from './linux-surroundings.js'
 import { macos, macosLaunching, macosSurroundings } from './macos.js'
 import type { Launching, Platform, Programs, Run, Sockets, Surroundings } from './platform.js'
 import { posixPrograms } from './posix.js'

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { stateUnusable } from '../../errors.js'
-import type { Box, Kin, Launching, Leader, Platform, ProcessLook, Surroundings } from './platform.js'
+import type { Kin, Launching, Leader, Platform, ProcessId, ProcessLook } from './platform.js'
 import { gate, NULL_DEVICE, watchdog } from './posix.js'
 import { exists, send } from './signal.js'
 
@@ -50,7 +50,7 @@ const statOf = (pid: number): Stat | undefined => {
 }
 
 /** As `statOf`, and undefined also where this process has failed: `look` then says that the other process is hidden. */
-const readStat = (pid: number): Stat | undefined => {
+export const readStat = (pid: number): Stat | undefined => {
   try {
     return statOf(pid)
   } catch {
@@ -59,7 +59,7 @@ const readStat = (pid: number): Stat | undefined => {
 }
 
 /** A zombie has ended; of a zombie with more than one thread only the main thread has. */
-const hasEnded = ({ state, threads }: Stat): boolean => state === 'X' || state === 'x' || (state === 'Z' && threads <= 1)
+export const hasEnded = ({ state, threads }: Stat): boolean => state === 'X' || state === 'x' || (state === 'Z' && threads <= 1)
 
 const isThread = (pid: number): boolean => {
   try {
@@ -70,8 +70,8 @@ const isThread = (pid: number): boolean => {
 }
 
 /** With a zero byte around each entry. Empty where it may not be read: another user's process. */
-const environmentOf = (pid: number): string => {
-  const text = fileOf(pid, 'environ', 'latin1')
+export const environmentOf = (pid: number): string => {
+  const text = fileOf(pid, 'environ', 'utf8')
   return text === undefined ? '' : `\0${text}`
 }
 
@@ -92,16 +92,19 @@ const look = (pid: number): ProcessLook => {
 /** The descriptors at which the gate leaves the FIFO of its launch (posix.ts). A process has it only by descent from the leader. */
 const STDIN = [9, 0]
 
-interface Launched {
+export interface Launched {
   readonly launchId: string
   readonly pidFile: string
 }
 
 /** The launch whose stdin a process holds. redis, nginx and postgres erase their environment, and keep this. */
-const launchByStdin = (pid: number): Launched | undefined => {
+export const launchByStdin = (pid: number): Launched | undefined => {
   for (const fd of STDIN) {
+    const path = `/proc/${pid}/fd/${fd}`
+    // Few processes have a descriptor 9, and to fail costs ten times as much as to ask.
+    if (!existsSync(path)) continue
     try {
-      const [, pidFile, launchId] = /^(.*)\.d\/[^/]+\/([0-9a-f]{16})\.stdin\b/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? []
+      const [, pidFile, launchId] = /^(.*)\.d\/[^/]+\/([0-9a-f]{16})\.stdin\b/.exec(readlinkSync(path)) ?? []
       if (pidFile !== undefined && launchId !== undefined) return { launchId, pidFile }
     } catch {
       // Closed, or another user's process.
@@ -127,6 +130,19 @@ const kin = (leader: Leader, launchId: string): Kin[] => {
   return found
 }
 
+/**
+ * Whether a process is this user's, and nobody else's in any respect: a program that changes its user (sudo) keeps the environment
+ * that another user gave it. Root may read every environment.
+ */
+export const isOwn = (pid: number): boolean => {
+  try {
+    const uids = /^Uid:\s*(.+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]?.split(/\s+/) ?? []
+    return uids.length > 0 && uids.every((uid) => uid === String(process.getuid?.()))
+  } catch {
+    return false
+  }
+}
+
 const required = (path: string, read: (path: string) => string): string => {
   try {
     return read(path)
@@ -136,7 +152,7 @@ const required = (path: string, read: (path: string) => string): string => {
 }
 
 /** The number in `pid:[4026531836]`. */
-const numberIn = (link: string): number | undefined => {
+export const numberIn = (link: string): number | undefined => {
   const number = /\[(\d+)\]/.exec(link)?.[1]
   return number === undefined ? undefined : Number(number)
 }
@@ -183,13 +199,31 @@ export const linux: Platform = {
   stateFolder: () => undefined,
 }
 
+const isWatchdog = (pid: number, launchId: string): boolean => {
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    return words.includes(launchId) && environmentOf(pid).includes('\0ONE_SERVER_WATCH=')
+  } catch {
+    return false
+  }
+}
+
+/** A watchdog that has waited out its idle time turns to the null device, and so does the reaper that it then runs (posix.ts). */
+const hasLetGo = (pid: number): boolean => {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/0`) === NULL_DEVICE
+  } catch {
+    return true
+  }
+}
+
 export const linuxLaunching: Launching = {
   nullDevice: NULL_DEVICE,
   leakingDescriptors: (least) =>
     readdirSync('/proc/self/fd').map(Number).filter((fd) => {
       if (fd < least) return false
       try {
-        const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
+        const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
         return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0
       } catch {
         return false
@@ -197,13 +231,17 @@ export const linuxLaunching: Launching = {
     }),
   gate,
   watchdog,
-  isWatchdog: (pid, launchId) => {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')
-      return words.includes(launchId) && environmentOf(pid).includes('\0ONE_SERVER_WATCH=')
-    } catch {
-      return false
+  isWatchdog,
+  watchdogs: (launchId) => {
+    const found: ProcessId[] = []
+    for (const name of readdirSync('/proc')) {
+      const pid = Number(name)
+      if (!Number.isInteger(pid) || !isWatchdog(pid, launchId) || hasLetGo(pid) || !isOwn(pid)) continue
+      const stat = readStat(pid)
+      // A stopped watchdog ends nothing.
+      if (stat !== undefined && !hasEnded(stat) && stat.state !== 'T' && stat.state !== 't') found.push({ pid, start: stat.start })
     }
+    return found
   },
 }
 
@@ -216,74 +254,4 @@ export const launchIdOf = (pid: number): string | undefined => {
     // No descriptor is left. Its stdin is a link, and needs none.
   }
   return launchByStdin(pid)?.launchId
-}
-
-const namespaceNumber = (name: string): number | undefined => {
-  try {
-    return numberIn(readlinkSync(`/proc/self/ns/${name}`))
-  } catch {
-    return undefined
-  }
-}
-
-const isWsl = (): boolean => {
-  try {
-    return /microsoft|wsl/i.test(readFileSync('/proc/sys/kernel/osrelease', 'latin1'))
-  } catch {
-    return false
-  }
-}
-
-const box = (env: NodeJS.ProcessEnv): Box => ({
-  namespaces: { pid: namespaceNumber('pid'), net: namespaceNumber('net'), time: namespaceNumber('time') },
-  kinds: [
-    ...(isWsl() ? ['WSL'] : []),
-    ...(existsSync('/.dockerenv') ? ['a Docker container'] : []),
-    ...(existsSync('/run/.containerenv') ? ['a Podman container'] : []),
-    ...(env['KUBERNETES_SERVICE_HOST'] === undefined ? [] : ['a Kubernetes pod']),
-    ...(env['REMOTE_CONTAINERS'] === undefined ? [] : ['a dev container']),
-    ...(env['CODESPACES'] === undefined ? [] : ['a codespace']),
-    ...(existsSync('/.flatpak-info') ? ['a Flatpak sandbox'] : []),
-    ...(env['SNAP'] === undefined ? [] : ['a snap']),
-  ],
-})
-
-/**
- * Whether a process is this user's, and nobody else's in any respect: a program that changes its user (sudo) keeps the environment
- * that another user gave it. Root may read every environment.
- */
-const isOwn = (pid: number): boolean => {
-  try {
-    const uids = /^Uid:\s*(.+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]?.split(/\s+/) ?? []
-    return uids.length > 0 && uids.every((uid) => uid === String(process.getuid?.()))
-  } catch {
-    return false
-  }
-}
-
-export const linuxSurroundings: Surroundings = {
-  isTested: true,
-  launches: () => {
-    const found = new Map<string, string>()
-    for (const name of readdirSync('/proc')) {
-      const env = /^\d+$/.test(name) ? environmentOf(Number(name)) : ''
-      const launchId = /\0ONE_SERVER_LAUNCH_ID=([^\0]+)\0/.exec(env)?.[1]
-      const pidFile = /\0ONE_SERVER_PID_FILE=([^\0]+)\0/.exec(env)?.[1]
-      // Paths need not be UTF-8, but ours are.
-      if (launchId === undefined || pidFile === undefined || !isOwn(Number(name))) continue
-      found.set(launchId, Buffer.from(pidFile, 'latin1').toString('utf8'))
-    }
-    return [...found].map(([launchId, pidFile]) => ({ launchId, pidFile }))
-  },
-  isInForeground: () => {
-    try {
-      // Fields 5 and 8: the process group, and the one in the foreground of the controlling terminal.
-      const stat = readFileSync('/proc/self/stat', 'latin1')
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      return fields[2] === fields[5]
-    } catch {
-      return false
-    }
-  },
-  box,
 }

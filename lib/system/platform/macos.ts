@@ -71,7 +71,9 @@ export const macos = (run: Run): Platform => {
   }
 }
 
-export const macosLaunching: Launching = { nullDevice: NULL_DEVICE, leakingDescriptors: () => [], gate, watchdog, isWatchdog: () => false }
+export const macosLaunching: Launching = {
+  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], gate, watchdog, isWatchdog: () => false, watchdogs: () => [],
+}
 
 export const macosSurroundings = (run: Run): Surroundings => ({
   isTested: false,

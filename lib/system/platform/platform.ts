@@ -39,6 +39,16 @@ export interface Listener {
   readonly inode: string | undefined
 }
 
+/** A launch, as its processes alone show it. */
+export interface SeenLaunch {
+  readonly launchId: string
+  readonly pidFile: string
+  /** The oldest of its processes: the leader may have gone. */
+  readonly leader: Leader
+  /** Where one of them holds its claim open. */
+  readonly claim: string | undefined
+}
+
 /** How to start a process. */
 export interface Invocation {
   readonly program: string
@@ -58,6 +68,7 @@ export interface WatchdogOrder {
   readonly folder: string
   readonly lease: string
   readonly launchId: string
+  readonly leader: ProcessId
   readonly pidFile: string
   /** Between the end of the holder and the reaper. */
   readonly idle: number
@@ -102,12 +113,14 @@ export interface Launching {
    */
   gate(plan: GatePlan): Invocation
   /**
-   * A process that prints `pid <n>`, the watchdog, and reads descriptor 3: a line dismisses it. On end-of-file it waits out
-   * the idle time, removes the files of its lease, and runs the reaper.
+   * A process that prints `pid <n>`, the watchdog, and after it the descriptors that the process has, where that shows. It reads
+   * descriptor 3: a line dismisses it. On end-of-file it waits out the idle time, removes the files of its lease, and runs the reaper.
    */
   watchdog(order: WatchdogOrder): Invocation & { readonly cwd: string }
   /** Whether a process is seen to be a watchdog of this launch. False where this system does not show it. */
   isWatchdog(pid: number, launchId: string): boolean
+  /** The watchdogs of this launch whose holder lives or whose idle time runs. None where this system does not show them. */
+  watchdogs(launchId: string): ProcessId[]
 }
 
 /** What the check asks whether it was our server that answered. */
@@ -142,8 +155,8 @@ export interface Box {
 export interface Surroundings {
   /** Whether one-server has been tested on this system. */
   readonly isTested: boolean
-  /** The launches whose id this user's processes carry, with the PID file of each; none where environments cannot be read. */
-  launches(): { launchId: string; pidFile: string }[]
+  /** The launches whose processes run here as this user, past their gates; none where processes do not show it. */
+  launches(): SeenLaunch[]
   /**
    * Whether this process is in the foreground of a terminal, so that a typed signal reaches its children, too. False when that
    * cannot be seen: a signal that is passed on twice is better than one that is lost.

@@ -27,15 +27,20 @@ const KEEPER = 'unset -f echo; one_server_gate=$1; shift; (exec /bin/sh -c "$one
  * needed for that. Its name bears the launch id, and the server has it a second time, as descriptor 9: a daemon that
  * erases its environment, leaves its group and turns to /dev/null is still known by it (proc_pid_fd(5)). Where no FIFO
  * can be made, stdin is /dev/null.
+ *
+ * A folder that something deletes takes the claim along. So the server holds its claim open, as descriptor 8, and a client that
+ * finds the server finds what the claim says. A shell may close at exec what was opened before, so the last command sets them.
  */
 const GATE = `unset -f read echo command test; echo "pid $$"
-one_server_stdin=\${0%gate}stdin; exec 4</dev/null
+one_server_stdin=\${0%gate}stdin; exec 4</dev/null 5</dev/null
 command -p mkfifo -m 600 "$one_server_stdin" 2>&4 && test -p "$one_server_stdin" && exec 4<>"$one_server_stdin"
 command -p rm -f "$one_server_stdin" 2>/dev/null
-TMOUT= read -r one_server_gate && echo >>"$0" && exec "$@" <&4 9<&4 4<&- >&3 2>&3 3>&-`
+TMOUT= read -r one_server_gate || exit
+for one_server_claim in "\${0%gate}"*.claim; do test -f "$one_server_claim" && exec 5<"$one_server_claim"; done
+echo >>"$0" && exec "$@" <&4 9<&4 8<&5 4<&- 5<&- >&3 2>&3 3>&-`
 
 /** Changes what the shells of the gate do, and no server could want it. */
-const SHELL_ONLY = ['OPTIND', 'SHELLOPTS', 'BASHOPTS', 'one_server_gate', 'one_server_stdin']
+const SHELL_ONLY = ['OPTIND', 'SHELLOPTS', 'BASHOPTS', 'one_server_gate', 'one_server_stdin', 'one_server_claim']
 
 export const gate: Launching['gate'] = ({ program, args, env, gateFile }) => ({
   program: '/bin/sh',
@@ -43,20 +48,27 @@ export const gate: Launching['gate'] = ({ program, args, env, gateFile }) => ({
   env: Object.fromEntries(Object.entries(env).filter(([name]) => !SHELL_ONLY.includes(name))),
 })
 
-/** A tool that ends a process tree by parent PIDs would end the watchdog. So this shell, its parent, exits at once, and init adopts it. */
-const STARTER = '/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 & echo "pid $!"'
+/**
+ * A tool that ends a process tree by parent PIDs would end the watchdog. So this shell, its parent, exits at once, and init adopts it.
+ * It says which descriptors it was given, where /proc shows them: a client that leaks one must hear of it.
+ */
+const STARTER = `/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 &
+said="pid $!"; for fd in /proc/$$/fd/*; do test -e "$fd" && said="$said \${fd##*/}"; done; echo "$said"`
 
 /**
  * The watchdog. $0 is the folder, $1 the lease, $2 the launch, $3 the idle time in seconds, $4 the same as a whole number for a
- * `sleep` that knows no fractions, $5 Node, $6 the PID file, $7 the seconds that one run of the reaper may take, $8 those until the next.
+ * `sleep` that knows no fractions, $5 Node, $6 the PID file, $7 the seconds that one run of the reaper may take, $8 those until the next,
+ * $9 the PID of the leader, and after it the start time of the leader.
  *
  * 1. A line dismisses the watchdog; end-of-file means that its holder let go or died.
  * 2. It touches its own file, which shows others since when it waits, and waits out the idle time. No `sleep` lasts longer than 30 s, so
  *    that no process waits for weeks for a launch that was stopped.
- * 3. It removes the files of its lease first and then looks for others, so of several that end together the last one sees nobody.
+ * 3. It lets go first and then looks for others, so of several that end together the last one sees nobody. It removes the files of its
+ *    lease, and since something may have deleted all files, it turns its stdin from the pipe to /dev/null: that shows in /proc.
  *    Another holder or watchdog that seems to live is left to look for itself. Its name is its PID and start time (field 22 of
  *    proc_pid_stat(5)). A zombie does not count (kill(2) knows it for ever where PID 1 does not reap), nor does a stopped process.
- *    What is uncertain the reaper judges.
+ *    What is uncertain the reaper judges. A claim that is not there shows nothing: a stop removes it and ends the watchdog, but a cleaner
+ *    removes it, too, and the server lives on.
  * 4. It runs the reaper. A Node that gets too few threads (ulimit -u, pids.max) aborts at its start or hangs there for ever, so a
  *    reaper that takes too long is killed, and one that failed is run again, ever more rarely. A Node that an update removed
  *    is looked for in PATH.
@@ -67,7 +79,7 @@ const STARTER = '/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 & 
 const WATCHDOG = `
 read -r word && exit 0
 cd / && umask 077 && ulimit -c 0
-launch=$2 longest=30
+launch=$2 longest=30 leader=$9 born=\${10}
 restart() {
   command -v perl && exec perl -e 'sleep shift; exec @ARGV' "$@"
   command -v python3 && exec python3 -c 'import os, sys, time; time.sleep(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])' "$@"
@@ -75,9 +87,10 @@ restart() {
 trap 'case $? in 2|254) trap - EXIT; works && kill -9 $reaper; restart "$8" /bin/sh -c "$ONE_SERVER_WATCH" "$0" "$@" ;; esac' EXIT
 run() { command -p "$@" || "$@"; }
 claimed() { for file in "$0/$launch."*.claim; do test -e "$file"; done; }
+lives() { claimed || { kill -0 "$leader" && { look "$leader" || return 0; test "$start" = "$born"; }; }; }
 outwait() {
   left=$1
-  while claimed && test $left -gt 0; do
+  while lives && test $left -gt 0; do
     slice=$left; test $slice -gt $longest && slice=$longest
     run sleep $slice; left=$((left - slice))
   done
@@ -92,8 +105,9 @@ works() { look $reaper && test "$start" = "$since" && case $stat in Z*) false ;;
 run touch -ch "$0/$1.$2."*.watch
 if test $4 -gt $longest; then outwait $4; else command -p sleep "$3" || run sleep "$4"; fi
 run rm -f "$0/$1.$2."*
+exec </dev/null
 again=$8
-while claimed; do
+while :; do
   test -e "$0/$2.pin" && exit 0
   for file in "$0"/*".$2."*.lease "$0"/*".$2."*.watch; do
     test -e "$file" || continue
@@ -109,6 +123,7 @@ while claimed; do
   while works && test $left -gt 0; do run sleep 1; left=$((left - 1)); done
   works && kill -9 $reaper
   wait $reaper && exit 0
+  lives || exit 0
   outwait $again
   test $again -lt 3600 && again=$((again * 2))
 done
@@ -118,11 +133,12 @@ exit 0
 /** What finds and loads programs, and nothing else of the holder's: a runner takes what carries its marks for a process of its job. */
 const INHERITED = ['PATH', 'LD_LIBRARY_PATH']
 
-export const watchdog: Launching['watchdog'] = ({ folder, lease, launchId, pidFile, idle, attempt, again, reaper }) => ({
+export const watchdog: Launching['watchdog'] = ({ folder, lease, launchId, leader, pidFile, idle, attempt, again, reaper }) => ({
   program: '/bin/sh',
   args: [
     '-c', STARTER, 'one-server',
     folder, lease, launchId, idle.toFixed(3), String(Math.ceil(idle)), process.execPath, pidFile, String(attempt), String(again),
+    String(leader.pid), leader.start,
   ],
   env: {
     ...Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),

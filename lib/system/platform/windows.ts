@@ -74,6 +74,7 @@ export const windowsLaunching: Launching = {
   leakingDescriptors: () => [],
   gate: ({ program, args, env, gateFile }) => ({ program: process.execPath, args: ['-e', GATE, gateFile, program, ...args], env }),
   isWatchdog: () => false,
+  watchdogs: () => [],
   watchdog: ({ reaper, ...order }) => ({
     program: process.execPath, args: ['-e', WATCHDOG, JSON.stringify(order)],
     env: { ...process.env, ONE_SERVER_REAPER: reaper }, cwd: order.folder,

@@ -114,7 +114,7 @@ const aWatchdog = async (t: Test, idle: number) => {
   // As lib/reaper.ts reads them.
   const write = `require('node:fs').writeFileSync(${JSON.stringify(reaped)}, pidFile + ' ' + launch)`
   const reaper = `const [, pidFile, launch] = process.argv; ${write}`
-  const order: WatchdogOrder = { folder, lease: 'one', launchId: 'abc', pidFile: "/a b/it's.pid", idle, attempt: 60, again: 1, reaper }
+  const order: WatchdogOrder = { folder, lease: 'one', launchId: 'abc', leader: { pid: 7, start: '5' }, pidFile: "/a b/it's.pid", idle, attempt: 60, again: 1, reaper }
   const { child, gone, said } = spawned(t, windowsLaunching.watchdog(order), ['ignore', 'pipe', 'ignore', 'pipe'])
   await said(`pid ${child.pid}\n`)
   return { pipe: child.stdio[3] as NodeJS.WritableStream, gone, reaped, folder }
