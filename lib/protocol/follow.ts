@@ -74,10 +74,10 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
       } else if (now >= nextProbe && (!supervised || now > until + GRACE)) {
         const answer = await probeLaunch(context, launch, record, now > until ? LAST_CHECK : record.healthTimeout)
         if (answer.healthy) {
-          const url = await markReady(context, record, answer.url)
-          if (url === undefined) continue
-          const confirmed = await confirm(context, launch, url === answer.url ? answer : { healthy: true, url })
-          return confirmed.healthy ? { kind: 'ready', url } : GONE
+          const at = await markReady(context, record, answer.url)
+          if (at === undefined) continue
+          const confirmed = await confirm(context, launch, at.url === answer.url ? answer : { healthy: true, url: at.url })
+          return confirmed.healthy ? { kind: 'ready', at } : GONE
         }
         last = answer.reason
         failures = now > until ? failures + 1 : 0

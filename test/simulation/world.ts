@@ -13,6 +13,8 @@ import type { Exit, FileLock, GatedChild, HealthPlan, HeldLock, Kin, Leader, Lis
 
 export const PID_FILE = '/home/user/server.pid'
 const HOST = 'host'
+/** Where the servers of the world listen, and the name that leads there. */
+const LOOPBACK = ['127.0.0.1', 'localhost']
 export const HOST_FOLDER = `${PID_FILE}.d/${HOST}`
 
 /** ms from the first instruction until the port is open: the launcher and each follower look once in vain. */
@@ -372,7 +374,7 @@ export class World {
       if (world.options.deafClients?.includes(actor.name)) return { healthy: false, reason: 'it did not answer' }
       for (const url of urls) {
         const { hostname, port } = new URL(url)
-        if (hostname === '127.0.0.1' && world.#listening(Number(port)) !== undefined) return { healthy: true, url }
+        if (LOOPBACK.includes(hostname) && world.#listening(Number(port)) !== undefined) return { healthy: true, url }
       }
       return { healthy: false, reason: 'the connection was refused' }
     }
@@ -496,7 +498,7 @@ export class World {
       probe: (plan) => step('probes', () => probe(plan)),
       prepareProbe: () => {},
       listenersAt: (address, port) => step(`asks who listens on ${port}`, (): Listener[] => {
-        const process = address === '127.0.0.1' ? world.#listening(port) : undefined
+        const process = LOOPBACK.includes(address) ? world.#listening(port) : undefined
         return process === undefined ? [] : [{ address: '127.0.0.1', uid: undefined, inode: String(process.pid) }]
       }),
       ownerOf: ([listener]) => step('asks whose socket it is', () => {
