@@ -4,6 +4,7 @@ import { endingPlan, waiter } from './ending.js'
 import { exploreAll, exploreRandom, replaySeed } from './explore.js'
 import { holds } from './holds.js'
 import { anyHolders, holder, leasePlan, returningHolder } from './leases.js'
+import { neighbourPlan } from './neighbour.js'
 import { anyVersions, newer, older, replacingPlan } from './replacing.js'
 import { ensure, FAULTS, stopServer } from './series.js'
 
@@ -17,6 +18,12 @@ t.test('two holders, and a leader that ends while its children serve on: the ser
   const plan = leasePlan([holder, holder])
   const served = { ...plan, world: { ...plan.world, withChildren: 'serving' as const } }
   holds(t, await exploreAll(served, { preemptions: 0, faults: 1, kinds: ['leader-dies', 'leader-leaves'] }))
+})
+
+t.test('a stranger comes to the other address of the port, in every order with up to one preemption: all callers have one URL', async (t) => {
+  const seen = new Set<string>()
+  holds(t, await exploreAll(neighbourPlan(seen), { preemptions: 1, faults: 0, kinds: [] }))
+  t.same([...seen].toSorted(), ['http://127.0.0.1', 'http://localhost'], 'it comes in time, and too late')
 })
 
 t.test('a client and a stop, every order with up to two preemptions', async (t) => {
