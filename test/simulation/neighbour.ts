@@ -8,14 +8,25 @@ import { ensure } from './series.js'
 import { HOST_FOLDER } from './world.js'
 
 /** Takes the other address of each port on which a server listens or will listen. */
-const neighbour: Act = async (_, system, world) => {
+export const early: Act = async (_, system, world) => {
   await system.list(HOST_FOLDER)
   for (const { port } of world.processes.values()) world.neighbours.add(port)
   return 'came'
 }
 
-/** Every client calls twice, so that one of its calls may find the server ready. */
-const ensureTwice: Act = async (...all) => [await ensure(...all), await ensure(...all)]
+/** The same, once the server is ready. It gives up in the end: in a run that was cut short no sleep takes time. */
+export const late: Act = async (manager, system, world) => {
+  const isReady = (): boolean => [...world.files.keys()].some((path) => path.endsWith('.ready'))
+  for (let looks = 0; looks < 100 && !isReady(); looks++) await system.sleep(20)
+  return early(manager, system, world)
+}
+
+/** Calls twice, so that one call finds the server ready, and the stranger there. */
+const ensureTwice: Act = async (manager, system, world) => {
+  const first = await ensure(manager, system, world)
+  await system.sleep(500)
+  return [first, await ensure(manager, system, world)]
+}
 
 const isInfo = (result: unknown): result is ServerInfo => typeof result === 'object' && result !== null && 'launchId' in result
 
@@ -27,7 +38,7 @@ const urlsByLaunch = (results: readonly unknown[]): Map<string | undefined, Set<
 }
 
 /** `seen` receives each URL that a client got, without its port. */
-export const neighbourPlan = (seen: Set<string>): RunPlan => ({
+export const neighbourPlan = (neighbour: Act, seen: Set<string>): RunPlan => ({
   acts: [ensureTwice, ensureTwice, neighbour],
   check: (_, results) => {
     const failed = results.filter((result) => result instanceof Error).map((error) => `a call failed: ${String(error)}`)
