@@ -30,7 +30,7 @@ t.test('tcp: a port that is chosen, and one that is named', async (t) => {
   const there = place(t)
   const port = await quietPort()
   const manager = there.manager('no-http', { ready: `tcp:${port}`, port })
-  t.match(await manager.ensureServerRunning(), { url: `tcp://127.0.0.1:${port}`, port })
+  t.match(await manager.ensureServerRunning(), { url: `tcp://localhost:${port}`, address: `tcp://127.0.0.1:${port}`, port })
   t.equal(await manager.stopServer(), true)
 })
 
