@@ -9,7 +9,7 @@ import t from 'tap'
 import type { ServerInfo } from '../../lib/server-info.js'
 import { fixture, home } from './command-line.js'
 
-const URL_ALONE = /^http:\/\/(127\.0\.0\.1|\[::1\]):\d+\n$/
+const URL_ALONE = /^http:\/\/localhost:\d+\n$/
 
 t.test('the bundled server, cold and then warm', async (t) => {
   const { start, env, folder } = home(t)
