@@ -5,8 +5,14 @@
 
 /** The running server, as `ensureServerRunning()` returns it. */
 export interface ServerInfo {
-  /** Base URL, the same for every client, without a trailing slash: `http://127.0.0.1:3000`. */
+  /**
+   * Base URL, the same for every client, without a trailing slash: `http://localhost:3000`. Where a stranger listens on the
+   * other address of `localhost`, or the name does not lead to the server, the address: `http://127.0.0.1:3000`.
+   * With `ready`: `tcp://localhost:5432`, or `socket:/run/x.sock`.
+   */
   readonly url: string
+  /** The literal address at which the server answered, as a URL like `url`: `http://127.0.0.1:3000`. */
+  readonly address: string
   /** The port that the server was given, or on which it was adopted. */
   readonly port: number
   /** PID of the server. Undefined only for an adopted server whose process cannot be seen. */
@@ -48,6 +54,8 @@ export interface ServerStatus {
   readonly state: 'stopped' | 'starting' | 'ready' | 'unhealthy'
   readonly pid: number | undefined
   readonly url: string | undefined
+  /** The literal address at which it answered, as in {@link ServerInfo}. */
+  readonly address: string | undefined
   readonly port: number | undefined
   /** When it was launched. */
   readonly since: Date | undefined

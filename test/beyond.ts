@@ -21,7 +21,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   ],
   'what servers, surroundings and versions there are': [
     'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/patience', 'integration/ready', 'integration/run', 'integration/servers',
-    'integration/stop', 'integration/surroundings', 'integration/vanished', 'integration/versions', 'session-server',
+    'integration/stop', 'integration/surroundings', 'integration/url', 'integration/vanished', 'integration/versions', 'session-server',
   ],
   'commands besides start, run, hold and stop': ['cli/configured', 'cli/doctor', 'cli/list', 'cli/logs', 'cli/restart', 'cli/status'],
 }

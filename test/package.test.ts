@@ -92,7 +92,7 @@ t.test('the packed package works in an empty folder', (t) => {
 
   t.test('by its command', async (t) => {
     const bin = join(folder, 'node_modules', '.bin', 'one-server')
-    t.match(run(bin, ['start', 'packed', '--port', 'auto'], folder, home), /^http:\/\/127\.0\.0\.1:\d+\n$/)
+    t.match(run(bin, ['start', 'packed', '--port', 'auto'], folder, home), /^http:\/\/localhost:\d+\n$/)
     run(bin, ['stop', 'packed'], folder, home)
   })
 

@@ -87,7 +87,7 @@ const readme: Fates = {
   'Leases js 1': {
     run: async (t, text, { module: run_, sh }) => {
       const told = await run_(t, 'lease.mjs', `import { ClientProcessManager } from 'one-server'\n${manager()}\nconst runTests = async (url) => console.log(url, (await manager.status()).leases.length)\n${text}`)
-      t.match(told, /^http:\/\/127\.0\.0\.1:\d+ 1\n$/)
+      t.match(told, /^http:\/\/localhost:\d+ 1\n$/)
       t.match(sh('one-server status docs --json'), { stdout: /"leases":\[\]/ })
       t.equal(sh('one-server stop docs').status, 0)
     },
@@ -132,12 +132,12 @@ const readme: Fates = {
     run: async (t, text, { sh, standIn }) => {
       const [cache, db] = text.split('\n')
       standIn('redis-server', LISTENER("argv[argv.indexOf('--port') + 1]"))
-      t.match(sh(cache!), { status: 0, stdout: /^tcp:\/\/127\.0\.0\.1:\d+\n$/ })
+      t.match(sh(cache!), { status: 0, stdout: /^tcp:\/\/localhost:\d+\n$/ })
       t.equal(sh('one-server stop cache').status, 0)
       // A real one would need a cluster of its own, and refuses to run as root.
       const port = String(await quietPort())
       standIn('a-postgres', LISTENER('process.env.PORT'))
-      t.match(sh(db!.replace('5432', port).replace('-- postgres', '-- a-postgres')), { status: 0, stdout: new RegExp(`:${port}\n$`) })
+      t.match(sh(db!.replace('5432', port).replace('-- postgres', '-- a-postgres')), { status: 0, stdout: `tcp://localhost:${port}\n` })
       t.equal(sh('one-server stop db').status, 0)
     },
   },

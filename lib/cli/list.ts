@@ -25,6 +25,7 @@ interface Entry {
   readonly state: keyof typeof STATE_COLOURS
   readonly pid: number | undefined
   readonly url: string | undefined
+  readonly address: string | undefined
   readonly since: Date | undefined
   readonly adopted: boolean
   readonly leases: readonly LeaseStatus[]
@@ -86,8 +87,8 @@ const named = (pidFile: string): Listed => {
 }
 
 const NOTHING = {
-  pid: undefined, url: undefined, since: undefined, adopted: false, leases: [], pinned: false, stopsAt: undefined, isEnding: false,
-  reason: undefined,
+  pid: undefined, url: undefined, address: undefined, since: undefined, adopted: false, leases: [], pinned: false, stopsAt: undefined,
+  isEnding: false, reason: undefined,
 } as const
 
 const look = async ({ name, folder, pidFile, isElsewhere }: Listed, signal: AbortSignal): Promise<Entry> => {
@@ -95,12 +96,14 @@ const look = async ({ name, folder, pidFile, isElsewhere }: Listed, signal: Abor
     const manager = new ClientProcessManager({ pidFile })
     // All clients of a server, and its watchdogs, may have been killed: then this call ends it before the list shows it.
     if (!isElsewhere) await manager.isServerRunning({ signal })
-    const { state, pid, url, since, adopted, leases, pinned, stopsAt, isEnding, logFile } = await manager.status({ signal })
+    const { state, pid, url, address, since, adopted, leases, pinned, stopsAt, isEnding, logFile } = await manager.status({ signal })
     // The search for a server without a claim looks at the default port, where another server may answer: only the process
     // that the PID file names is the one of this name.
     const strange = adopted && (pid === undefined || linesOf(pidFile)[0] !== String(pid))
     if (strange) return { ...NOTHING, name, folder, state: 'stopped', pidFile, logFile }
-    return { name, folder, state, pid, url, since, adopted, leases, pinned, stopsAt, isEnding, pidFile, logFile, reason: undefined }
+    return {
+      name, folder, state, pid, url, address, since, adopted, leases, pinned, stopsAt, isEnding, pidFile, logFile, reason: undefined,
+    }
   } catch (error) {
     if (signal.aborted || !(error instanceof OneServerError)) throw error
     return { ...NOTHING, name, folder, state: 'unusable', pidFile, logFile: undefined, reason: error.message }

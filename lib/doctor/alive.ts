@@ -3,7 +3,7 @@
  * the server and the watchdogs that stop it once none does; and whether the server answers, on a port of its own.
  */
 import type { Context } from '../context.js'
-import { readyUrl } from '../state/claim.js'
+import { readyMark } from '../state/claim.js'
 import { probeLaunch } from '../protocol/readiness.js'
 import { checkAgain } from '../protocol/check-again.js'
 import type { LeaseEntry } from '../state/directory.js'
@@ -97,7 +97,7 @@ const ofHolds = async ({ system }: Context, { launch }: Seen, all: readonly Leas
 
 const ofHealth = async (context: Context, { launch, record }: Seen): Promise<Finding[]> => {
   if (record === undefined) return []
-  const first = launch.ready ? (await readyUrl(context, launch.id)) ?? record.health.urls[0]! : undefined
+  const first = launch.ready ? (await readyMark(context, launch.id))?.url ?? record.health.urls[0]! : undefined
   const urls = (first === undefined ? record.health.urls : [first]).map(redactUrl)
   const headers = Object.keys(record.health.headers)
   const data = { urls, headers }

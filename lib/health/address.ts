@@ -31,7 +31,7 @@ export const isLoopback = (hostname: string): boolean => {
  * which only another server listens, so both addresses of `localhost` are asked.
  */
 export const addressesOf = (host: string): readonly string[] => {
-  switch (host) {
+  switch (host.toLowerCase()) {
     case 'localhost':
       return ['127.0.0.1', '[::1]']
     case '0.0.0.0':
@@ -43,7 +43,7 @@ export const addressesOf = (host: string): readonly string[] => {
   }
 }
 
-/** The address that callers get: the origin of an HTTP URL, any other URL as it is. */
+/** A URL without what is only for the check: the origin of an HTTP URL, any other URL as it is. */
 export const baseUrl = (href: string): string => {
   const { origin } = new URL(href)
   return origin === 'null' ? href : origin

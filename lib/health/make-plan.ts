@@ -7,12 +7,13 @@ import type { Settings } from '../options/settings.js'
 import { addressesOf, bareHost } from './address.js'
 import type { HealthPlan, Probe } from './plan.js'
 
-const atPort = ({ host }: Settings, port: number): string[] => addressesOf(host).map((address) => `http://${address}:${port}`)
+const atPort = ({ host }: Settings, port: number, scheme: 'http' | 'tcp'): string[] =>
+  addressesOf(host).map((address) => `${scheme}://${address}:${port}`)
 
 const byHttp = (settings: Settings, port: number): HealthPlan => {
   const { healthPath, healthUrl, healthHeaders: headers, healthMatch: match } = settings
   const matching = match === undefined ? {} : { match }
-  if (healthUrl === undefined) return { urls: atPort(settings, port).map((url) => url + healthPath), headers, ...matching }
+  if (healthUrl === undefined) return { urls: atPort(settings, port, 'http').map((url) => url + healthPath), headers, ...matching }
   const url = new URL(healthUrl.replaceAll('{port}', String(port)))
   const at = (address: string): string => {
     const copy = new URL(url)
@@ -22,9 +23,11 @@ const byHttp = (settings: Settings, port: number): HealthPlan => {
   return { urls: addressesOf(bareHost(url.hostname)).map(at), headers, ...matching }
 }
 
-/** How to ask a server on this port. */
+/**
+ * How to ask a server on this port. A line of a log does not show which protocol the server speaks; a `healthPath` beside it says HTTP.
+ */
 export const makePlan = (settings: Settings, port: number): HealthPlan => {
-  const { host, ready, logFile } = settings
+  const { given, host, ready, logFile } = settings
   switch (ready?.kind) {
     case undefined:
       return byHttp(settings, port)
@@ -32,8 +35,10 @@ export const makePlan = (settings: Settings, port: number): HealthPlan => {
       return { urls: addressesOf(ready.host ?? host).map((address) => `tcp://${address}:${ready.port || port}`), headers: {} }
     case 'socket':
       return { urls: [`socket:${ready.path.split('/').map(encodeURIComponent).join('/')}`], headers: {} }
-    case 'log':
-      return { urls: atPort(settings, port), headers: {}, log: { file: logFile, match: ready.match } }
+    case 'log': {
+      const urls = atPort(settings, port, given.has('healthPath') ? 'http' : 'tcp')
+      return { urls, headers: {}, log: { file: logFile, match: ready.match } }
+    }
   }
 }
 

@@ -44,8 +44,8 @@ export interface ClientProcessManagerOptions {
    */
   port?: number | readonly number[] | 'auto'
   /**
-   * The host that the server shall listen on, and at which clients reach it. For `localhost` clients try both
-   * 127.0.0.1 and [::1], and all use the one that answers.
+   * The host that the server shall listen on, and at which clients reach it. For `localhost` both 127.0.0.1 and [::1] are
+   * tried, and callers get `localhost`; beside a stranger on the other of the two they get the address that answered.
    * @default 'localhost'
    */
   host?: string
@@ -66,7 +66,7 @@ export interface ClientProcessManagerOptions {
   /**
    * Readiness other than HTTP, in wait-on's words: `'tcp:5432'`, `'tcp:{port}'`, `'socket:/run/x.sock'`, `'http-get://…'` (as
    * `healthUrl`); or `{ log: /ready to accept/ }`, a line of the server's output (`^` and `$` are its ends). No client then uses
-   * a server that somebody ran by hand.
+   * a server that somebody ran by hand. With `log` the URL is `tcp://localhost:…`, or `http:` where `healthPath` is given.
    */
   ready?: string | { readonly log: string | RegExp }
   /** The version of the server that this client wants, compared by Semantic Versioning. */

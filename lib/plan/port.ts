@@ -8,11 +8,15 @@ import { addressesOf, bareHost, endpointOf, isLoopback } from '../health/address
 import { traitsOf } from '../health/kind.js'
 import { makePlan, whatIsTaken } from '../health/make-plan.js'
 import { noPortFree, portInUse, type OneServerError } from '../errors.js'
-import { isAnotherUsers, type HealthPlan, type Listener } from '../system/system.js'
+import { isAnotherUsers, type HealthPlan, type Listener, type System } from '../system/system.js'
 import type { Context } from '../context.js'
+import { chooseUrl, type Holder } from './choose-url.js'
 
 export interface Adopted {
+  /** The literal URL that answered. */
   readonly url: string
+  /** The URL that callers get. */
+  readonly base: string
   readonly port: number
   readonly pid: number | undefined
 }
@@ -69,12 +73,22 @@ export const occupantOf = async (context: Context, port: number): Promise<Occupa
   const answer = await system.probe(plan, settings.healthTimeout)
   if (!answer.healthy && there.length === 0) return { kind: 'none' }
   if (!answer.healthy) return strange(` and does not pass the health check: ${answer.reason}`)
-  const owner = await system.ownerOf(there)
+  const owner = await system.ownerOf(elsewhere ? there : await listenersAsked(context, { ...plan, urls: [answer.url] }))
   if (owner?.launchId !== undefined || answer.launchId !== undefined) {
     return strange(', a server that was launched for another PID file (or whose state was deleted)')
   }
   if (!settings.reuseExisting) return strange(': it passes the health check, but one-server did not start it, and reuseExisting is false')
-  return { kind: 'adopted', server: { url: answer.url, port, pid: owner?.pid } }
+  const { url } = answer
+  const base = await chooseUrl(system, { plan, url, timeout: settings.healthTimeout }, (others, own) => holderOf(system, others, own))
+  return { kind: 'adopted', server: { url, base, port, pid: owner?.pid } }
+}
+
+/** Nothing shows what belongs to a server that no client launched but the process that answered. */
+const holderOf = async (system: System, others: readonly Listener[], own: readonly Listener[]): Promise<Holder> => {
+  const server = await system.ownerOf(own)
+  const other = await system.ownerOf(others, server?.pid)
+  if (server === undefined || other === undefined) return 'unknown'
+  return server.pid === other.pid ? 'own' : 'stranger'
 }
 
 export const portTaken = (port: number, { what, pid }: { what: string; pid: number | undefined }): OneServerError =>

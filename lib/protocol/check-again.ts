@@ -5,8 +5,7 @@
 import type { Context } from '../context.js'
 import type { Deadline } from '../deadline.js'
 import { serverUnhealthy, type OneServerError } from '../errors.js'
-import { baseUrl } from '../health/address.js'
-import { readyUrl } from '../state/claim.js'
+import { readyMark, unmarked, type ReadyMark } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { LOG_LINES } from '../state/outcome.js'
@@ -18,7 +17,7 @@ import { checkHealth, ownOf } from './reuse.js'
 
 /** `gone`: the launch was withdrawn or stopped, or has died; look again from the start. */
 export type Followed =
-  | { readonly kind: 'ready'; readonly url: string }
+  | { readonly kind: 'ready'; readonly at: ReadyMark }
   | { readonly kind: 'failed'; readonly error: OneServerError }
   | { readonly kind: 'gone' }
 
@@ -32,22 +31,22 @@ export const checkAgain = async (context: Context, record: LaunchRecord, url: st
 /** Waits until a ready launch answers its health check. A busy server is not a dead one, so only the deadline ends the wait. */
 export const awaitReady = async (context: Context, launch: Launch, record: LaunchRecord, deadline: Deadline): Promise<Followed> => {
   const { system, paths, report } = context
-  const url = await readyUrl(context, launch.id)
-  const shown = url ?? record.health.urls[0]!
+  const mark = await readyMark(context, launch.id)
+  const shown = mark ?? unmarked(record.health.urls[0]!)
   for (let waiting = false; ; waiting = true) {
     deadline.check()
-    const answer = await checkAgain(context, record, url)
+    const answer = await checkAgain(context, record, mark?.url)
     const verdict = await judgeLaunch(system, launch)
     if (verdict === 'dead') return { kind: 'gone' }
-    if (answer.healthy) return { kind: 'ready', url: answer.url }
+    if (answer.healthy) return { kind: 'ready', at: mark ?? unmarked(answer.url) }
     if (verdict === 'headless' && (await servingProcess(context, launch)) === undefined) return { kind: 'gone' }
     if ((await system.list(paths.host)).includes(`${launch.id}.ended`)) return { kind: 'gone' }
     if (deadline.passed) {
       const { pid, port, logFile } = record
       const logTail = await system.tail(logFile, LOG_LINES)
-      return { kind: 'failed', error: serverUnhealthy(baseUrl(shown), deadline.total, answer.reason, { pid, port, logFile, logTail }) }
+      return { kind: 'failed', error: serverUnhealthy(shown.base, deadline.total, answer.reason, { pid, port, logFile, logTail }) }
     }
-    if (!waiting) report({ type: 'waiting', for: 'health', url: redactUrl(shown), pid: record.pid })
+    if (!waiting) report({ type: 'waiting', for: 'health', url: redactUrl(shown.url), pid: record.pid })
     await system.sleep(Math.min(record.healthCheckInterval, deadline.left), { signal: deadline.signal })
   }
 }

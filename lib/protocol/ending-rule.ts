@@ -12,7 +12,7 @@
  */
 import type { Context } from '../context.js'
 import type { OneServerError } from '../errors.js'
-import { readyUrl } from '../state/claim.js'
+import { readyMark, type ReadyMark } from '../state/claim.js'
 import {
   createFile, endingPath, markPath, parseListing, type Ending, type Launch, type LeaseEntry,
   type Listing, type Place,
@@ -21,25 +21,26 @@ import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
 import { outcomeBody } from '../state/outcome.js'
 import { judge, type ProcessLook } from '../system/system.js'
 import { servingProcess } from './liveness.js'
-import { LAST_CHECK, probeLaunch } from './readiness.js'
 import { isAwaited } from './patience.js'
+import { LAST_CHECK, probeLaunch, urlOf } from './readiness.js'
 import { vetoEnding } from './veto.js'
 
 /**
- * Writes that the health check has answered. Returns the URL that everyone uses, which is the first one written;
- * undefined when the launch is being ended.
+ * Writes that the health check has answered at `url`, and which URL callers get: once for a launch, since a stranger may come to the port
+ * later, and all callers get the same. Returns the mark that everyone uses, which is the first one written; undefined when the launch is
+ * being ended.
  */
-export const markReady = async (
-  context: Context, { launch: id, keeper }: Pick<LaunchRecord, 'launch' | 'keeper'>, url: string,
-): Promise<string | undefined> => {
+export const markReady = async (context: Context, record: LaunchRecord, url: string): Promise<ReadyMark | undefined> => {
   const { system, paths } = context
+  const { launch: id, keeper } = record
+  const mark = { url, base: await urlOf(context, record, url) }
   // Nobody needs the exit code of a ready server, so its keeper can go. Kill it before `.ready` is written: if this
   // client died in between, nobody else would.
   if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
-  const isOurs = await createFile(context, markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, url }))
+  const isOurs = await createFile(context, markPath(paths, id, 'ready'), JSON.stringify({ format: FORMAT, ...mark }))
   if (!(await vetoEnding(context, id, 'ending'))) return undefined
   // Our own mark may have gone with the launch while this client was frozen; the mark of another client may be damaged.
-  return (await readyUrl(context, id)) ?? (isOurs ? undefined : url)
+  return (await readyMark(context, id)) ?? (isOurs ? undefined : mark)
 }
 
 /** Writes an intention and looks for objections. True: the launch is marked as ended, and this client tears it down. */

@@ -9,7 +9,6 @@
 import type { Context } from '../context.js'
 import { Deadline } from '../deadline.js'
 import { configMismatch, insideServer, portInUse, serverUnhealthy, startTimeout, OneServerError } from '../errors.js'
-import { baseUrl } from '../health/address.js'
 import { awaitedUrl } from '../health/awaited.js'
 import { differences } from '../plan/fingerprint.js'
 import { whoHolds, type Adopted } from '../plan/port.js'
@@ -25,7 +24,7 @@ import { decide, lookUnlocked, type Call, type Decision } from './decide.js'
 import { follow } from './follow.js'
 import type { OwnLaunch } from './launch.js'
 import { pin, type Hold } from './pin.js'
-import { reused } from './reuse.js'
+import { placeOf, reused } from './reuse.js'
 import { detach, supervise } from './supervise.js'
 import { isPublished } from './reconcile.js'
 import { isClaimed, survey, unreadableClaim, type Survey } from './survey.js'
@@ -145,10 +144,10 @@ const followLaunch = async (
   if (followed.kind === 'gone') return undefined
   // A client that lost the lock while it was frozen can overwrite or remove the PID file of a ready launch.
   const published = launch.ready ? pidFile : await readPidFile(system, paths)
-  if (!hasLeftovers && serving === undefined && isPublished(published, launch, undefined)) return reused(context, record, followed.url)
+  if (!hasLeftovers && serving === undefined && isPublished(published, launch, undefined)) return reused(context, record, followed.at)
   const now = await tidy(context)
   // A client that was frozen since the answer may hold a URL of a server that has gone: only a launch that lives is used.
-  return now.living?.id === launch.id ? reused(context, record, followed.url, now.serving) : undefined
+  return now.living?.id === launch.id ? reused(context, record, followed.at, now.serving) : undefined
 }
 
 /**
@@ -162,10 +161,10 @@ const assertFingerprint = ({ settings, paths }: Context, { identity, pid }: Laun
   throw configMismatch(paths.pidFile, found, why, { pid })
 }
 
-const adoptedInfo = ({ report, paths, settings }: Context, { url, port, pid }: Adopted): ServerInfo => {
-  const origin = baseUrl(url)
-  report({ type: 'reused', url: origin, pid, adopted: true })
-  return { url: origin, port, pid, started: false, adopted: true, launchId: undefined, pidFile: paths.pidFile, logFile: settings.logFile }
+const adoptedInfo = ({ report, paths, settings }: Context, { port, pid, ...at }: Adopted): ServerInfo => {
+  report({ type: 'reused', url: at.base, pid, adopted: true })
+  const { logFile } = settings
+  return { ...placeOf(at), port, pid, started: false, adopted: true, launchId: undefined, pidFile: paths.pidFile, logFile }
 }
 
 /** Supervises this client's own launch. Undefined: the launch came to nothing without a failure, look again from the start. */
@@ -186,12 +185,12 @@ const superviseLaunch = async (
     case 'retry':
       return undefined
     case 'ready': {
-      const url = baseUrl(supervised.url)
+      const place = placeOf(supervised.at)
       const { port, launch: launchId, logFile } = record
       const pid = await publishedPid(context, own)
       if (pid === undefined) return undefined
-      report({ type: 'ready', url, pid, launchId })
-      return { url, port, pid, started: true, adopted: false, launchId, pidFile: paths.pidFile, logFile }
+      report({ type: 'ready', url: place.url, pid, launchId })
+      return { ...place, port, pid, started: true, adopted: false, launchId, pidFile: paths.pidFile, logFile }
     }
   }
 }

@@ -89,10 +89,10 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
         const isPast = now > until && !isWanted
         const answer = await probeLaunch(context, launch, record, isPast || isLast ? LAST_CHECK : record.healthTimeout)
         if (answer.healthy) {
-          const url = await markReady(context, record, answer.url)
-          if (url === undefined) continue
-          const confirmed = await confirm(context, launch, url === answer.url ? answer : { healthy: true, url })
-          return confirmed.healthy ? { kind: 'ready', url } : GONE
+          const at = await markReady(context, record, answer.url)
+          if (at === undefined) continue
+          const confirmed = await confirm(context, launch, at.url === answer.url ? answer : { healthy: true, url: at.url })
+          return confirmed.healthy ? { kind: 'ready', at } : GONE
         }
         if (isLast) return failedWith(await notReady(context, launch, record, deadline.total, answer.reason))
         failures = isPast ? failures + 1 : 0

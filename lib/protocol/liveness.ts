@@ -7,7 +7,7 @@
  */
 import type { Context } from '../context.js'
 import { endpointOf } from '../health/address.js'
-import { recordOf, readyUrl } from '../state/claim.js'
+import { recordOf, readyMark } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge, type Kin, type ProcessId, type System } from '../system/system.js'
@@ -77,7 +77,7 @@ const listenerOf = async (
 ): Promise<ProcessId | undefined> => {
   const { system } = context
   const [first] = kin
-  const url = (await readyUrl(context, id)) ?? health.urls[0]!
+  const url = (await readyMark(context, id))?.url ?? health.urls[0]!
   const at = endpointOf(url)
   // A path does not tell the owner of a Unix socket.
   if (at === undefined) return (await system.probe({ urls: [url], headers: {} }, healthTimeout)).healthy ? first : undefined

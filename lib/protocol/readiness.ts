@@ -7,12 +7,13 @@
  */
 import type { Context } from '../context.js'
 import { endpointOf } from '../health/address.js'
+import { chooseUrl } from '../plan/choose-url.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { isAnotherUsers, type Answering, type Healthy, type Probe } from '../system/system.js'
+import { isAnotherUsers, type Answering, type Healthy, type Listener, type Probe } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
 import { judgeLaunch } from './liveness.js'
-import { answeredByOther, isOtherLaunch } from './reuse.js'
+import { answeredByOther, isOtherLaunch, ownOf } from './reuse.js'
 
 /** ms that a health check may take past the deadline of the launch: the callers have waited long enough. */
 export const LAST_CHECK = 500
@@ -39,25 +40,40 @@ export const confirm = async (context: Context, launch: Launch, answer: Healthy)
  * Who outside the launch answers at this URL, in words. Undefined when the launch answers itself, or when the kernel does not
  * tell. `byProcess`: a process of this user's that is not of the launch is a stranger as well.
  */
-export const strangerAt = async (
-  { system }: Context, { id, leader }: Answering, href: string, byProcess = false,
-): Promise<string | undefined> => {
+export const strangerAt = async (context: Context, own: Answering, href: string, byProcess = false): Promise<string | undefined> => {
   const at = endpointOf(href)
   // A path does not tell the owner of a Unix socket. `plan/port.ts` refused a socket that answered before the launch.
   if (at === undefined) return undefined
-  const listeners = await system.listenersAt(at.host, at.port)
+  const listeners = await context.system.listenersAt(at.host, at.port)
+  if (!byProcess && !listeners.some(isAnotherUsers)) return undefined
+  const holder = await holderOf(context, own, listeners)
+  return holder === 'own' ? undefined : holder?.stranger
+}
+
+/** Who holds these sockets: the launch, or a stranger, in words. Undefined when the kernel does not tell. */
+const holderOf = async (
+  { system }: Context, { id, leader }: Answering, listeners: readonly Listener[],
+): Promise<'own' | { readonly stranger: string } | undefined> => {
   const other = listeners.find(isAnotherUsers)
-  if (other === undefined && !byProcess) return undefined
   const owner = await system.ownerOf(listeners, leader.pid)
-  if (owner?.pid === leader.pid) return undefined
+  if (owner?.pid === leader.pid) return 'own'
   // What root has started may give up its user before it listens. Anybody may carry a launch id, so for another user only the
   // group counts.
   const isKin = owner !== undefined &&
     ((other === undefined && owner.launchId === id) ||
       (await system.kin(leader, id)).some(({ pid, inGroup }) => pid === owner.pid && (inGroup || other === undefined)))
-  if (isKin) return undefined
-  if (other !== undefined) return `another user (uid ${other.uid})`
-  return owner === undefined ? undefined : `PID ${owner.pid}, which does not belong to the server`
+  if (isKin) return 'own'
+  if (other !== undefined) return { stranger: `another user (uid ${other.uid})` }
+  return owner === undefined ? undefined : { stranger: `PID ${owner.pid}, which does not belong to the server` }
+}
+
+/** The URL that callers get of a launch that answered at `url`. */
+export const urlOf = (context: Context, record: LaunchRecord, url: string): Promise<string> => {
+  const own = ownOf(record)
+  return chooseUrl(context.system, { plan: record.health, url, timeout: record.healthTimeout, own }, async (listeners) => {
+    const holder = await holderOf(context, own, listeners)
+    return holder === undefined ? 'unknown' : holder === 'own' ? 'own' : 'stranger'
+  })
 }
 
 export const answeredByStranger = (url: string, who: string): Probe =>

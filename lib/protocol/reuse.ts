@@ -8,7 +8,7 @@ import { baseUrl } from '../health/address.js'
 import { traitsOf } from '../health/kind.js'
 import { differences } from '../plan/fingerprint.js'
 import type { ServerInfo } from '../server-info.js'
-import { isRecordOf, readyUrl } from '../state/claim.js'
+import { isRecordOf, readyMark, unmarked, type ReadyMark } from '../state/claim.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { judge, type Answering, type Healthy, type Probe, type ProcessId } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
@@ -24,11 +24,12 @@ export const reuseReady = async (context: Context, deadline: Deadline, hold: Hol
   const { record } = pidFile
   if (settings.onMismatch !== 'reuse' && differences(settings, record.identity).length > 0) return undefined
   if (!(await hold.place(context, living))) return undefined
-  const answer = await checkHealth(context, record, await readyUrl(context, living.id))
+  const mark = await readyMark(context, living.id)
+  const answer = await checkHealth(context, record, mark?.url)
   if (!answer.healthy) return undefined
   // A child that outlives its leader knows the launch id as well, so an answer that bears the launch id does not spare this look.
   if (judge(living.leader, await system.look(living.leader.pid)) !== 'alive') return undefined
-  return reused(context, record, answer.url)
+  return reused(context, record, mark ?? unmarked(answer.url))
 }
 
 /** The launch of a record. */
@@ -47,13 +48,15 @@ export const checkHealth = async ({ system }: Context, record: LaunchRecord, url
   return answer.healthy && isOtherLaunch(answer, launch) ? answeredByOther(answer.url) : answer
 }
 
+/** What callers get to know of where a server is. */
+export const placeOf = ({ url, base }: ReadyMark): Pick<ServerInfo, 'url' | 'address'> => ({ url: base, address: baseUrl(url) })
+
 /** What a caller gets of a server that another client launched. `serving`: the process by which a headless launch is known. */
-export const reused = ({ paths, settings, report }: Context, record: LaunchRecord, href: string, serving?: ProcessId): ServerInfo => {
-  const { port, launch, logFile } = record
+export const reused = ({ paths, settings, report }: Context, record: LaunchRecord, at: ReadyMark, serving?: ProcessId): ServerInfo => {
+  const { port, launch: launchId, logFile = settings.logFile } = record
   const { pid } = serving ?? record
-  const url = baseUrl(href)
-  report({ type: 'reused', url, pid, adopted: false })
-  return { url, port, pid, started: false, adopted: false, launchId: launch, pidFile: paths.pidFile, logFile: logFile ?? settings.logFile }
+  report({ type: 'reused', url: at.base, pid, adopted: false })
+  return { ...placeOf(at), port, pid, started: false, adopted: false, launchId, pidFile: paths.pidFile, logFile }
 }
 
 /**

@@ -5,10 +5,9 @@
  */
 import type { Context } from '../context.js'
 import type { Deadline } from '../deadline.js'
-import { baseUrl } from '../health/address.js'
 import { findAdoptable } from '../plan/port.js'
 import type { ServerStatus } from '../server-info.js'
-import { readyUrl, recordOf } from '../state/claim.js'
+import { readyMark, recordOf, unmarked } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
@@ -18,6 +17,7 @@ import { judgeLaunch, remainsOf } from './liveness.js'
 import { carriesLaunchId } from './reconcile.js'
 import { checkAgain } from './check-again.js'
 import { recordIn, restoreVanished } from './vanished.js'
+import { placeOf } from './reuse.js'
 import { isClaimed, survey, type Survey } from './survey.js'
 
 /** What `status()` returns. Reads only. */
@@ -28,9 +28,9 @@ export const statusOf = async (context: Context): Promise<ServerStatus> => {
 }
 
 const nothing = ({ paths: { pidFile }, settings: { logFile } }: Context) => ({
-  state: 'stopped', pid: undefined, url: undefined, port: undefined, since: undefined, adopted: false, launchId: undefined, bundled: false,
-  version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined, isEnding: false, isHeadless: false,
-  pidFile, logFile,
+  state: 'stopped', pid: undefined, url: undefined, address: undefined, port: undefined, since: undefined, adopted: false,
+  launchId: undefined, bundled: false, version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined,
+  isEnding: false, isHeadless: false, pidFile, logFile,
 }) as const
 
 /** What a record tells about its server. */
@@ -50,10 +50,10 @@ const livingStatus = async (context: Context, launch: Launch, { pidFile, serving
   if (record === undefined) {
     return (await isClaimed(context, launch)) ? { ...nothing(context), state: 'unhealthy', pid: leader.pid, launchId: id } : undefined
   }
-  const url = ready ? (await readyUrl(context, id)) ?? record.health.urls[0] : undefined
+  const at = ready ? (await readyMark(context, id)) ?? unmarked(record.health.urls[0]!) : undefined
   return {
-    ...nothing(context), ...recorded(record), state: await stateOf(context, record, url),
-    url: url === undefined ? undefined : baseUrl(url), pinned, ...(serving === undefined ? {} : { pid: serving.pid, isHeadless: true }),
+    ...nothing(context), ...recorded(record), state: await stateOf(context, record, at?.url),
+    ...(at === undefined ? {} : placeOf(at)), pinned, ...(serving === undefined ? {} : { pid: serving.pid, isHeadless: true }),
     ...(await leasesOn(context, launch, record.idleTimeout)),
   }
 }
@@ -69,8 +69,8 @@ const unclaimedStatus = async (context: Context, { pidFile, listing }: Survey): 
     return { ...nothing(context), state: 'unhealthy', pid: found.leader.pid, launchId: found.launchId }
   }
   if (record === undefined) return undefined
-  const url = record.health.urls[0]!
-  return { ...nothing(context), ...recorded(record), state: await stateOf(context, record, url), url: baseUrl(url) }
+  const at = (await readyMark(context, record.launch)) ?? unmarked(record.health.urls[0]!)
+  return { ...nothing(context), ...recorded(record), state: await stateOf(context, record, at.url), ...placeOf(at) }
 }
 
 /** A launch that is being ended, or whose processes serve no more, and that lives: a server has gone only when it has exited. */
@@ -93,8 +93,8 @@ const endingStatus = async (context: Context, { finished, pidFile }: Survey): Pr
 const foreignStatus = async (context: Context, { pidFile }: Survey): Promise<ServerStatus> => {
   const server = await findAdoptable(context, { starts: false })
   if (server !== undefined) {
-    const { pid, url, port } = server
-    return { ...nothing(context), state: 'ready', pid, url: baseUrl(url), port, adopted: true }
+    const { pid, port } = server
+    return { ...nothing(context), state: 'ready', pid, ...placeOf(server), port, adopted: true }
   }
   const pid = pidFile.kind === 'bare' && (await namesLiveProcess(context, pidFile)) ? pidFile.pid : undefined
   return { ...nothing(context), state: pid === undefined ? 'stopped' : 'unhealthy', pid }

@@ -10,6 +10,7 @@ import { basename } from 'node:path'
 import type { Context } from '../context.js'
 import type { Deadline } from '../deadline.js'
 import { aborted, type OneServerError } from '../errors.js'
+import type { ReadyMark } from '../state/claim.js'
 import { claimPath, createFile, markPath } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { endedBecause, outcomeOf, sharedBy } from '../state/outcome.js'
@@ -24,7 +25,7 @@ import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { tearDown, tearDownUnlocked, whyItExited } from './tear-down.js'
 
 export type Supervised =
-  | { readonly kind: 'ready'; readonly url: string }
+  | { readonly kind: 'ready'; readonly at: ReadyMark }
   | { readonly kind: 'failed'; readonly error: OneServerError }
   | { readonly kind: 'port-lost' }
   /** The launch came to nothing, and no client needs to hear of it: look again from the start. */
@@ -115,8 +116,8 @@ const servesOn = async ({ system, paths }: Context, { launch }: OwnLaunch): Prom
   (await judgeLaunch(system, launch)) === 'headless' && !(await system.list(paths.host)).includes(`${launch.id}.ended`)
 
 const afterAnswer = async (context: Context, { record }: OwnLaunch, url: string): Promise<Supervised> => {
-  const agreed = await markReady(context, record, url)
-  return agreed === undefined ? RETRY : { kind: 'ready', url: agreed }
+  const at = await markReady(context, record, url)
+  return at === undefined ? RETRY : { kind: 'ready', at }
 }
 
 const afterExit = async (

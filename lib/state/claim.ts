@@ -1,6 +1,7 @@
 /**
- * What a launch wrote down about itself: the record in the body of its claim, and the URL in its `.ready` mark.
+ * What a launch wrote down about itself: the record in the body of its claim, and its `.ready` mark.
  */
+import { baseUrl } from '../health/address.js'
 import { claimPath, markPath, type Launch, type Place } from './directory.js'
 import { FORMAT, parseRecord, type LaunchRecord } from './launch-record.js'
 import type { PidFile } from './pid-file.js'
@@ -18,14 +19,29 @@ export const recordOf = async (place: Place, launch: Launch, pidFile?: PidFile):
 export const isRecordOf = (record: LaunchRecord, { id, leader }: Launch): boolean =>
   record.launch === id && record.pid === leader.pid && record.start === leader.start && record.group === leader.group
 
-/** The URL in the `.ready` mark of a launch: where its health check answered first, and everyone's from then on. */
-export const readyUrl = async ({ system, paths }: Place, id: string): Promise<string | undefined> => {
+/** Where a launch became ready: the literal address at which it is checked from then on, and the URL that callers get. */
+export interface ReadyMark {
+  readonly url: string
+  readonly base: string
+}
+
+/** Of a launch whose mark says nothing, callers get the address. */
+export const unmarked = (url: string): ReadyMark => ({ url, base: baseUrl(url) })
+
+/**
+ * The `.ready` mark of a launch: where its health check answered first, and everyone's from then on. A client checks the address and never
+ * the name, which could lead it to another server. A mark that an older one-server wrote has the address alone.
+ */
+export const readyMark = async ({ system, paths }: Place, id: string): Promise<ReadyMark | undefined> => {
   const found = await system.read(markPath(paths, id, 'ready'))
   if (found.kind !== 'file') return undefined
   try {
-    const { format, url } = JSON.parse(found.text) as { format: unknown; url: unknown }
-    return format === FORMAT && typeof url === 'string' && URL.canParse(url) ? url : undefined
+    const { format, url, base } = JSON.parse(found.text) as Record<string, unknown>
+    if (format !== FORMAT || !isUrl(url)) return undefined
+    return isUrl(base) ? { url, base } : unmarked(url)
   } catch {
     return undefined
   }
 }
+
+const isUrl = (value: unknown): value is string => typeof value === 'string' && URL.canParse(value)

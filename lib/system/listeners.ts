@@ -3,10 +3,12 @@
  * port, the loser would report the winner's server as its own. A connection attempt shows that something listens;
  * whose socket it is, only some platforms show.
  */
+import type { LookupAddress } from 'node:dns'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { stateUnusable } from '../errors.js'
 import { connectTo } from '../health/connect.js'
+import { startTimer } from '../timer.js'
 import { sockets } from './platform/current.js'
 import type { Listener } from './platform/platform.js'
 import { kinOf } from './processes.js'
@@ -34,8 +36,15 @@ const isOwn = (address: string): boolean =>
 /** The addresses of this machine that a host leads to. A name may lead to several; one that leads elsewhere has no table here. */
 const addressesHere = async (host: string): Promise<string[]> => {
   if (isIP(host) !== 0) return [unmapped(host)].filter(isOwn)
-  const { lookup } = await import('node:dns/promises')
-  const found = await lookup(host, { all: true }).catch(() => [])
+  const { lookup } = await import('node:dns')
+  const found = await new Promise<readonly LookupAddress[]>((resolve) => {
+    // A name server that does not answer would hold the call for longer than a connection may take.
+    const endTimer = startTimer(CONNECTING, () => resolve([]))
+    lookup(host, { all: true }, (error, all) => {
+      endTimer()
+      resolve(error === null ? all : [])
+    })
+  })
   return found.map(({ address }) => unmapped(address)).filter(isOwn)
 }
 

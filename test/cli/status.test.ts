@@ -82,10 +82,10 @@ t.test('a server that one-server did not start', async (t) => {
 
   const stop = await run(['stop', 'web', '--port', port])
   t.match(stop, { code: 0, stdout: '' })
-  t.match(stop.stderr, `one-server: http://127.0.0.1:${port} was not started by one-server\none-server: it was left running`)
+  t.match(stop.stderr, `one-server: http://localhost:${port} was not started by one-server\none-server: it was left running`)
   t.match(JSON.parse((await run(['stop', 'web', '--port', port, '--json'])).stdout), { schemaVersion: 1, stopped: false, adopted: true })
 
-  t.match(await run(['start', 'web', '--port', port]), { code: 0, stdout: `http://127.0.0.1:${port}\n`, stderr: /not started by one-server\n$/ })
+  t.match(await run(['start', 'web', '--port', port]), { code: 0, stdout: `http://localhost:${port}\n`, stderr: /not started by one-server\n$/ })
   t.match(await run(['restart', 'web', '--port', port]), { code: 6, stdout: '', stderr: /that one-server did not\s+start/ })
   t.equal(child.exitCode, null)
 })

@@ -23,7 +23,9 @@ t.test('each other kind, to the byte', async (t) => {
   t.equal(bytes({ ready: 'tcp:{port}', healthHeaders: { a: 'b' } }), '{"urls":["tcp://127.0.0.1:4000","tcp://[::1]:4000"],"headers":{}}')
   t.equal(bytes({ ready: 'tcp:[::1]:5432' }), '{"urls":["tcp://[::1]:5432"],"headers":{}}')
   t.equal(bytes({ ready: 'socket:/run/x y#?.sock' }), '{"urls":["socket:/run/x%20y%23%3F.sock"],"headers":{}}')
-  t.equal(bytes({ ready: { log: 'up' }, host: '::1' }), '{"urls":["http://[::1]:4000"],"headers":{},"log":{"file":"/s.log","match":{"text":"up"}}}')
+  const log = '"headers":{},"log":{"file":"/s.log","match":{"text":"up"}}}'
+  t.equal(bytes({ ready: { log: 'up' }, host: '::1' }), `{"urls":["tcp://[::1]:4000"],${log}`, 'a line does not show which protocol it is')
+  t.equal(bytes({ ready: { log: 'up' }, host: '::1', healthPath: '/' }), `{"urls":["http://[::1]:4000"],${log}`, 'a path says HTTP')
   t.equal(bytes({ ready: 'http-get://localhost:{port}/h', host: 'x' }), '{"urls":["http://127.0.0.1:4000/h","http://[::1]:4000/h"],"headers":{}}')
 })
 

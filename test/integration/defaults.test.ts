@@ -23,7 +23,7 @@ t.test('with nothing but the defaults there is a healthy server on port 3000', n
   const { info, status } = resultOf(first)
   t.match({ info, status }, {
     status: 200,
-    info: { url: 'http://127.0.0.1:3000', port: 3000, started: true, adopted: false, pidFile: join(here.folder, '.omega-session-server.pid'), logFile: join(here.folder, '.omega-session-server.log') },
+    info: { url: 'http://localhost:3000', address: 'http://127.0.0.1:3000', port: 3000, started: true, adopted: false, pidFile: join(here.folder, '.omega-session-server.pid'), logFile: join(here.folder, '.omega-session-server.log') },
   })
   t.equal(Number.parseInt(readFileSync(info.pidFile, 'utf8'), 10), info.pid)
   for (const address of ['127.0.0.1', '[::1]']) {

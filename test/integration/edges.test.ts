@@ -89,7 +89,7 @@ t.test('a health check with a header, over https', async (t) => {
     serve({ server: createServer({ key, cert }, (request, response) => request.headers.authorization === 'Bearer x' ? healthy(request, response) : json(response, 401, {})) })`)
   const options = { healthUrl: 'https://localhost:{port}/api/health', env: {} }
   const manager = here.manager(script, { ...options, healthHeaders: { authorization: 'Bearer x' } })
-  t.match(await manager.ensureServerRunning(), { started: true, url: /^https:\/\/127\.0\.0\.1:\d+$/ })
+  t.match(await manager.ensureServerRunning(), { started: true, url: /^https:\/\/localhost:\d+$/ })
   t.match(await here.manager(script, options).ensureServerRunning(), { started: false }, 'a client without the header asks as the launch wrote it down')
   t.equal(statSync(here.pidFile).mode & 0o777, 0o600)
   await manager.stopServer()

@@ -9,7 +9,7 @@ t.test('a fixed port is the one, and a running server\'s own port comes before t
   const here = place(t)
   const [port, other] = [await quietPort(), await quietPort()]
   const server = await here.manager('healthy', { port }).ensureServerRunning()
-  t.match(server, { port, url: `http://127.0.0.1:${port}` })
+  t.match(server, { port, url: `http://localhost:${port}`, address: `http://127.0.0.1:${port}` })
   t.match(await here.manager('healthy', { port: other }).ensureServerRunning(), { port, started: false })
   t.equal(await here.manager('healthy', { port: other }).stopServer(), true)
   here.nothingLeft(t)
@@ -39,7 +39,7 @@ t.test('a healthy server that somebody runs by hand is adopted, and left alone b
   const pid = await stranger(t, 'healthy', port)
   const results = (await allEnded(await together(t, here, 3, here.options('healthy', { port })))).map(resultOf)
   for (const { info, status } of results) {
-    t.match({ info, status }, { info: { adopted: true, started: false, pid, port, launchId: undefined, url: `http://127.0.0.1:${port}` }, status: 200 })
+    t.match({ info, status }, { info: { adopted: true, started: false, pid, port, launchId: undefined, url: `http://localhost:${port}`, address: `http://127.0.0.1:${port}` }, status: 200 })
   }
   const manager = here.manager('healthy', { port })
   t.equal(await manager.isServerRunning(), true)

@@ -26,11 +26,11 @@ const shared = async (t: import('tap').Test, here: Place, options: ClientProcess
 
 t.test('tcp: a port that is chosen, and one that is named', async (t) => {
   const here = place(t)
-  t.match(await shared(t, here, { ready: 'tcp:{port}', env: { BOOT_MS: '200' } }), /^tcp:\/\/127\.0\.0\.1:\d+$/)
+  t.match(await shared(t, here, { ready: 'tcp:{port}', env: { BOOT_MS: '200' } }), /^tcp:\/\/localhost:\d+$/)
   const there = place(t)
   const port = await quietPort()
   const manager = there.manager('no-http', { ready: `tcp:${port}`, port })
-  t.match(await manager.ensureServerRunning(), { url: `tcp://127.0.0.1:${port}`, port })
+  t.match(await manager.ensureServerRunning(), { url: `tcp://localhost:${port}`, address: `tcp://127.0.0.1:${port}`, port })
   t.equal(await manager.stopServer(), true)
 })
 
@@ -42,7 +42,7 @@ t.test('socket: a Unix socket', async (t) => {
 
 t.test('log: a line of the output, as text and as a regular expression', async (t) => {
   const here = place(t)
-  t.match(await shared(t, here, { ready: { log: 'ready to accept' }, env: { BOOT_MS: '300' } }), /^http:\/\/127\.0\.0\.1:\d+$/)
+  t.match(await shared(t, here, { ready: { log: 'ready to accept' }, env: { BOOT_MS: '300' } }), /^tcp:\/\/localhost:\d+$/)
   const there = place(t)
   const manager = there.manager('no-http', { ready: { log: /^READY TO accept \w+$/im } })
   const { pid } = await manager.ensureServerRunning()

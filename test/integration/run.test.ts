@@ -59,7 +59,7 @@ t.test('eight jobs, some of which fail', skip, async (t) => {
   const { code, stdout, stderr } = await ended
   const last = now()
   t.equal(code, 2)
-  t.same(lines(stdout).toSorted(), [1, 2, 3, 4, 5, 6, 7, 8].map((number) => `out ${number} http://127.0.0.1:${port}`))
+  t.same(lines(stdout).toSorted(), [1, 2, 3, 4, 5, 6, 7, 8].map((number) => `out ${number} http://localhost:${port}`))
   t.same(lines(stderr).filter((line) => line.startsWith('err')).toSorted(), [1, 2, 3, 4, 5, 6, 7, 8].map((number) => `err ${number}`))
   t.same([...stderr.matchAll(/\*\*\* \[.*: (job\d)\] Error (\d+)/g)].map((match) => match.slice(1).join(' ')).toSorted(), ['job3 3', 'job6 6'])
   await goesWith(t, here, last)

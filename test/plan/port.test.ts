@@ -53,7 +53,7 @@ t.test('nobody is on a free port', async (t) => {
 t.test('a healthy server that somebody runs by hand is adopted, with its PID', async (t) => {
   const { pid, port } = await serve(t, 'healthy.mjs')
   const context = await aContext(t, { port })
-  const server = { url: `http://127.0.0.1:${port}/api/health`, port, pid }
+  const server = { url: `http://127.0.0.1:${port}/api/health`, base: `http://localhost:${port}`, port, pid }
   t.same(await occupantOf(context, port), { kind: 'adopted', server })
   t.same(await choosePort(context, new Set()), server)
   t.same(await findAdoptable(context), server)

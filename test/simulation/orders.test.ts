@@ -5,6 +5,7 @@ import { exploreAll, exploreRandom, replaySeed } from './explore.js'
 import { holds } from './holds.js'
 import { anyHolders, anyVanishing, cleaner, holder, leasePlan, returningHolder, starter, vanishingPlan, wiper } from './leases.js'
 import { anyPatience, impatient, late, patiencePlan, patient, waits } from './patience.js'
+import { early, late as lateStranger, neighbourPlan } from './neighbour.js'
 import { anyVersions, newer, older, replacingPlan } from './replacing.js'
 import { ensure, FAULTS, stopServer } from './series.js'
 
@@ -26,6 +27,14 @@ t.test('state that vanishes under holders of leases, at once or file by file: no
   }
   holds(t, await exploreAll(vanishingPlan([holder, starter, wiper]), { preemptions: 1, faults: 0, kinds: [] }))
   holds(t, await exploreRandom(anyVanishing, 1, 300))
+})
+
+t.test('a stranger comes to the other address of the port, in every order with up to one preemption: all callers have one URL', async (t) => {
+  const [before, after] = [new Set<string>(), new Set<string>()]
+  holds(t, await exploreAll(neighbourPlan(early, before), { preemptions: 1, faults: 0, kinds: [] }))
+  t.ok(before.has('http://127.0.0.1'), 'it comes in time')
+  holds(t, await exploreAll(neighbourPlan(lateStranger, after), { preemptions: 1, faults: 0, kinds: [] }))
+  t.same([...after], ['http://localhost'], 'it comes too late')
 })
 
 t.test('a client and a stop, every order with up to two preemptions', async (t) => {

@@ -13,6 +13,10 @@ import type { Exit, FileLock, GatedChild, HealthPlan, HeldLock, Kin, Leader, Lis
 
 export const PID_FILE = '/home/user/server.pid'
 const HOST = 'host'
+/** Where the servers of the world listen, and the name that leads there. */
+const LOOPBACK = ['127.0.0.1', 'localhost']
+/** PID of the stranger that listens on the other address, of which nobody asks anything else. */
+const NEIGHBOUR = 999_999
 export const HOST_FOLDER = `${PID_FILE}.d/${HOST}`
 
 /** ms from the first instruction until the port is open: the launcher and each follower look once in vain. */
@@ -115,6 +119,8 @@ export class World {
   readonly files = new Map<string, string>()
   readonly folders = new Set<string>(['/', '/home', '/home/user'])
   readonly processes = new Map<number, Process>()
+  /** Ports at whose other address a stranger listens. */
+  readonly neighbours = new Set<number>()
   readonly actors: Actor[] = []
   readonly kernel = new Actor('kernel', 1)
   readonly watchers: { readonly actor: Actor; readonly folder: string; readonly onChange: (name: string | undefined) => void }[] = []
@@ -147,7 +153,7 @@ export class World {
     const processes = [...this.processes.values()].map(({ pid, state, opened, listensAt }) => `${pid}${state}${opened}${listensAt}`).sort()
     const files = [...this.files].map(([path, body]) => `${path} ${numberOf(body)}`).sort()
     const actors = [this.kernel, ...this.actors].map(({ history, frozen, crashed, steps }) => [history, frozen, crashed, ...steps.map(({ name }) => name)])
-    return JSON.stringify([this.clock, processes, files, [...this.folders].sort(), actors, this.violations])
+    return JSON.stringify([this.clock, processes, files, [...this.folders].sort(), actors, [...this.neighbours], this.violations])
   }
 
   /** A server that has been running for long, launched by a client that is gone. */
@@ -407,7 +413,7 @@ export class World {
       if (world.options.deafClients?.includes(actor.name)) return { healthy: false, reason: 'it did not answer' }
       for (const url of urls) {
         const { hostname, port } = new URL(url)
-        if (hostname === '127.0.0.1' && world.#listening(Number(port)) !== undefined) return { healthy: true, url }
+        if (LOOPBACK.includes(hostname) && world.#listening(Number(port)) !== undefined) return { healthy: true, url }
       }
       return { healthy: false, reason: 'the connection was refused' }
     }
@@ -546,10 +552,12 @@ export class World {
       probe: (plan) => step('probes', () => probe(plan)),
       prepareProbe: () => {},
       listenersAt: (address, port) => step(`asks who listens on ${port}`, (): Listener[] => {
-        const process = address === '127.0.0.1' ? world.#listening(port) : undefined
+        if (address === '::1' && world.neighbours.has(port)) return [{ address, uid: undefined, inode: String(NEIGHBOUR) }]
+        const process = LOOPBACK.includes(address) ? world.#listening(port) : undefined
         return process === undefined ? [] : [{ address: '127.0.0.1', uid: undefined, inode: String(process.pid) }]
       }),
       ownerOf: ([listener]) => step('asks whose socket it is', () => {
+        if (listener?.inode === String(NEIGHBOUR)) return { pid: NEIGHBOUR, launchId: undefined }
         const process = listener === undefined ? undefined : world.processes.get(Number(listener.inode))
         return process === undefined ? undefined : { pid: process.pid, launchId: process.launch }
       }),
