@@ -84,7 +84,10 @@ const untilDecided = async (
       const isHeadless = exit?.exitCode === 0 && (await servesOn(context, own))
       if (exit !== undefined && !isHeadless) return await afterExit(context, own, deadline, exit, mayChooseAgain)
       if (system.now() >= over()) {
+        const before = exit
         const answer = await probeLaunch(context, launch, record, LAST_CHECK)
+        // A client that had no processor reads the exit only now, and it says more than that the time is over.
+        if (exit !== before) continue
         return answer.healthy ? await afterAnswer(context, own, answer.url) : await afterDeadline(context, own, deadline, answer.reason)
       }
       if (isHeadless) {
