@@ -23,8 +23,8 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/patience', 'integration/ready', 'integration/run', 'integration/servers',
     'integration/stop', 'integration/surroundings', 'integration/url', 'integration/vanished', 'integration/versions', 'session-server',
   ],
-  'servers that are ready by their log, words that mean nothing, and what a terminal must not get': [
-    'cli/control-characters', 'cli/log-readiness', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
+  'the mistakes of newcomers, servers that are ready by their log, and what a terminal must not get': [
+    'cli/control-characters', 'cli/log-readiness', 'cli/newcomer', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
   ],
   'commands besides start, run, hold and stop': ['cli/configured', 'cli/doctor', 'cli/list', 'cli/logs', 'cli/restart', 'cli/status'],
 }

@@ -17,6 +17,7 @@ import { judgeLaunch, remainsOf } from './liveness.js'
 import { carriesLaunchId } from './reconcile.js'
 import { checkAgain } from './check-again.js'
 import { recordIn, restoreVanished } from './vanished.js'
+import { urlOf } from './readiness.js'
 import { placeOf } from './reuse.js'
 import { isClaimed, survey, type Survey } from './survey.js'
 
@@ -69,7 +70,8 @@ const unclaimedStatus = async (context: Context, { pidFile, listing }: Survey): 
     return { ...nothing(context), state: 'unhealthy', pid: found.leader.pid, launchId: found.launchId }
   }
   if (record === undefined) return undefined
-  const at = (await readyMark(context, record.launch)) ?? unmarked(record.health.urls[0]!)
+  const [url = ''] = record.health.urls
+  const at = (await readyMark(context, record.launch)) ?? { url, base: await urlOf(context, record, url) }
   return { ...nothing(context), ...recorded(record), state: await stateOf(context, record, at.url), ...placeOf(at) }
 }
 
