@@ -12,7 +12,7 @@ import { OneServerError, portInUse, serverExited, stateUnusable } from '../error
 import { kindOf, traitsOf } from '../health/kind.js'
 import { whoHolds } from '../plan/port.js'
 import { recordOf } from '../state/claim.js'
-import { claimPath, createFile, markPath, marksOf, parseListing, type Launch } from '../state/directory.js'
+import { claimPath, createFile, findLaunch, markPath, marksOf, parseListing, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { endedBecause, LOG_LINES, writeOutcome } from '../state/outcome.js'
@@ -166,6 +166,8 @@ export const reasonFor = async (context: Context, launch: Launch): Promise<OneSe
   const record = await recordOf(context, launch)
   if (record === undefined) return serverExited({ pid: launch.leader.pid })
   const error = await whyItExited(context, record, {})
+  // A later launch gives its own log the name once the claim has gone, so only a claim that is still there shows whose log was read.
+  if ((await findLaunch(context, launch.id)) === undefined) return undefined
   // One-server chooses a free port again, as the launcher would have done.
   return error.code === 'PORT_IN_USE' && context.settings.port.kind !== 'fixed' ? undefined : error
 }

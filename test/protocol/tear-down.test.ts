@@ -1,9 +1,14 @@
 /** Ending a launch: it returns when everything of it has ended, and no signal goes to a stranger. */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
-import { terminate } from '../../lib/protocol/tear-down.js'
+import { reasonFor, terminate } from '../../lib/protocol/tear-down.js'
+import { claimPath, findLaunch, markPath } from '../../lib/state/directory.js'
 import { nodeSystem as system } from '../../lib/node-system.js'
+import { aContext } from '../support/a-context.js'
+import { aRecord } from '../support/a-record.js'
+import { quietPort } from '../support/clients.js'
 import { until } from '../support/until.js'
 import { isAlive, startFixture, startShell } from '../support/a-launch.js'
 
@@ -120,4 +125,25 @@ t.test('what not even SIGKILL ends is said', async (t) => {
   let now = 0
   const hanging = { ...system, now: () => (now += 1000), signalGroup: async () => true, signal: async () => true, sleep: async () => {} }
   await t.rejects(terminate(hanging, launch, { stopSignal: 'SIGTERM', stopTimeout: 100 }), { code: 'SERVER_UNHEALTHY', pid: launch.leader.pid, message: /even by SIGKILL/ })
+})
+
+t.test('why a launch has ended is read from its own log, and not from that of a later launch', async (t) => {
+  const context = await aContext(t, { port: 'auto' })
+  const logFile = join(context.paths.host, '..', 's.log')
+  const record = aRecord({ logFile, port: await quietPort() })
+  const { launch: id, pid, start, group } = record
+  const claim = claimPath(context.paths, id, { pid, start, group })
+  writeFileSync(claim, JSON.stringify(record))
+  writeFileSync(markPath(context.paths, id, 'gate'), '\n')
+  writeFileSync(logFile, 'SyntaxError: of this launch\n')
+  const launch = (await findLaunch(context, id))!
+  t.match(await reasonFor(context, launch), { code: 'SERVER_EXITED', logTail: /of this launch/ })
+  const tail: typeof system.tail = async (path, lines) => {
+    // Another client tears the launch down, and a later one begins.
+    rmSync(claim)
+    renameSync(logFile, `${logFile}.prev`)
+    writeFileSync(logFile, '')
+    return system.tail(path, lines)
+  }
+  t.equal(await reasonFor({ ...context, system: { ...system, tail } }, launch), undefined)
 })
