@@ -231,7 +231,7 @@ t.test('a PID file without a claim is cut short at any byte', async (t) => {
 
   await t.test('and its server was killed: it is nobody’s, and in nobody’s way', async (t) => {
     await here.kill(pid)
-    rmSync(paths.folder, { recursive: true, force: true })
+    for (const one of [paths.folder, here.pidFile]) rmSync(one, { recursive: true, force: true })
     const kinds = new Set<string>()
     for (const length of all) {
       cut(here.pidFile, pidFileText, length)
