@@ -1,5 +1,5 @@
 /**
- * npm run soak: the long series, which do not fit into npm test. Prints a table, and exits non-zero
+ * npm run soak: the long series, which do not fit into npm test. Prints a table, row by row, and exits non-zero
  * when anything broke.
  *
  *     npm run soak -- --rounds 200            rounds of each series
@@ -24,20 +24,22 @@ if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
 
 const say = (text: string): void => { if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text}`) }
 
-const results: { series: Series; outcome: Outcome; seconds: number }[] = []
-for (const series of ALL.filter(({ name }) => name.includes(values.only ?? ''))) {
+const chosen = ALL.filter(({ name }) => name.includes(values.only ?? ''))
+const width = Math.max(...chosen.map(({ name }) => name.length), 6)
+console.log(`${'series'.padEnd(width)}  ${'cases'.padStart(8)}  violations  slowest recovery  seconds`)
+
+const show = ({ name }: Series, { cases, violations, slowest, note }: Outcome, seconds: number): void => {
+  const recovery = slowest === undefined ? '–' : `${Math.round(slowest)} ms`
+  for (const violation of violations) console.log(`VIOLATION in ${name}: ${violation}`)
+  console.log(`${name.padEnd(width)}  ${String(cases).padStart(8)}  ${String(violations.length).padStart(10)}  ${recovery.padStart(16)}  ${seconds.toFixed(0).padStart(7)}`)
+  if (note !== undefined) console.log(`${' '.repeat(width)}  ${note}`)
+  if (violations.length > 0) process.exitCode = 1
+}
+
+for (const series of chosen) {
   const began = performance.now()
   const outcome = await series.run(rounds ?? series.rounds, (done) => say(`${series.name}: ${done}`))
   say('')
-  results.push({ series, outcome, seconds: (performance.now() - began) / 1000 })
-  for (const violation of outcome.violations) console.log(`VIOLATION in ${series.name}: ${violation}`)
+  // Each row at once: a run of an hour that is cut short has shown what it has seen.
+  show(series, outcome, (performance.now() - began) / 1000)
 }
-
-const width = Math.max(...results.map(({ series }) => series.name.length), 6)
-console.log(`${'series'.padEnd(width)}  ${'cases'.padStart(8)}  violations  slowest recovery  seconds`)
-for (const { series, outcome, seconds } of results) {
-  const slowest = outcome.slowest === undefined ? '–' : `${Math.round(outcome.slowest)} ms`
-  console.log(`${series.name.padEnd(width)}  ${String(outcome.cases).padStart(8)}  ${String(outcome.violations.length).padStart(10)}  ${slowest.padStart(16)}  ${seconds.toFixed(0).padStart(7)}`)
-  if (outcome.note !== undefined) console.log(`${' '.repeat(width)}  ${outcome.note}`)
-}
-process.exitCode = results.some(({ outcome }) => outcome.violations.length > 0) ? 1 : 0
