@@ -82,7 +82,7 @@ export const liveLeases = async ({ system }: Context, { leases }: Listing, id: s
   for (const lease of leases) {
     if (lease.launchId !== id) continue
     const look = await system.look(lease.process.pid)
-    const isIdle = lease.kind === 'watch' && (look.state === 'stopped' || lease.process.pid === system.self.pid)
+    const isIdle = lease.kind === 'watch' && (look.state === 'stopped' || lease.process.pid === (await system.self()).pid)
     if (!isIdle && judge(lease.process, look) !== 'dead') live.push(lease)
   }
   return live

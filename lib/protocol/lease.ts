@@ -67,7 +67,7 @@ class LeaseHold implements Hold {
     const { system, paths } = context
     const id = await system.randomId()
     const watchdog = pinned ? undefined : await startWatchdog(context, launchId, id, await timesOf(context, launchId))
-    const path = leasePath(paths, { id, launchId, process: system.self, kind: 'lease' })
+    const path = leasePath(paths, { id, launchId, process: await system.self(), kind: 'lease' })
     this.#held = { launchId, path, watchdog }
     await createFile(context, path, JSON.stringify({ format: FORMAT, since: system.today().toISOString(), command: this.command }))
   }

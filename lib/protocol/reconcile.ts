@@ -30,7 +30,7 @@ export const alignPidFile = async (context: Context, seen: Survey): Promise<Surv
     return { ...seen, pidFile: { kind: 'record', record } }
   }
   // Another host's PID file is not this host's to judge.
-  if (pidFile.kind !== 'record' || pidFile.record.host !== system.host()) return seen
+  if (pidFile.kind !== 'record' || pidFile.record.host !== paths.hostName) return seen
   const restored = await restoreClaim(context, pidFile.record)
   if (restored === 'restored') return survey(context)
   if (restored === 'lives') return seen
@@ -64,7 +64,7 @@ export const restoreClaim = async (context: Context, record: LaunchRecord): Prom
   const { serving: _, ...claim } = record
   const { launch: id, pid, start, group } = claim
   const leader = { pid, start, group }
-  if (record.host !== system.host() || (await judgeLaunch(system, { id, leader })) === 'dead') return 'finished'
+  if (record.host !== paths.hostName || (await judgeLaunch(system, { id, leader })) === 'dead') return 'finished'
   if (!(await carriesLaunchId(context, record))) return 'finished'
   const listed = await findLaunch(context, id)
   if (listed !== undefined) return listed.ended ? 'finished' : 'lives'

@@ -70,7 +70,7 @@ export const watchOver = async (plan: WatchdogPlan, patience = PATIENCE): Promis
   try {
     const line = await firstLine(child, failed, patience.starter)
     const pid = Number(/^pid (\d+)$/.exec(line ?? '')?.[1])
-    const id = Number.isNaN(pid) ? undefined : identify(pid)
+    const id = Number.isNaN(pid) ? undefined : await identify(pid)
     if (id === undefined || pipe === undefined) throw cannotWatch(plan)
     pipe.unref()
     return { id, letGo: () => { pipe.destroy() }, dismiss: () => { pipe.end('dismissed\n') } }

@@ -9,8 +9,9 @@ import { withLock } from '../../lib/state/lock.js'
 import { library, runModule } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
+import { hostName } from '../support/processes.js'
 
-const pathsIn = (t: Test) => pathsOf(join(tempFolder(t), 's.pid'), system.host())
+const pathsIn = (t: Test) => pathsOf(join(tempFolder(t), 's.pid'), hostName)
 const within = (ms: number, signal?: AbortSignal) => new Deadline(system, ms, signal)
 
 /** Holds the lock until it is let go. */

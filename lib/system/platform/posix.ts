@@ -54,8 +54,9 @@ const STARTER = '/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 & 
  * 2. It touches its own file, which shows others since when it waits, and waits out the idle time. No `sleep` lasts longer than 30 s, so
  *    that no process waits for weeks for a launch that was stopped.
  * 3. It removes the files of its lease first and then looks for others, so of several that end together the last one sees nobody.
- *    Another holder or watchdog that seems to live is left to look for itself. Its name is its PID and start time (field 22 of
- *    proc_pid_stat(5)). A zombie does not count (kill(2) knows it for ever where PID 1 does not reap), nor does a stopped process.
+ *    Another holder or watchdog that seems to live is left to look for itself. Its name is its PID and start time,
+ *    which the platform's `look` asks for. A zombie does not count (kill(2) knows it for ever where PID 1 does not reap), nor does a
+ *    stopped process.
  *    What is uncertain the reaper judges.
  * 4. It runs the reaper. A Node that gets too few threads (ulimit -u, pids.max) aborts at its start or hangs there for ever, so a
  *    reaper that takes too long is killed, and one that failed is run again, ever more rarely. A Node that an update removed
@@ -64,7 +65,7 @@ const STARTER = '/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 & 
  * A shell that cannot fork exits, with status 2, or 254 if it is bash. All that it can do then is to become another program,
  * which waits and becomes the watchdog again.
  */
-const WATCHDOG = `
+const watchdogScript = (look: string): string => `
 read -r word && exit 0
 cd / && umask 077 && ulimit -c 0
 launch=$2 longest=30
@@ -73,7 +74,7 @@ restart() {
   command -v python3 && exec python3 -c 'import os, sys, time; time.sleep(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])' "$@"
 }
 trap 'case $? in 2|254) trap - EXIT; works && kill -9 $reaper; restart "$8" /bin/sh -c "$ONE_SERVER_WATCH" "$0" "$@" ;; esac' EXIT
-run() { command -p "$@" || "$@"; }
+run() { command -p "$@" || "$@"; }${look}
 claimed() { for file in "$0/$launch."*.claim; do test -e "$file"; done; }
 outwait() {
   left=$1
@@ -81,12 +82,6 @@ outwait() {
     slice=$left; test $slice -gt $longest && slice=$longest
     run sleep $slice; left=$((left - slice))
   done
-}
-look() {
-  read -r stat <"/proc/$1/stat" || return
-  stat=\${stat##*\\) } number=0 start=
-  for word in $stat; do number=$((number + 1)); test $number = 20 && start=$word; done
-  test "$start"
 }
 works() { look $reaper && test "$start" = "$since" && case $stat in Z*) false ;; esac; }
 run touch -ch "$0/$1.$2."*.watch
@@ -118,15 +113,17 @@ exit 0
 /** What finds and loads programs, and nothing else of the holder's: a runner takes what carries its marks for a process of its job. */
 const INHERITED = ['PATH', 'LD_LIBRARY_PATH']
 
-export const watchdog: Launching['watchdog'] = ({ folder, lease, launchId, pidFile, idle, attempt, again, reaper }) => ({
+/** `look` defines a function of the shell: it takes a PID and sets `stat` and `start`, or fails. */
+export const watchdogWith = (look: string): Launching['watchdog'] => (order) => ({
   program: '/bin/sh',
   args: [
     '-c', STARTER, 'one-server',
-    folder, lease, launchId, idle.toFixed(3), String(Math.ceil(idle)), process.execPath, pidFile, String(attempt), String(again),
+    order.folder, order.lease, order.launchId, order.idle.toFixed(3), String(Math.ceil(order.idle)), process.execPath, order.pidFile,
+    String(order.attempt), String(order.again),
   ],
   env: {
     ...Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
-    ONE_SERVER_WATCH: WATCHDOG, ONE_SERVER_REAPER: reaper,
+    ONE_SERVER_WATCH: watchdogScript(look), ONE_SERVER_REAPER: order.reaper,
   },
   cwd: '/',
 })
