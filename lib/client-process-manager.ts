@@ -165,7 +165,7 @@ export class ClientProcessManager {
     signal: AbortSignal | undefined, work: (context: Context, deadline: Deadline) => Promise<Result>, more = 0,
   ): Promise<Result> {
     try {
-      const context = contextOf(this.#settings, this.#system)
+      const context = await contextOf(this.#settings, this.#system)
       return await work(context, new Deadline(this.#system, this.#settings.startupTimeout + more, signal))
     } catch (error) {
       throw unforeseen(error)

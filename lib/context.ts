@@ -17,10 +17,10 @@ export interface Context {
 }
 
 /** Made for each call, since the folder of the PID file may have been made after the call before. */
-export const contextOf = (settings: Settings, system: System): Context => {
+export const contextOf = async (settings: Settings, system: System): Promise<Context> => {
   const pidFile = resolvePidFile(settings.pidFile, (path) => system.realpath(path))
   return {
-    system, settings, paths: pathsOf(pidFile, system.host()),
+    system, settings, paths: pathsOf(pidFile, await system.host()),
     report: reporter(settings.onEvent, () => system.now()),
     inside: process.env['ONE_SERVER_LAUNCH_ID'],
   }

@@ -45,14 +45,14 @@ const sleep: System['sleep'] = (ms, { wake, signal } = {}) =>
     wake?.then(done, done)
   })
 
-const isAlive = (id: ProcessId): boolean => judge(id, lookAt(id.pid)) === 'alive'
+const isAlive = async (id: ProcessId): Promise<boolean> => judge(id, await lookAt(id.pid)) === 'alive'
 
 /** Looks at the owner of a socket before something secret goes there. Few checks have a secret, so what looks is loaded for those. */
 const refusal = (own: Answering | undefined): Refuse => async (address, port) =>
   (await import('./system/listeners.js')).whyNotTrusted(address, port, own)
 
 export const nodeSystem: System = {
-  get self() { return self() },
+  self,
   now,
   host: hostIdentity,
   randomId,
@@ -78,11 +78,12 @@ export const nodeSystem: System = {
   watch: files.watch,
 
   look: async (pid) => lookAt(pid),
-  startedAt: async (pid) => startedAt(pid),
+  startedAt,
   kin: async (leader, launchId) => kinOf(leader, launchId),
   // Another process can get the PID between the check and kill(2). Both are in one tick; Node has no pidfd to close the rest of the gap.
-  signal: async (id, signal) => isAlive(id) && send(id.pid, signal),
-  signalGroup: async (group, member, signal) => isAlive(member) && groupOf(member.pid) === group && signalGroup(group, signal),
+  signal: async (id, signal) => (await isAlive(id)) && send(id.pid, signal),
+  signalGroup: async (group, member, signal) =>
+    (await isAlive(member)) && (await groupOf(member.pid)) === group && signalGroup(group, signal),
   spawn: async (plan) => (await import('./system/spawn-gated.js')).spawnGated(plan),
 
   watchOver: async (plan) => (await import('./system/watchdog.js')).watchOver(plan),
@@ -103,7 +104,7 @@ export const nodeSystem: System = {
     let lock: FileLock | undefined
     return {
       try: async () => {
-        lock ??= (await import('./system/file-lock.js')).fileLock(paths, self(), now)
+        lock ??= (await import('./system/file-lock.js')).fileLock(paths, await self(), now)
         return lock.try()
       },
     }

@@ -16,6 +16,8 @@ export interface Paths {
   readonly folder: string
   /** P.d/<host>: the claims and marks of this host, boot and namespaces. Elsewhere their PIDs mean nothing. */
   readonly host: string
+  /** <host>, the name of this host: a record that bears another one is not this host's to judge. */
+  readonly hostName: string
 }
 
 export const pathsOf = (realPidFile: string, host: string): Paths => ({
@@ -23,6 +25,7 @@ export const pathsOf = (realPidFile: string, host: string): Paths => ({
   lock: `${realPidFile}.lock`,
   folder: `${realPidFile}.d`,
   host: join(`${realPidFile}.d`, host),
+  hostName: host,
 })
 
 /** The PID file below the real path of its folder. Where the folder does not exist yet, its nearest existing ancestor is resolved. */

@@ -12,4 +12,6 @@ import { settingsFrom } from './options/settings.js'
 const [, pidFile = '', launchId = ''] = process.argv
 
 // Nobody reads an error here. The exit code makes the watchdog try again, and the next client does what is left undone.
-reap(contextOf(settingsFrom({ pidFile }), nodeSystem), launchId).catch(() => { process.exitCode = 1 })
+contextOf(settingsFrom({ pidFile }), nodeSystem)
+  .then((context) => reap(context, launchId))
+  .catch(() => { process.exitCode = 1 })

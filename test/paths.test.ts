@@ -11,7 +11,7 @@ import { library, runModule } from './support/child.js'
 import { tempFolder } from './support/temp-folder.js'
 
 t.test('all names derive from the PID file', async (t) => {
-  t.same(pathsOf('/a/s.pid', 'host'), { pidFile: '/a/s.pid', lock: '/a/s.pid.lock', folder: '/a/s.pid.d', host: '/a/s.pid.d/host' })
+  t.same(pathsOf('/a/s.pid', 'host'), { pidFile: '/a/s.pid', lock: '/a/s.pid.lock', folder: '/a/s.pid.d', host: '/a/s.pid.d/host', hostName: 'host' })
 })
 
 t.test('two spellings of one folder are one PID file', async (t) => {
@@ -77,7 +77,7 @@ t.test('the folder of names depends on neither the session nor the temporary fol
   t.equal(stateDir(session, linux), '/home/a/.local/state/one-server')
   t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state' }, linux), '/state/one-server')
   t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state', ONE_SERVER_STATE_DIR: '/mine' }, linux), '/mine')
-  t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state', LOCALAPPDATA: '/local' }, windows(() => '')), join('/local', 'one-server'))
-  t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state', LOCALAPPDATA: '' }, windows(() => '')), join('/state', 'one-server'))
+  t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state', LOCALAPPDATA: '/local' }, windows(async () => '')), join('/local', 'one-server'))
+  t.equal(stateDir({ ...session, XDG_STATE_HOME: '/state', LOCALAPPDATA: '' }, windows(async () => '')), join('/state', 'one-server'))
   t.equal(stateDir({ ...session, LOCALAPPDATA: '/local' }, linux), '/home/a/.local/state/one-server', 'LOCALAPPDATA means something on Windows alone')
 })

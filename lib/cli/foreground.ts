@@ -14,8 +14,8 @@ import { surroundings } from '../system/platform/current.js'
  *
  * A signal that somebody sends to us alone in the foreground counts as a typed one, as in system(3). SIGTERM is never typed.
  */
-export const watchForeground = (): (() => boolean) => {
+export const watchForeground = (): (() => Promise<boolean>) => {
   let before = surroundings.isInForeground()
   process.on('SIGCONT', () => { before = surroundings.isInForeground() })
-  return () => before || surroundings.isInForeground()
+  return async () => (await before) || surroundings.isInForeground()
 }

@@ -38,20 +38,20 @@ interface Entry {
   readonly reason: string | undefined
 }
 
-const isClaimed = (pidFile: string): boolean => {
+const isClaimed = (pidFile: string, host: string): boolean => {
   try {
-    return readdirSync(join(`${pidFile}.d`, nodeSystem.host())).some((name) => name.endsWith('.claim'))
+    return readdirSync(join(`${pidFile}.d`, host)).some((name) => name.endsWith('.claim'))
   } catch {
     return false
   }
 }
 
 /** PID files, and those that somebody deleted while their launch still has its claim. */
-const namesIn = (folder: string): string[] => {
+const namesIn = (folder: string, host: string): string[] => {
   try {
     const files = new Set(readdirSync(folder))
     const folders = [...files].filter((file) => file.endsWith('.pid.d')).map((file) => file.slice(0, -'.d'.length))
-    const lost = folders.filter((file) => !files.has(file) && isClaimed(join(folder, file)))
+    const lost = folders.filter((file) => !files.has(file) && isClaimed(join(folder, file), host))
     return [...[...files].filter((file) => file.endsWith('.pid')), ...lost].sort()
   } catch (error) {
     // The first server with a name makes the folder.
@@ -150,9 +150,10 @@ const table = (entries: readonly Entry[], output: Output): string => {
 
 export const run = async ({ onlyNamed }: Request, output: Output, signal: AbortSignal): Promise<number> => {
   const folder = stateDir(process.env)
-  const listed = namesIn(folder).map((file) => named(join(folder, file)))
+  const host = await nodeSystem.host()
+  const listed = namesIn(folder, host).map((file) => named(join(folder, file)))
   const unnamed = defaultPidFile(process.env)
-  if (existsSync(unnamed) || isClaimed(unnamed)) {
+  if (existsSync(unnamed) || isClaimed(unnamed, host)) {
     listed.unshift({ name: '(default)', folder: undefined, pidFile: resolve(unnamed), isElsewhere: false })
   }
   const known = listed.map(({ pidFile }) => resolvePidFile(pidFile, realpath))

@@ -19,7 +19,7 @@ export interface Io {
   /** Fires when the user interrupts; its reason is the name of the signal. */
   readonly signal: AbortSignal
   /** From now on signals go to `receiver`, even those that would end this process, and no longer interrupt it. */
-  readonly divert: (receiver: (signal: NodeJS.Signals) => void) => void
+  readonly divert: (receiver: (signal: NodeJS.Signals) => unknown) => void
   /** This process is to end by the signal, as its command did: a shell loop around it goes on after an exit, and ends after a SIGINT. */
   readonly endBy?: (signal: NodeJS.Signals) => void
 }

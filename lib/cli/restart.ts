@@ -31,7 +31,7 @@ export const run = async ({ options, typed }: Request, output: Output, signal: A
     const kept = typed.port === undefined && before.port !== undefined && allows(options.port, before.port) ? { port: before.port } : {}
     const wanted = { ...options, ...kept }
     if (before.launchId !== undefined) {
-      await assertLaunchable(contextOf(settingsFrom(wanted), nodeSystem), before)
+      await assertLaunchable(await contextOf(settingsFrom(wanted), nodeSystem), before)
       tellClients(before, output)
       progress.say(`stopping the server${withPid(before.pid)}`)
       if (await manager.stopServer({ signal, launchId: before.launchId })) progress.say(`stopped${withPid(before.pid)}`)

@@ -32,8 +32,8 @@ const runClient = ([program = '', ...args]: readonly string[], env: NodeJS.Proce
     })
     child.once('exit', (code, signal) => resolve({ code, signal }))
     const inForeground = watchForeground()
-    io.divert((signal) => {
-      if (!TYPED.includes(signal) || !inForeground()) child.kill(signal)
+    io.divert(async (signal) => {
+      if (!TYPED.includes(signal) || !(await inForeground())) child.kill(signal)
     })
   })
 

@@ -129,7 +129,7 @@ export const alive = async (context: Context, { launches, pidFile, listing }: Re
     found.push(...(await examined('port', () => ofPort(context, seen))))
   }
   if (found.length > 0) return found
-  if (pidFile?.kind === 'record' && pidFile.record.host === context.system.host()) {
+  if (pidFile?.kind === 'record' && pidFile.record.host === context.paths.hostName) {
     return [...(await examined('port', () => ofFormerPort(context, pidFile.record)))]
   }
   return [finding('processes', 'ok', 'no launch lives, and no port is recorded')]

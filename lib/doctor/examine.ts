@@ -26,8 +26,9 @@ export const examine = async (settings: Settings, { version, env }: Surroundings
   const found: Finding[] = [...(await examined('versions', async () => machine(version, env)))]
   let context: Context | undefined
   try {
-    context = contextOf(settings, nodeSystem)
-    found.push(finding('host', 'ok', `this boot and these namespaces are ${nodeSystem.host()}`, { data: { host: nodeSystem.host() } }))
+    context = await contextOf(settings, nodeSystem)
+    const { hostName: host } = context.paths
+    found.push(finding('host', 'ok', `this boot and these namespaces are ${host}`, { data: { host } }))
   } catch (error) {
     // Without the host's name no claim can be judged. Folder and environment can still be looked at.
     found.push(failed('host', error))

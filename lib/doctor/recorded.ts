@@ -49,7 +49,7 @@ const ofBarePid = async ({ system, paths }: Context, pid: number): Promise<Spoke
 const ofStaleRecord = async (context: Context, record: LaunchRecord, launches: readonly Seen[]): Promise<Spoken> => {
   const { launch, pid, host, since } = record
   const path = context.paths.pidFile
-  if (host !== context.system.host()) {
+  if (host !== context.paths.hostName) {
     return [
       `${path} names PID ${pid} of another host, of other namespaces, or of before a reboot (launched ${since})`,
       'No call here judges that PID. The next start on this host replaces the file.',
@@ -84,7 +84,7 @@ const ofPidFile = async (context: Context, pidFile: PidFile, launches: readonly 
   }
   const { launch, pid, host, since } = pidFile.record
   const data = { path, launch, pid, host, since }
-  const isRight = host === context.system.host() && launches.some((seen) => seen.launch.id === launch && isLiving(seen))
+  const isRight = host === context.paths.hostName && launches.some((seen) => seen.launch.id === launch && isLiving(seen))
   if (isRight) return finding('PID file', 'ok', `${path} names PID ${pid}, launch ${launch}, as its claim does`, { data })
   const [text, advice] = await ofStaleRecord(context, pidFile.record, launches)
   return finding('PID file', 'note', text, { advice, data })
@@ -131,7 +131,7 @@ const ofLaunch = ({ paths }: Context, { launch, verdict, record }: Seen): Findin
 
 const ofListing = async (context: Context, listing: Listing, launches: readonly Seen[]): Promise<Finding[]> => {
   const found = launches.map((seen) => ofLaunch(context, seen))
-  if (found.length === 0) found.push(finding('claims', 'ok', 'none of this host', { data: { host: context.system.host() } }))
+  if (found.length === 0) found.push(finding('claims', 'ok', 'none of this host', { data: { host: context.paths.hostName } }))
   const living = launches.filter(isLiving).length
   if (living > 1) {
     found.push(finding('claims', 'problem', `${living} launches live at once, which one-server must never allow`, {
@@ -178,7 +178,7 @@ const outcomes = async (context: Context, { outcomes: ids }: Listing, launches: 
   return found.length > 0 ? found : [finding('outcome', 'ok', 'no failed launch is recorded (an outcome is kept until the next call)')]
 }
 
-const ofAnotherHost = ({ paths, system }: Context, host: string): Finding => {
+const ofAnotherHost = ({ paths }: Context, host: string): Finding => {
   const path = join(paths.folder, host)
   let names: string[] = []
   try {
@@ -189,7 +189,7 @@ const ofAnotherHost = ({ paths, system }: Context, host: string): Finding => {
     })
   }
   const claims = names.filter((name) => name.endsWith('.claim')).length
-  const isThisBoot = host.split('-')[0] === system.host().split('-')[0]
+  const isThisBoot = host.split('-')[0] === paths.hostName.split('-')[0]
   const what = `${claims} claim${claims === 1 ? '' : 's'}, last changed ${formatDuration(Date.now() - lstatSync(path).mtimeMs)} ago`
   const data = { host, claims, files: names.length, isThisBoot }
   if (isThisBoot) {
@@ -204,7 +204,7 @@ const ofAnotherHost = ({ paths, system }: Context, host: string): Finding => {
 }
 
 const otherHosts = (context: Context): Finding[] => {
-  const own = context.system.host()
+  const own = context.paths.hostName
   let names: string[] = []
   try {
     names = readdirSync(context.paths.folder)

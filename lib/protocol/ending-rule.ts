@@ -112,7 +112,7 @@ async function* eachLive({ system }: Context, { leases }: Listing, id: string): 
     const { pid } = lease.process
     const look = looks.get(pid) ?? (await system.look(pid))
     looks.set(pid, look)
-    const isIdle = lease.kind === 'watch' && (look.state === 'stopped' || pid === system.self.pid)
+    const isIdle = lease.kind === 'watch' && (look.state === 'stopped' || pid === (await system.self()).pid)
     if (!isIdle && judge(lease.process, look) !== 'dead') yield lease
   }
 }

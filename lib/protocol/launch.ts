@@ -72,7 +72,7 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
     await system.remove(ownLog)
   }
   try {
-    const record = recordFor(context, id, child, port, await makeLaunchPlan(settings, port, () => system.inodeOf(ownLog)))
+    const record = await recordFor(context, id, child, port, await makeLaunchPlan(settings, port, () => system.inodeOf(ownLog)))
     const claim = claimPath(paths, id, leader)
     const isClaimed = (await createFile(context, claim, JSON.stringify(record))) && (await createFile(context, gateFile, ''))
     const rival = isClaimed ? await rivalOf(context, id) : 'claimed'
@@ -130,13 +130,13 @@ const rivalOf = async (context: Context, own: string): Promise<'claimed' | 'vani
   return undefined
 }
 
-const recordFor = (context: Context, id: string, child: GatedChild, port: number, health: HealthPlan): LaunchRecord => {
-  const { system, settings } = context
+const recordFor = async (context: Context, id: string, child: GatedChild, port: number, health: HealthPlan): Promise<LaunchRecord> => {
+  const { system, settings, paths } = context
   const { healthTimeout, healthCheckInterval, startupTimeout, stopSignal, stopTimeout, idleTimeout, logFile, configured } = settings
   return {
-    format: FORMAT, launch: id, host: system.host(), pid: child.id.pid, start: child.id.start, group: child.group,
+    format: FORMAT, launch: id, host: paths.hostName, pid: child.id.pid, start: child.id.start, group: child.group,
     ...(child.keeper === undefined ? {} : { keeper: child.keeper }), port, health, healthTimeout, healthCheckInterval,
-    launcher: system.self, deadline: system.now() + startupTimeout, startupTimeout, stopSignal, stopTimeout, idleTimeout, logFile,
+    launcher: await system.self(), deadline: system.now() + startupTimeout, startupTimeout, stopSignal, stopTimeout, idleTimeout, logFile,
     since: system.today().toISOString(), bundled: settings.command === undefined && settings.serverScript === undefined,
     identity: fingerprintOf(settings), ...(configured === undefined ? {} : { configured }),
   }

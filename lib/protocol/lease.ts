@@ -70,7 +70,7 @@ class LeaseHold implements Hold {
     const { system, paths } = context
     const id = await system.randomId()
     const watchdog = launch.pinned ? undefined : await startWatchdog(context, launch, id, await timesOf(context, launch.id))
-    const path = leasePath(paths, { id, launchId: launch.id, process: system.self, kind: 'lease' })
+    const path = leasePath(paths, { id, launchId: launch.id, process: await system.self(), kind: 'lease' })
     this.#held = { launch, path, watchdog }
     await createFile(context, path, JSON.stringify({ format: FORMAT, since: system.today().toISOString(), command: this.command }))
   }

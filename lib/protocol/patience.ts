@@ -31,7 +31,7 @@ export class Patience {
     if (until <= this.#until + MARGIN || until <= system.now()) return
     const before = this.#path
     this.#until = until
-    this.#path = waitPath(paths, await system.randomId(), id, system.self, until)
+    this.#path = waitPath(paths, await system.randomId(), id, await system.self(), until)
     await createFile(context, this.#path, '')
     await vetoEnding(context, id, 'ending')
     if (before !== undefined) await system.remove(before)

@@ -30,7 +30,7 @@ export const alignPidFile = async (context: Context, seen: Survey): Promise<Surv
     return { ...seen, pidFile: { kind: 'record', record } }
   }
   // Another host's PID file is not this host's to judge.
-  if (pidFile.kind !== 'record' || pidFile.record.host !== system.host()) return seen
+  if (pidFile.kind !== 'record' || pidFile.record.host !== paths.hostName) return seen
   const restored = await restoreClaim(context, pidFile.record)
   if (restored === 'restored') return survey(context)
   if (restored === 'lives') return seen
@@ -58,7 +58,7 @@ export const restoreClaim = async (context: Context, record: LaunchRecord, isIdl
   const { system } = context
   // Which process serves is the PID file's alone: the claim outlives that process.
   const { serving: _, launch: id, pid, start, group, ...rest } = record
-  if (record.host !== system.host()) return 'finished'
+  if (record.host !== context.paths.hostName) return 'finished'
   // Nothing shows any more that it was ready, and busy is not dead: it has as long to show it as a launch that begins now.
   const deadline = Math.max(record.deadline, system.now() + record.startupTimeout)
   const claim: LaunchRecord = { ...rest, launch: id, pid, start, group, deadline }

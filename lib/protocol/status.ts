@@ -61,7 +61,7 @@ const livingStatus = async (context: Context, launch: Launch, { pidFile, serving
 
 /** A server whose claim was deleted from outside. The next call that writes restores the claim; until then its leases are unknown. */
 const unclaimedStatus = async (context: Context, { pidFile, listing }: Survey): Promise<ServerStatus | undefined> => {
-  const published = pidFile.kind === 'record' && pidFile.record.host === context.system.host() ? pidFile.record : undefined
+  const published = pidFile.kind === 'record' && pidFile.record.host === context.paths.hostName ? pidFile.record : undefined
   const isAlive = published !== undefined && !listing.launches.some(({ id }) => id === published.launch) &&
     (await carriesLaunchId(context, published))
   const [found] = isAlive || listing.launches.length > 0 ? [] : await context.system.launchesOf(context.paths.pidFile)
@@ -113,7 +113,7 @@ export const isRunning = async (context: Context, deadline: Deadline): Promise<b
   }
   const { pidFile } = seen
   if (pidFile.kind === 'bare' && (await namesLiveProcess(context, pidFile))) return true
-  const isStale = pidFile.kind === 'bare' || seen.hasLeftovers || (pidFile.kind === 'record' && pidFile.record.host === system.host())
+  const isStale = pidFile.kind === 'bare' || seen.hasLeftovers || (pidFile.kind === 'record' && pidFile.record.host === paths.hostName)
   if (isStale) {
     const { living } = await withLock(system, paths, deadline, async () => {
       const now = await survey(context)

@@ -96,8 +96,10 @@ export const waitPath = ({ host }: Paths, random: string, launchId: string, { pi
   join(host, `${random}.${launchId}.${pid}.${start}.${Math.floor(until)}.wait`)
 
 /** Where this process writes a file that then gets its name by link or rename. */
-export const tempPath = async (system: System, { host }: Paths): Promise<string> =>
-  join(host, `${await system.randomId()}.${system.self.pid}.${system.self.start}.tmp`)
+export const tempPath = async (system: System, { host }: Paths): Promise<string> => {
+  const { pid, start } = await system.self()
+  return join(host, `${await system.randomId()}.${pid}.${start}.tmp`)
+}
 
 /**
  * Creates a file in the host's folder, as a whole. False when the file is there already, or when the folder is not: the

@@ -15,9 +15,9 @@ export const watchdogsOf = (launchId: string): ProcessId[] => launching.watchdog
  * Kills a watchdog with what it runs, its process group. A file can name any process, so the process itself must show
  * that it is a watchdog of this launch, and the group must be its own.
  */
-export const endWatchdog = (id: ProcessId, launchId: string): void => {
-  if (judge(id, lookAt(id.pid)) !== 'alive' || !launching.isWatchdog(id.pid, launchId)) return
-  const group = groupOf(id.pid)
+export const endWatchdog = async (id: ProcessId, launchId: string): Promise<void> => {
+  if (judge(id, await lookAt(id.pid)) !== 'alive' || !launching.isWatchdog(id.pid, launchId)) return
+  const group = await groupOf(id.pid)
   // A reaper is a member of its watchdog's group, and must not kill itself.
-  if (group !== undefined && group !== groupOf(process.pid)) signalGroup(group, 'SIGKILL')
+  if (group !== undefined && group !== (await groupOf(process.pid))) await signalGroup(group, 'SIGKILL')
 }

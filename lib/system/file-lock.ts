@@ -86,13 +86,13 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
   /** The notes that this client has seen, and since when. */
   let taking = new Map<string, number>()
 
-  const liveNotes = (own?: string): string[] => {
+  const liveNotes = async (own?: string): Promise<string[]> => {
     const alive: string[] = []
     for (const name of list(paths.host)) {
       const match = NOTE.exec(name)
       if (match === null || name === own) continue
       const holder = { pid: Number(match[1]), start: match[2]! }
-      const look = lookAt(holder.pid)
+      const look = await lookAt(holder.pid)
       if (judge(holder, look) === 'dead') remove(join(paths.host, name))
       // A process may be stopped for hours. When it goes on, the claim keeps it from doing harm.
       else if (look.state !== 'stopped') alive.push(name)
@@ -101,25 +101,28 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
   }
 
   /** Whether another client is about to take the lock. It may have failed, so this holds for a moment only. */
-  const isBeingTaken = (): boolean => {
-    taking = new Map(liveNotes().map((name) => [name, taking.get(name) ?? now()]))
+  const isBeingTaken = async (): Promise<boolean> => {
+    taking = new Map((await liveNotes()).map((name) => [name, taking.get(name) ?? now()]))
     return [...taking.values()].some((since) => now() - since < TAKING)
   }
 
   /** ms since the lock was last refreshed, as far as this client could see. */
-  const age = (stats: Stats, own: string | undefined): number => {
+  const age = async (stats: Stats, own: string | undefined): Promise<number> => {
     const at = now()
     const known = seen !== undefined && sameLock(seen.stats, stats) ? seen : { age: 0, at }
-    seen = { stats, at, age: known.age + Math.min(at - known.at, LOOKED) }
-    return liveNotes(own).length > 0 ? seen.age : Number.POSITIVE_INFINITY
+    const unrefreshed = known.age + Math.min(at - known.at, LOOKED)
+    seen = { stats, at, age: unrefreshed }
+    return (await liveNotes(own)).length > 0 ? unrefreshed : Number.POSITIVE_INFINITY
   }
 
-  const isHeld = (): boolean => {
+  const isHeld = async (): Promise<boolean> => {
+    let stats: Stats
     try {
-      return age(lstatSync(paths.lock), undefined) < STALE
+      stats = lstatSync(paths.lock)
     } catch {
       return isBeingTaken()
     }
+    return (await age(stats, undefined)) < STALE
   }
 
   /** The notes of another user's clients are in another folder, so their lock would look like one that a crash left. */
@@ -146,15 +149,14 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
           callback(error)
         }),
       stat: (path: string, callback: (error: Error | null, stats?: Stats) => void) => {
-        try {
+        const judged = async (): Promise<Stats> => {
           const stats = lstatSync(path)
-          if (held) return callback(null, stats)
-          const judged = Object.assign(Object.create(Stats.prototype) as Stats, stats)
-          Object.defineProperty(judged, 'mtime', { value: new Date(Math.max(0, Date.now() - age(stats, note))) })
-          return callback(null, judged)
-        } catch (error) {
-          return callback(error as Error)
+          if (held) return stats
+          const copy = Object.assign(Object.create(Stats.prototype) as Stats, stats)
+          const unrefreshed = await age(stats, note)
+          return Object.defineProperty(copy, 'mtime', { value: new Date(Math.max(0, Date.now() - unrefreshed)) })
         }
+        judged().then((stats) => callback(null, stats), (error: Error) => callback(error))
       },
       utimes: (path: string, atime: Date, mtime: Date, callback: NoParamCallback) => {
         // A release between the change and its callback would take the own lock for another client's, and leave it behind.
@@ -180,7 +182,7 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
   return {
     async try(): Promise<HeldLock | undefined> {
       refuseForeign()
-      if (isHeld()) return undefined
+      if (await isHeld()) return undefined
       // A process may have two copies of this file, so the name is random. node:crypto would cost a crowd more than the note.
       const note = `${Math.floor(Math.random() * 2 ** 52).toString(16)}.${self.pid}.${self.start}.locking`
       const removeNote = () => { remove(join(paths.host, note)) }

@@ -71,22 +71,23 @@ export const listenersAt = async (address: string, port: number): Promise<Listen
 export const { ownerOf, listensAt } = sockets
 
 /** Whether a process of the launch holds the sockets. Anybody may carry a launch id, so for another user's only the group counts. */
-const holds = (listeners: readonly Listener[], { id, leader }: Answering): boolean => {
+const holds = async (listeners: readonly Listener[], { id, leader }: Answering): Promise<boolean> => {
   const owner = ownerOf(listeners, leader.pid)
-  return owner !== undefined && (owner.pid === leader.pid || kinOf(leader, id).some(({ pid, inGroup }) => inGroup && pid === owner.pid))
+  if (owner === undefined || owner.pid === leader.pid) return owner !== undefined
+  return (await kinOf(leader, id)).some(({ pid, inGroup }) => inGroup && pid === owner.pid)
 }
 
 /**
  * Why what accepted a connection at this address must not get something secret: another user listens there. A server that
  * root has started may give up its user before it listens, so a socket that a process of the launch is seen to hold is the launch's.
  */
-export const whyNotTrusted = (address: string, port: number, own: Answering | undefined): string | undefined => {
+export const whyNotTrusted = async (address: string, port: number, own: Answering | undefined): Promise<string | undefined> => {
   const here = unmapped(address)
   const listeners = isOwn(here) ? sockets.reachedAt(here, port) : undefined
   if (listeners === undefined) return undefined
   // What accepted the connection a moment ago has closed its socket: nothing shows whose it was.
   if (listeners.length === 0) return 'nothing listens there any more'
   const other = listeners.find(isAnotherUsers)
-  if (other === undefined || (own !== undefined && holds(listeners, own))) return undefined
+  if (other === undefined || (own !== undefined && (await holds(listeners, own)))) return undefined
   return `another user (uid ${other.uid}) listens there, and must not get what the check sends`
 }

@@ -62,12 +62,12 @@ const exitOf = (status: number): Exit => {
   return signal === undefined ? { exitCode: status } : { signal }
 }
 
-const isGone = (id: ProcessId): boolean => judge(id, lookAt(id.pid)) === 'dead'
+const isGone = async (id: ProcessId): Promise<boolean> => judge(id, await lookAt(id.pid)) === 'dead'
 
 /** An error that a timer throws ends the host. False: a sandbox forbids the signal. */
-const tryToKill = (id: ProcessId): boolean => {
+const tryToKill = async (id: ProcessId): Promise<boolean> => {
   try {
-    if (!isGone(id)) send(id.pid, 'SIGKILL')
+    if (!(await isGone(id))) send(id.pid, 'SIGKILL')
     return true
   } catch {
     return false
@@ -75,16 +75,14 @@ const tryToKill = (id: ProcessId): boolean => {
 }
 
 /** Looks until a process has ended that is not a child of this one. `held`: this process stays alive for it. */
-const untilGone = (id: ProcessId, held: boolean): Promise<void> =>
-  new Promise((resolve) => {
-    if (isGone(id)) return resolve()
-    const timer = setInterval(() => {
-      if (!isGone(id)) return
-      clearInterval(timer)
-      resolve()
-    }, WITHOUT_KEEPER)
-    if (!held) timer.unref()
-  })
+const untilGone = async (id: ProcessId, held: boolean): Promise<void> => {
+  while (!(await isGone(id))) {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, WITHOUT_KEEPER)
+      if (!held) timer.unref()
+    })
+  }
+}
 
 /** The number in a line that begins with this word. */
 const numberAfter = (word: string, line: string | undefined): number | undefined => {
@@ -101,7 +99,7 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
     throw cannotStart(error)
   }
   // In the tick of the spawn no other process can have the PID: the child has not been waited for.
-  const keeper = identify(group)
+  const seen = identify(group)
   child.on('error', () => {})
   const pipe = child.stdin!
   pipe.on('error', () => {})
@@ -109,17 +107,18 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
   const closed = new Promise<void>((resolve) => { child.once('exit', () => resolve()) })
   const words = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
   const pid = numberAfter('pid', await lineWithin(words, GATE_TAKES))
-  const named = pid === undefined ? undefined : identify(pid)
+  const named = pid === undefined ? undefined : await identify(pid)
   // A line can name any process. Only one in the keeper's group is ours.
-  const id = named !== undefined && groupOf(named.pid) === group ? named : undefined
+  const id = named !== undefined && (await groupOf(named.pid)) === group ? named : undefined
+  const keeper = group === id?.pid ? id : await seen
 
   const close = async (): Promise<void> => {
     pipe.destroy()
     let endTimer = (): void => {}
     const cannotEnd = new Promise<void>((resolve) => {
-      endTimer = startTimer(CLOSING_TAKES, () => {
+      endTimer = startTimer(CLOSING_TAKES, async () => {
         // A gate that cannot be killed has no pipe any more, so it never opens: nobody need wait for it.
-        if (id !== undefined && !tryToKill(id)) resolve()
+        if (id !== undefined && !(await tryToKill(id))) resolve()
         child.kill('SIGKILL')
       })
     })
@@ -128,7 +127,7 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
   }
   if (keeper === undefined || id === undefined) {
     // A frozen inner shell would stay. The keeper has not been waited for, so its group is still its own and can be killed.
-    if (child.exitCode === null && child.signalCode === null) signalGroup(group, 'SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await signalGroup(group, 'SIGKILL')
     await close()
     return undefined
   }
@@ -147,7 +146,7 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
         // Neither the keeper nor its last word may hold this process.
         child.unref()
         ;(child.stdout as unknown as { unref(): void }).unref()
-        resolve((error === null || error === undefined) && !isGone(id))
+        resolve(error === null || error === undefined ? isGone(id).then((gone) => !gone) : false)
       })
     }),
   }

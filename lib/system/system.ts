@@ -107,9 +107,10 @@ export interface FileLock {
 }
 
 export interface System extends Clock {
-  readonly self: ProcessId
+  /** This process. Throws STATE_UNUSABLE when its start time cannot be learnt. */
+  self(): Promise<ProcessId>
   /** The name of this host's folder: boot and namespaces. Throws STATE_UNUSABLE when they cannot be read. */
-  host(): string
+  host(): Promise<string>
   /** 16 hex digits. */
   randomId(): Promise<string>
   /** 0 ≤ x < 1. */

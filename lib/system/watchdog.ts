@@ -86,7 +86,7 @@ const startOne = async (
   child.stdout?.on('error', () => {})
   try {
     const [, pid, fds = ''] = /^pid (\d+)((?: \d+)*)$/.exec((await firstLine(child, failed, patience.starter)) ?? '') ?? []
-    const id = pid === undefined ? undefined : identify(Number(pid))
+    const id = pid === undefined ? undefined : await identify(Number(pid))
     if (id === undefined || pipe === undefined) throw cannotWatch(plan)
     pipe.unref()
     const watchdog = { id, letGo: () => { pipe.destroy() }, dismiss: () => { pipe.end('dismissed\n') } }

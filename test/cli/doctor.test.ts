@@ -8,7 +8,6 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { nodeSystem } from '../../lib/node-system.js'
 import { pathsOf, type Paths } from '../../lib/paths.js'
 import { ClientProcessManager } from '../../lib/index.js'
 import { run as runProgram } from '../support/child.js'
@@ -16,6 +15,7 @@ import { isAlive } from '../support/clients.js'
 import { aRecord } from '../support/a-record.js'
 import { until } from '../support/until.js'
 import { fixture, home, type Home } from './command-line.js'
+import { hostName, self } from '../support/processes.js'
 
 interface Finding {
   readonly topic: string
@@ -43,7 +43,7 @@ const pictureOf = (folder: string): readonly string[] =>
     return name.endsWith('.log') ? name : [name, mode, size, mtimeMs, ino].join(' ')
   })
 
-const pathsIn = (here: Home): Paths => pathsOf(join(here.env['ONE_SERVER_STATE_DIR'] as string, 'web.pid'), nodeSystem.host())
+const pathsIn = (here: Home): Paths => pathsOf(join(here.env['ONE_SERVER_STATE_DIR'] as string, 'web.pid'), hostName)
 
 const makeHost = (here: Home): Paths => {
   const paths = pathsIn(here)
@@ -236,12 +236,12 @@ t.test('the state itself', async (t) => {
     { name: 'marks without a claim', make: ({ host }) => writeFileSync(join(host, `${ID}.ready`), ''), topic: 'claims', level: 'note', text: /^1 file is left of/ },
     { name: 'a failed launch', make: ({ host }) => writeFileSync(join(host, `${ID}.outcome`), JSON.stringify({ format: 1, at: 1, code: 'SERVER_EXITED', message: 'Server exited with code 7.\nSECRET', hint: '', data: { exitCode: 7, logTail: 'SECRET' } })), topic: 'outcome', level: 'problem', text: /^launch 0123456789abcdef failed \d+m?s ago, SERVER_EXITED: Server exited with code 7\.$/ },
     { name: 'what a reboot left', make: ({ folder }) => { mkdirSync(join(folder, 'feedfeedfeedfeed-1-2-3')); writeFileSync(join(folder, 'feedfeedfeedfeed-1-2-3', `${ID}.12.34.12.claim`), '') }, topic: 'other hosts', level: 'note', text: /^feedfeedfeedfeed-1-2-3: another machine .* before a reboot, 1 claim, / },
-    { name: 'a container', make: ({ folder }) => mkdirSync(join(folder, `${nodeSystem.host().split('-')[0]}-1-2-3`)), topic: 'other hosts', level: 'note', text: /other namespaces of this kernel .*, 0 claims/, skip: process.platform !== 'linux' },
+    { name: 'a container', make: ({ folder }) => mkdirSync(join(folder, `${hostName.split('-')[0]}-1-2-3`)), topic: 'other hosts', level: 'note', text: /other namespaces of this kernel .*, 0 claims/, skip: process.platform !== 'linux' },
     { name: 'a lock that was left', make: ({ lock }) => mkdirSync(lock), topic: 'lock', level: 'note', text: /^left over: no live client holds it; refreshed \d+m?s ago$/ },
     { name: 'a lock with something in it', make: ({ lock }) => { mkdirSync(lock); writeFileSync(join(lock, 'precious'), '') }, topic: 'lock', level: 'problem', text: /with something in it$/ },
     { name: 'a file in the place of the lock', make: ({ lock }) => writeFileSync(lock, ''), topic: 'lock', level: 'problem', text: /is not a folder/ },
-    { name: 'a lock that is held', make: ({ lock, host }) => { mkdirSync(lock); const { pid, start } = nodeSystem.self; writeFileSync(join(host, `ab.${pid}.${start}.locking`), ''); writeFileSync(join(host, `${ID}.${pid}.${start}.locking`), '') }, topic: 'lock', level: 'ok', text: new RegExp(`^held or waited for by PID ${process.pid}, refreshed`) },
-    { name: 'a lock that is held and not refreshed', make: ({ lock, host }) => { mkdirSync(lock); utimesSync(lock, 1, 1); const { pid, start } = nodeSystem.self; writeFileSync(join(host, `${ID}.${pid}.${start}.locking`), '') }, topic: 'lock', level: 'note', text: /refreshed \d+y/ },
+    { name: 'a lock that is held', make: ({ lock, host }) => { mkdirSync(lock); const { pid, start } = self(); writeFileSync(join(host, `ab.${pid}.${start}.locking`), ''); writeFileSync(join(host, `${ID}.${pid}.${start}.locking`), '') }, topic: 'lock', level: 'ok', text: new RegExp(`^held or waited for by PID ${process.pid}, refreshed`) },
+    { name: 'a lock that is held and not refreshed', make: ({ lock, host }) => { mkdirSync(lock); utimesSync(lock, 1, 1); const { pid, start } = self(); writeFileSync(join(host, `${ID}.${pid}.${start}.locking`), '') }, topic: 'lock', level: 'note', text: /refreshed \d+y/ },
     { name: 'a large log', make: ({ pidFile }) => { const log = pidFile.replace('.pid', '.log'); writeFileSync(log, ''); truncateSync(log, 2e8) }, topic: 'log', level: 'note', text: /has 200 MB$/ },
     { name: 'a folder in the place of the log', make: ({ pidFile }) => mkdirSync(pidFile.replace('.pid', '.log')), topic: 'log', level: 'problem', text: /is not a plain file$/ },
     { name: 'a folder above that all may write to', make: ({ pidFile }) => chmodSync(join(pidFile, '..'), 0o777), topic: 'folder', level: 'note', text: /^every user may rename files in / },

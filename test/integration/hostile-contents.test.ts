@@ -19,6 +19,7 @@ import { parsePidFile } from '../../lib/state/pid-file.js'
 import { failureOf, place } from '../support/clients.js'
 import { aRecord } from '../support/a-record.js'
 import { until } from '../support/until.js'
+import { hostName } from '../support/processes.js'
 
 /** No process has it: it is above the highest that Linux gives. */
 const NO_PID = 2 ** 22 + 1
@@ -30,7 +31,7 @@ const pictureOf = (path: string): string => {
 }
 
 const record = (changes: object): string => {
-  const whole = { ...aRecord({ host: nodeSystem.host() }), ...changes }
+  const whole = { ...aRecord({ host: hostName }), ...changes }
   return `${String(whole.pid)}\n${JSON.stringify(whole)}\n`
 }
 
@@ -112,7 +113,7 @@ const running = async (t: Test, server = 'healthy', method: 'ensureServerRunning
   const here = place(t)
   const manager = here.manager(server, { startupTimeout: server === 'healthy' ? 20_000 : 300 })
   await manager[method]()
-  const paths = pathsOf(here.pidFile, nodeSystem.host())
+  const paths = pathsOf(here.pidFile, hostName)
   const claim = join(paths.host, readdirSync(paths.host).find((name) => name.endsWith('.claim'))!)
   const pidFileText = readFileSync(here.pidFile, 'utf8')
   const claimText = readFileSync(claim, 'utf8')
@@ -258,7 +259,7 @@ t.test('cut short at any byte is', async (t) => {
     const here = place(t)
     const manager = here.manager('healthy', { idleTimeout: 1 })
     const lease = await manager.acquire()
-    const { host } = pathsOf(here.pidFile, nodeSystem.host())
+    const { host } = pathsOf(here.pidFile, hostName)
     const path = join(host, readdirSync(host).find((name) => name.endsWith('.lease'))!)
     const text = readFileSync(path, 'utf8')
     for (const length of cutsOf(text).all) {
@@ -274,7 +275,7 @@ t.test('cut short at any byte is', async (t) => {
   await t.test('an outcome: it tells nothing, and goes', async (t) => {
     const here = place(t)
     const manager = here.manager('healthy')
-    const { host } = pathsOf(here.pidFile, nodeSystem.host())
+    const { host } = pathsOf(here.pidFile, hostName)
     const path = join(host, `${ID}.outcome`)
     const text = outcomeBody(stopped({ pid: NO_PID }), nodeSystem.now() + 3_600_000)
     const { all, isSome } = cutsOf(text)
@@ -323,7 +324,7 @@ t.test('a launch whose deadline is in the future is waited for no longer than it
 
 t.test('an outcome from the future is nobody’s', async (t) => {
   const here = place(t)
-  const { host } = pathsOf(here.pidFile, nodeSystem.host())
+  const { host } = pathsOf(here.pidFile, hostName)
   await nodeSystem.makeFolder(host)
   writeFileSync(join(host, `${ID}.outcome`), outcomeBody(stopped({ pid: NO_PID }), nodeSystem.now() + 3_600_000), { mode: 0o600 })
   t.match(await here.manager('healthy').ensureServerRunning(), { started: true })

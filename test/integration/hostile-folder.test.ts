@@ -19,6 +19,7 @@ import { pathsOf, type Paths } from '../../lib/paths.js'
 import { client, failureOf, fixture, isAlive, place, resultOf, type Place } from '../support/clients.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
+import { hostName } from '../support/processes.js'
 
 const isRoot = process.getuid?.() === 0
 const NOBODY = 65534
@@ -47,7 +48,7 @@ t.test('the state folder', async (t) => {
 
   await t.test('is refused when others may write into it', async (t) => {
     const here = place(t)
-    const { folder, host } = pathsOf(here.pidFile, nodeSystem.host())
+    const { folder, host } = pathsOf(here.pidFile, hostName)
     for (const open of [folder, host]) {
       mkdirSync(open, { mode: 0o700 })
       chmodSync(open, 0o777)
@@ -94,7 +95,7 @@ const apart = (t: Test) => {
   mkdirSync(folder)
   const options = (more: ClientProcessManagerOptions = {}, server = 'healthy') => here.options(server, { pidFile: join(folder, 's.pid'), logFile: here.logFile, ...more })
   return {
-    here, folder, options, paths: pathsOf(join(folder, 's.pid'), nodeSystem.host()),
+    here, folder, options, paths: pathsOf(join(folder, 's.pid'), hostName),
     manager: here.manager('healthy', { pidFile: join(folder, 's.pid'), logFile: here.logFile }),
     left: () => (existsSync(folder) ? readdirSync(folder, { recursive: true }) : []) as string[],
   }

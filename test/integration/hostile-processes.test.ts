@@ -12,13 +12,12 @@ import { execFileSync, spawn, type SpawnOptions } from 'node:child_process'
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { nodeSystem } from '../../lib/node-system.js'
 import { pathsOf } from '../../lib/paths.js'
-import { groupOf, lookAt } from '../../lib/system/processes.js'
 import type { Leader } from '../../lib/system/system.js'
 import { client, failureOf, isAlive, place, stateOf, type Place } from '../support/clients.js'
 import { aRecord } from '../support/a-record.js'
 import { until } from '../support/until.js'
+import { groupOf, hostName, lookAt } from '../support/processes.js'
 
 const isRoot = process.getuid?.() === 0
 const NOBODY = 65534
@@ -92,7 +91,7 @@ const pictureOf = (path: string): string => {
 
 /** The folder of the claims. */
 const folderOf = (here: Place): string => {
-  const { host } = pathsOf(here.pidFile, nodeSystem.host())
+  const { host } = pathsOf(here.pidFile, hostName)
   mkdirSync(host, { recursive: true, mode: 0o700 })
   return host
 }
@@ -158,7 +157,7 @@ t.test('the PID file names, in a record of ours with its true start time,', asyn
     await t.test(name, { skip: skip ?? false }, async (t) => {
       const leader = leaderOf(await make(t))
       // Our record of init does not exist: it is not judged at all.
-      const record = aRecord({ ...leader, keeper: leader, launcher: leader, host: nodeSystem.host(), launch: idOf(1) })
+      const record = aRecord({ ...leader, keeper: leader, launcher: leader, host: hostName, launch: idOf(1) })
       writeFileSync(here.pidFile, `${leader.pid}\n${JSON.stringify(record)}\n`)
       if (leader.pid === 1 || leader.group < 2) {
         t.match(await failureOf(manager.isServerRunning()), { code: 'STATE_UNUSABLE', message: here.pidFile })

@@ -7,10 +7,10 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { nodeSystem } from '../../lib/node-system.js'
 import { pathsOf } from '../../lib/paths.js'
 import { failureOf, isAlive, place, type Place } from '../support/clients.js'
 import { until } from '../support/until.js'
+import { hostName } from '../support/processes.js'
 
 const mounts = process.getuid?.() === 0 ? false : 'only root can mount a small file system'
 
@@ -105,7 +105,7 @@ t.test('the file system is full when a lease is taken: that is said, and no watc
   const here = place(t)
   const folder = join(here.folder, 'state')
   mount(t, folder, 'size=1m,nr_inodes=100')
-  const paths = pathsOf(join(folder, 's.pid'), nodeSystem.host())
+  const paths = pathsOf(join(folder, 's.pid'), hostName)
   const manager = here.manager('healthy', { pidFile: paths.pidFile, logFile: here.logFile })
   await manager.ensureServerRunning()
   // The pin is no lease's: what is started for leases is watched.

@@ -6,10 +6,10 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { nodeSystem } from '../../lib/node-system.js'
 import { pathsOf, type Paths } from '../../lib/paths.js'
 import { library, runModule } from '../support/child.js'
 import { failureOf, place } from '../support/clients.js'
+import { hostName, self } from '../support/processes.js'
 
 const NOBODY = 65534
 const isRoot = process.getuid?.() === 0
@@ -49,7 +49,7 @@ const claimOfThis = (folder: string, host: string, mode?: number): string => {
   makeFolder(host)
   own(folder)
   own(host)
-  const { pid, start } = nodeSystem.self
+  const { pid, start } = self()
   const path = join(host, `${ID}.${pid}.${start}.${pid}.claim`)
   writeFileSync(path, '', { mode: mode ?? 0o600 })
   if (mode !== undefined) own(path)
@@ -71,7 +71,7 @@ t.test('to a client that is not root: named and not touched is', async (t) => {
   const cases = OTHERS.filter(({ whoever }) => isRoot || whoever).map(({ name, make, message }) => {
     const here = place(t)
     own(here.folder)
-    const path = make(pathsOf(here.pidFile, nodeSystem.host()))
+    const path = make(pathsOf(here.pidFile, hostName))
     return { name, message, here, path, before: pictureOf(path) }
   })
   const identity = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
@@ -91,7 +91,7 @@ t.test('to a client that is not root: named and not touched is', async (t) => {
 
 t.test("another user's empty lock is not taken away, where it could be", { skip: !isRoot && 'only root can make a file of another user' }, async (t) => {
   const here = place(t)
-  const { lock } = pathsOf(here.pidFile, nodeSystem.host())
+  const { lock } = pathsOf(here.pidFile, hostName)
   mkdirSync(lock)
   chownSync(lock, NOBODY, NOBODY)
   const before = pictureOf(lock)

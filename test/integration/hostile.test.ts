@@ -11,11 +11,11 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
-import { nodeSystem } from '../../lib/node-system.js'
 import { pathsOf } from '../../lib/paths.js'
 import { failureOf, place } from '../support/clients.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
+import { hostName, self } from '../support/processes.js'
 
 const NOBODY = 65534
 const isRoot = process.getuid?.() === 0
@@ -95,7 +95,7 @@ const prepared = (t: Test) => {
   writeFileSync(join(precious, 'file'), 'precious')
   const before = pictureOf(precious)
   return {
-    here, precious, paths: pathsOf(here.pidFile, nodeSystem.host()), manager: here.manager('healthy'),
+    here, precious, paths: pathsOf(here.pidFile, hostName), manager: here.manager('healthy'),
     isUnharmed: () => t.same(pictureOf(precious), before, 'what links lead to is as it was'),
   }
 }
@@ -264,7 +264,7 @@ t.test('while the server runs', async (t) => {
   await t.test('its claim and its marks may be anything, all at once', (t) =>
     each(t, [
       claim, ...['gate', 'ready', 'unattended', 'pin', `${ID}.ending`, `${ID}.idle`].map((mark) => `${id}.${mark}`),
-      `${ID}.${id}.${process.pid}.${nodeSystem.self.start}.lease`, `${ID}.${id}.${NO_PID}.5.watch`,
+      `${ID}.${id}.${process.pid}.${self().start}.lease`, `${ID}.${id}.${NO_PID}.5.watch`,
     ].map((name) => join(paths.host, name)), async () => {
       await isShared(t)
       t.match(await manager.status(), { pid, leases: [{ pid: process.pid, command: undefined, since: undefined }] })

@@ -7,10 +7,10 @@ import type { ClientProcessManagerOptions } from '../../lib/index.js'
 import { start } from '../support/child.js'
 import { bystander, client, failureOf, groupOf, isAlive, now, parentOf, place, processesIn, quietPort, stranger } from '../support/clients.js'
 import { gone, holder, holdsOf, watchesOf } from '../support/holders.js'
-import { lookAt } from '../../lib/system/processes.js'
 import { lastOneOut } from '../support/leases.js'
 import { until } from '../support/until.js'
 import { within } from '../support/within.js'
+import { lookAt } from '../support/processes.js'
 
 const IDLE = 300
 const SOON = IDLE + 1000

@@ -18,7 +18,7 @@ const ID = '00000000000000aa'
 const PORT = 3000
 const URL_READY = `http://127.0.0.1:${PORT}/api/health`
 
-const contextOn = (system: System): Context => contextOf(settingsFrom({ pidFile: PID_FILE, stopTimeout: 500 }), system)
+const contextOn = (system: System): Promise<Context> => contextOf(settingsFrom({ pidFile: PID_FILE, stopTimeout: 500 }), system)
 
 const recordFor = ({ pid, start, group }: Leader): LaunchRecord => ({
   format: FORMAT, launch: ID, host: 'host', pid, start, group, port: PORT, health: { urls: [URL_READY], headers: {} }, healthTimeout: 500,
@@ -27,15 +27,15 @@ const recordFor = ({ pid, start, group }: Leader): LaunchRecord => ({
 })
 
 const theLaunch = async (system: System): Promise<Launch | undefined> =>
-  (await listClaims(contextOn(system))).launches.find(({ id }) => id === ID)
+  (await listClaims(await contextOn(system))).launches.find(({ id }) => id === ID)
 
 /** Has had a 200 just now. */
 export const waiter: Act = async (_, system) =>
-  (await markReady(contextOn(system), recordFor({ pid: 0, start: '0', group: 0 }), URL_READY)) === undefined ? 'ended' : 'ready'
+  (await markReady(await contextOn(system), recordFor({ pid: 0, start: '0', group: 0 }), URL_READY)) === undefined ? 'ended' : 'ready'
 
 /** Wrong on purpose: looks for the one who ends first, and objects afterwards. */
 export const waiterThatLooksFirst: Act = async (_, system) => {
-  const { paths } = contextOn(system)
+  const { paths } = await contextOn(system)
   const names = await system.list(paths.host)
   if (names.includes(`${ID}.ended`)) return 'ended'
   await system.create(markPath(paths, ID, 'ready'), JSON.stringify({ format: FORMAT, url: URL_READY }), await tempPath(system, paths))
@@ -44,7 +44,7 @@ export const waiterThatLooksFirst: Act = async (_, system) => {
 
 /** Has had no answer, three times, past the deadline. */
 export const reaper: Act = async (_, system) => {
-  const context = contextOn(system)
+  const context = await contextOn(system)
   const launch = await theLaunch(system)
   if (launch === undefined) return 'gone'
   const record = recordFor(launch.leader)

@@ -16,9 +16,10 @@ const IDLE = 100
 export const holder: Act = async (manager, system, world) => {
   const lease = await manager.acquire()
   const { launchId } = lease.server
-  world.hold(launchId!, system.self.pid)
+  const { pid } = await system.self()
+  world.hold(launchId!, pid)
   await system.sleep(30)
-  world.letGo(({ launch, by }) => launch === launchId && by === system.self.pid)
+  world.letGo(({ launch, by }) => launch === launchId && by === pid)
   await lease.release()
   return 'let go'
 }
@@ -30,7 +31,7 @@ export const userWithoutLease: Act = async (manager, system, world) => {
     await system.sleep(20)
     found = await manager.status()
   }
-  world.hold(found.launchId!, system.self.pid)
+  world.hold(found.launchId!, (await system.self()).pid)
   await system.sleep(1000)
   return 'used it'
 }
@@ -81,7 +82,7 @@ export const idleStopper: Act = async (manager) => manager.stopServer({ ifIdle: 
 export const leasePlan = (acts: readonly Act[]): RunPlan => ({
   acts,
   options: { pidFile: PID_FILE, port: 'auto', startupTimeout: 2000, healthCheckInterval: 200, stopTimeout: 500, idleTimeout: IDLE },
-  world: { reaper: (system, launch) => reap(contextOf(settingsFrom({ pidFile: PID_FILE }), system), launch) },
+  world: { reaper: async (system, launch) => reap(await contextOf(settingsFrom({ pidFile: PID_FILE }), system), launch) },
   // Any client puts right what was left where the watches were killed, too.
   after: (manager) => manager.isServerRunning(),
   check: (world) => {

@@ -20,11 +20,12 @@ const launchOf = (world: World, leader: number): string | undefined => {
 /** Waits for so long, and `after` so many ms. An impatient one may fail by its own time, and not before. */
 export const waits = (startupTimeout: number, after = 0): Act => async (_, system, world) => {
   await system.sleep(after)
+  const { pid } = await system.self()
   const began = system.now()
   let followed: string | undefined
   /** What a client has written before its first pause is what others can know of it. */
   const telling: System = { ...system, sleep: (ms, options) => {
-    if (followed !== undefined) world.waiting.push({ launch: followed, actor: system.self.pid, until: began + startupTimeout - MARGIN })
+    if (followed !== undefined) world.waiting.push({ launch: followed, actor: pid, until: began + startupTimeout - MARGIN })
     followed = undefined
     return system.sleep(ms, options)
   } }
@@ -40,7 +41,7 @@ export const waits = (startupTimeout: number, after = 0): Act => async (_, syste
     if (system.now() < began + startupTimeout - MARGIN) world.violations.push(`a client that waits ${startupTimeout} ms is told so after ${system.now() - began} ms`)
     throw error
   } finally {
-    for (const one of world.waiting.filter(({ actor }) => actor === system.self.pid)) world.waiting.splice(world.waiting.indexOf(one), 1)
+    for (const one of world.waiting.filter(({ actor }) => actor === pid)) world.waiting.splice(world.waiting.indexOf(one), 1)
   }
 }
 

@@ -450,9 +450,9 @@ export class World {
     }
 
     return {
-      self: { pid: actor.pid, start: String(actor.pid * 7) },
+      self: async () => ({ pid: actor.pid, start: String(actor.pid * 7) }),
       now: () => world.clock,
-      host: () => HOST,
+      host: async () => HOST,
       randomId: () => atOnce(() => (actor.pid * 10_000 + ++actor.ids).toString(16).padStart(16, '0')),
       random,
       today: () => new Date(0),

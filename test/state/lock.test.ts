@@ -9,8 +9,9 @@ import { withLock } from '../../lib/state/lock.js'
 import { library, runModule } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
+import { hostName, self } from '../support/processes.js'
 
-const pathsIn = (t: Test) => pathsOf(join(tempFolder(t), 's.pid'), system.host())
+const pathsIn = (t: Test) => pathsOf(join(tempFolder(t), 's.pid'), hostName)
 const within = (ms: number, signal?: AbortSignal) => new Deadline(system, ms, signal)
 
 /** Holds the lock until it is let go. */
@@ -132,7 +133,7 @@ const queueOf = async (t: Test, turns: readonly string[], free = Number.POSITIVE
   const fake = {
     ...system, now: () => now, random: () => 1,
     sleep: async (ms: number) => { now += ms + late },
-    list: async (folder: string) => (folder === paths.host ? [`${turns[Math.min(tries, turns.length) - 1]}.${process.pid}.${system.self.start}.locking`] : []),
+    list: async (folder: string) => (folder === paths.host ? [`${turns[Math.min(tries, turns.length) - 1]}.${process.pid}.${self().start}.locking`] : []),
     fileLock: () => ({ try: async () => (++tries > free ? { release: async () => {} } : undefined) }),
   }
   const deadline = new Deadline(fake, 500)
@@ -170,7 +171,7 @@ t.test('a note of a stopped client is no hold, so the queue behind it moves', as
   const fake = {
     ...system, now: () => now, random: () => 1,
     sleep: async (ms: number) => { now += ms },
-    list: async (folder: string) => (folder === paths.host ? ['f.999999.5.locking', `a${Math.floor(tries / 4)}.${process.pid}.${system.self.start}.locking`] : []),
+    list: async (folder: string) => (folder === paths.host ? ['f.999999.5.locking', `a${Math.floor(tries / 4)}.${process.pid}.${self().start}.locking`] : []),
     look: async (pid: number) => (pid === 999999 ? { state: 'stopped' as const, start: '5', isThread: false } : system.look(pid)),
     fileLock: () => ({ try: async () => (++tries > 40 ? { release: async () => {} } : undefined) }),
   }

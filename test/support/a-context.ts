@@ -11,7 +11,7 @@ import type { System } from '../../lib/system/system.js'
 import { tempFolder } from './temp-folder.js'
 
 export const aContext = async (t: Test, options: ClientProcessManagerOptions = {}, system: System = nodeSystem): Promise<Context & { readonly events: OneServerEvent[] }> => {
-  const paths = pathsOf(join(tempFolder(t), 's.pid'), system.host())
+  const paths = pathsOf(join(tempFolder(t), 's.pid'), await system.host())
   await system.makeFolder(paths.host)
   const events: OneServerEvent[] = []
   return {

@@ -3,18 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { lookAt } from '../../lib/system/processes.js'
 import { judge, type Leader, type ProcessId } from '../../lib/system/system.js'
 import { bareEnv, fixture, start } from './child.js'
 import { entriesOf } from './ledger.js'
 import { tempFolder } from './temp-folder.js'
 import { until } from './until.js'
+import { identify, lookAt } from './processes.js'
 
-export const identify = (pid: number): ProcessId => {
-  const look = lookAt(pid)
-  if (!('start' in look)) throw new Error(`PID ${pid} is ${look.state}`)
-  return { pid, start: look.start }
-}
+export { identify }
 
 /** A process that leads a group of its own. */
 export const lead = (pid: number): Leader => ({ ...identify(pid), group: pid })

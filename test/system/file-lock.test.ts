@@ -8,14 +8,14 @@ import t, { type Test } from 'tap'
 import { nodeSystem as system } from '../../lib/node-system.js'
 import { pathsOf, type Paths } from '../../lib/paths.js'
 import { fileLock } from '../../lib/system/file-lock.js'
-import { lookAt } from '../../lib/system/processes.js'
 import { library, runModule, startModule } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { hostName, lookAt, self } from '../support/processes.js'
 
 const pathsIn = (t: Test): Paths => {
-  const paths = pathsOf(join(tempFolder(t), 's.pid'), system.host())
+  const paths = pathsOf(join(tempFolder(t), 's.pid'), hostName)
   mkdirSync(paths.host, { recursive: true })
   return paths
 }
@@ -126,9 +126,9 @@ t.test('a client that was stopped and goes on does not remove the lock of the ne
 t.test('a holder that lives but does not refresh the lock loses it after 3 s on the clock of who looks', async (t) => {
   const paths = pathsIn(t)
   mkdirSync(paths.lock)
-  writeFileSync(join(paths.host, `${'0'.repeat(16)}.${system.self.pid}.${system.self.start}.locking`), '')
+  writeFileSync(join(paths.host, `${'0'.repeat(16)}.${self().pid}.${self().start}.locking`), '')
   let now = 1_000_000
-  const lock = fileLock(paths, system.self, () => now)
+  const lock = fileLock(paths, self(), () => now)
   /** Looks as a client in the queue does. Resolves with the lock, or with nothing after that time. */
   const lookFor = async (ms: number) => {
     for (const end = now + ms; now < end;) {
@@ -151,9 +151,9 @@ t.test('a holder that lives but does not refresh the lock loses it after 3 s on 
 t.test('a starved machine: a client that was frozen between two looks has not seen the lock stand still', async (t) => {
   const paths = pathsIn(t)
   mkdirSync(paths.lock)
-  writeFileSync(join(paths.host, `${'0'.repeat(16)}.${system.self.pid}.${system.self.start}.locking`), '')
+  writeFileSync(join(paths.host, `${'0'.repeat(16)}.${self().pid}.${self().start}.locking`), '')
   let now = 1_000_000
-  const lock = fileLock(paths, system.self, () => now)
+  const lock = fileLock(paths, self(), () => now)
   for (let looks = 0; looks < 12; looks++) {
     t.equal(await lock.try(), undefined, `look ${looks}`)
     now += 60_000
@@ -174,10 +174,10 @@ t.test('a lock that is held is refreshed', async (t) => {
 
 t.test('who has written its note and not yet made the lock is waited for, but not for longer than half a second', async (t) => {
   const paths = pathsIn(t)
-  const note = join(paths.host, `${'0'.repeat(13)}.${system.self.pid}.${system.self.start}.locking`)
+  const note = join(paths.host, `${'0'.repeat(13)}.${self().pid}.${self().start}.locking`)
   writeFileSync(note, '')
   let now = 1_000_000
-  const lock = fileLock(paths, system.self, () => now)
+  const lock = fileLock(paths, self(), () => now)
   t.equal(await lock.try(), undefined)
   now += 499
   t.equal(await lock.try(), undefined)

@@ -8,9 +8,10 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { groupOf, hostIdentity, identify as identityOf, kinOf, lookAt, self, startedAt } from '../../lib/system/processes.js'
-import { judge, type ProcessId } from '../../lib/system/system.js'
+import { hostIdentity, kinOf, lookAt as lookSoon, self, startedAt } from '../../lib/system/processes.js'
+import { judge } from '../../lib/system/system.js'
 import { bareEnv, library, runModule, start } from '../support/child.js'
+import { groupOf, identify, lookAt } from '../support/processes.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
 
@@ -19,12 +20,6 @@ const LAUNCH = randomBytes(8).toString('hex')
 
 /** A shell that reads a line, and so lives until the test ends. */
 const waiter = (t: Test, options: { env?: Record<string, string>; detached?: boolean } = {}) => start(t, '/bin/sh', ['-c', 'read line'], { stdio: ['pipe', 'ignore', 'ignore'], ...options })
-
-const identify = (pid: number): ProcessId => {
-  const id = identityOf(pid)
-  if (id === undefined) throw new Error(`PID ${pid} is ${lookAt(pid).state}`)
-  return id
-}
 
 /** Runs a shell text that prints one PID a line and goes on; returns the PIDs. */
 const shell = async (t: Test, text: string, lines: number, options: { env?: Record<string, string>; detached?: boolean } = {}) => {
@@ -38,8 +33,8 @@ const shell = async (t: Test, text: string, lines: number, options: { env?: Reco
 t.test('this process runs, and is this process', async (t) => {
   const look = lookAt(process.pid)
   t.match(look, { state: 'running', start: /^\d+$/, isThread: false })
-  t.same(self(), { pid: process.pid, start: 'start' in look && look.start })
-  t.equal(judge(self(), lookAt(process.pid)), 'alive')
+  t.same(await self(), { pid: process.pid, start: 'start' in look && look.start })
+  t.equal(judge(await self(), lookAt(process.pid)), 'alive')
 })
 
 t.test('a process that has ended and was waited for is gone', async (t) => {
@@ -55,11 +50,11 @@ t.test('the start time stays the same across exec, and tells two processes apart
   const before = identify(child.pid!)
   await until(() => execFileSync('ps', ['-o', 'args=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('sleep'), 'the exec')
   t.same(identify(child.pid!), before)
-  t.not(self().start, before.start)
+  t.not((await self()).start, before.start)
 })
 
 t.test('a number that cannot be a PID is gone', async (t) => {
-  for (const pid of [0, -1, -process.pid, 1.5, Number.NaN, 2 ** 31, 2 ** 53]) t.same(lookAt(pid), { state: 'gone' }, String(pid))
+  for (const pid of [0, -1, -process.pid, 1.5, Number.NaN, 2 ** 31, 2 ** 53]) t.same(await lookSoon(pid), { state: 'gone' }, String(pid))
 })
 
 /** A zombie and its parent: a program that does not wait for the child that it has inherited from the shell that it was. */
@@ -96,18 +91,19 @@ t.test('a name with parentheses in it is not mistaken for a state', async (t) =>
   await until(() => execFileSync('ps', ['-o', 'comm=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('x) Z'), 'the name')
   t.match(lookAt(child.pid!), { state: 'running' })
   t.equal(groupOf(child.pid!), child.pid)
-  t.ok(startedAt(child.pid!)! > before - 1000 && startedAt(child.pid!)! < Date.now() + 1000)
+  const at = (await startedAt(child.pid!))!
+  t.ok(at > before - 1000 && at < Date.now() + 1000)
 })
 
 t.test('the time at which a process was started is right to a second or so', async (t) => {
   const before = Date.now()
   const child = waiter(t)
   const after = Date.now()
-  const at = startedAt(child.pid!)!
+  const at = (await startedAt(child.pid!))!
   t.ok(at > before - 1000 && at < after + 1000, `${at - before} ms after the spawn`)
   child.kill('SIGKILL')
   await once(child, 'exit')
-  t.equal(startedAt(child.pid!), undefined, 'of one that is gone it is not')
+  t.equal(await startedAt(child.pid!), undefined, 'of one that is gone it is not')
 })
 
 t.test('the processes of a launch are its group and those that carry its id, and no others', async (t) => {
@@ -119,8 +115,8 @@ t.test('the processes of a launch are its group and those that carry its id, and
   t.teardown(() => { for (const pid of [inside!, bare!, escaped!]) try { process.kill(pid, 'SIGKILL') } catch {} })
   const stranger = waiter(t, { env: { ...env, ONE_SERVER_LAUNCH_ID: 'f'.repeat(16) } })
   const prefixed = waiter(t, { env: { ...env, ONE_SERVER_LAUNCH_ID: `${LAUNCH}0` } })
-  await until(() => groupOf(bare!) === leader.pid && kinOf(leader, LAUNCH).find(({ pid }) => pid === bare)?.carriesLaunchId === false, 'the environment to be emptied')
-  const kin = new Map(kinOf(leader, LAUNCH).map(({ pid, ...one }) => [pid, one]))
+  await until(async () => groupOf(bare!) === leader.pid && (await kinOf(leader, LAUNCH)).find(({ pid }) => pid === bare)?.carriesLaunchId === false, 'the environment to be emptied')
+  const kin = new Map((await kinOf(leader, LAUNCH)).map(({ pid, ...one }) => [pid, one]))
   t.same([...kin.keys()].toSorted(), [child.pid!, inside!, bare!, escaped!].toSorted())
   t.match(kin.get(child.pid!), { start: leader.start, inGroup: true, carriesLaunchId: true })
   t.match(kin.get(inside!), { inGroup: true, carriesLaunchId: true })
@@ -128,13 +124,13 @@ t.test('the processes of a launch are its group and those that carry its id, and
   t.match(kin.get(escaped!), { inGroup: false, carriesLaunchId: true })
   t.notOk(kin.has(stranger.pid!))
   t.notOk(kin.has(prefixed.pid!), 'an id that begins alike is another')
-  t.notOk(kinOf({ ...leader, group: 2, start: String(BigInt(leader.start) + 100_000n) }, LAUNCH).length, 'what was there before the leader does not descend from it')
+  t.notOk((await kinOf({ ...leader, group: 2, start: String(BigInt(leader.start) + 100_000n) }, LAUNCH)).length, 'what was there before the leader does not descend from it')
 })
 
 t.test('a zombie is no process of a launch any more', async (t) => {
   const env = { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH }
   const { child } = await zombieOf(t, { env, detached: true })
-  t.same(kinOf({ ...identify(child.pid!), group: child.pid! }, LAUNCH).map(({ pid }) => pid), [child.pid])
+  t.same((await kinOf({ ...identify(child.pid!), group: child.pid! }, LAUNCH)).map(({ pid }) => pid), [child.pid])
 })
 
 t.test('the group of a process is its leader', async (t) => {
@@ -146,7 +142,7 @@ t.test('the group of a process is its leader', async (t) => {
 })
 
 t.test('the host can be the name of a folder, and is the same at each question, in each process', async (t) => {
-  t.match(hostIdentity(), /^[0-9a-z-]{5,60}$/)
-  t.equal(hostIdentity(), hostIdentity())
-  t.match(await runModule(t, `import { hostIdentity } from '${library('system/processes.js')}'; console.log(hostIdentity())`), { stdout: `${hostIdentity()}\n`, stderr: '' })
+  t.match(await hostIdentity(), /^[0-9a-z-]{5,60}$/)
+  t.equal(await hostIdentity(), await hostIdentity())
+  t.match(await runModule(t, `import { hostIdentity } from '${library('system/processes.js')}'; console.log(await hostIdentity())`), { stdout: `${await hostIdentity()}\n`, stderr: '' })
 })

@@ -6,13 +6,13 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { groupOf, lookAt } from '../../lib/system/processes.js'
 import { spawnGated } from '../../lib/system/spawn-gated.js'
 import { judge, type Exit, type GatedChild, type SpawnPlan } from '../../lib/system/system.js'
 import { bareEnv, library, runModule, startModule } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
 import { within } from '../support/within.js'
+import { groupOf, lookAt } from '../support/processes.js'
 
 /** From proc_pid_stat(5): what follows the name are the state and the parent. */
 const parentOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ')[1])

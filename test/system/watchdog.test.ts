@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import t, { type Test } from 'tap'
-import { identify } from '../../lib/system/processes.js'
 import { watchOver } from '../../lib/system/watchdog.js'
 import { isAlive, stateOf } from '../support/clients.js'
 import { library, run, start, startSpeaking } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
+import { lookAt } from '../support/processes.js'
 
 const NODE = process.execPath
 const LAUNCH = '00000000000000aa'
@@ -35,7 +35,10 @@ const aFolder = (t: Test) => {
   }
 }
 
-const startOf = (pid: number): string => identify(pid)?.start ?? '5'
+const startOf = (pid: number): string => {
+  const look = lookAt(pid)
+  return 'start' in look ? look.start : '5'
+}
 
 const over = (pid: number): Promise<unknown> => until(() => !isAlive(pid), 'the watch to end')
 

@@ -8,10 +8,12 @@ import { posixPrograms } from './posix.js'
 import { windows, windowsLaunching, windowsPrograms, windowsSurroundings } from './windows.js'
 
 /** node:child_process is loaded by the first run: on Linux a warm call runs nothing, and the module costs more than all its looks. */
-const run: Run = (program, args, env = process.env) => {
-  const { execFileSync } = process.getBuiltinModule('node:child_process')
-  return execFileSync(program, args, { encoding: 'utf8', env, windowsHide: true, stdio: ['ignore', 'pipe', 'ignore'] })
-}
+const run: Run = (program, args, env = process.env) =>
+  new Promise((resolve, reject) => {
+    const { execFile } = process.getBuiltinModule('node:child_process')
+    const options = { encoding: 'utf8', env, windowsHide: true, maxBuffer: Infinity } as const
+    execFile(program, args, options, (error, stdout) => (error === null ? resolve(stdout) : reject(error))).stdin?.destroy()
+  })
 
 /** What is neither Linux nor Windows has ps(1), as macOS and the BSDs have. */
 const choose = <T>(onLinux: T, onMacos: T, onWindows: T): T =>
@@ -21,7 +23,7 @@ const choose = <T>(onLinux: T, onMacos: T, onWindows: T): T =>
 const NO_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined, listensAt: () => [] }
 
 // Marked as pure, so that a bundle leaves out the groups that it does not use.
-export const platform: Platform = /* @__PURE__ */ choose(linux, /* @__PURE__ */ macos(run), /* @__PURE__ */ windows(run))
+export const platform: Platform = /* @__PURE__ */ choose(linux, /* @__PURE__ */ macos(run, process.platform), /* @__PURE__ */ windows(run))
 export const launching: Launching = /* @__PURE__ */ choose(linuxLaunching, macosLaunching, windowsLaunching)
 export const sockets: Sockets = /* @__PURE__ */ choose(linuxSockets, NO_SOCKETS, NO_SOCKETS)
 export const programs: Programs = /* @__PURE__ */ choose(posixPrograms, posixPrograms, windowsPrograms)

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { stateUnusable } from '../../errors.js'
 import type { Kin, Launching, Leader, Platform, ProcessId, ProcessLook } from './platform.js'
-import { gate, NULL_DEVICE, watchdog } from './posix.js'
+import { gate, NULL_DEVICE, watchdogWith } from './posix.js'
 import { exists, send } from './signal.js'
 
 /** USER_HZ, which is 100 on every architecture that Node runs on. */
@@ -176,8 +176,13 @@ const timeNamespace = (): string => {
   }
 }
 
-export const linux: Platform = {
+export const linux = {
   look,
+  self: () => {
+    const stat = statOf(process.pid)
+    if (stat === undefined) throw stateUnusable('/proc/self/stat', 'cannot be read', HINT)
+    return { pid: process.pid, start: stat.start }
+  },
   kin,
   groupOf: (pid) => readStat(pid)?.group,
   startedAt: (start) => {
@@ -197,7 +202,16 @@ export const linux: Platform = {
     return [boot.slice(0, 16), namespace('pid'), namespace('net'), timeNamespace()].join('-')
   },
   stateFolder: () => undefined,
-}
+} satisfies Platform
+
+/** How the watchdog's shell looks at a process: field 3 and field 22 of its stat. */
+const LOOK = `
+look() {
+  read -r stat <"/proc/$1/stat" || return
+  stat=\${stat##*\\) } number=0 start=
+  for word in $stat; do number=$((number + 1)); test $number = 20 && start=$word; done
+  test "$start"
+}`
 
 const isWatchdog = (pid: number, launchId: string): boolean => {
   try {
@@ -230,7 +244,7 @@ export const linuxLaunching: Launching = {
       }
     }),
   gate,
-  watchdog,
+  watchdog: /* @__PURE__ */ watchdogWith(LOOK),
   isWatchdog,
   watchdogs: (launchId) => {
     const found: ProcessId[] = []

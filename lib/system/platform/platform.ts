@@ -80,23 +80,31 @@ export interface WatchdogOrder {
   readonly reaper: string
 }
 
-/** Runs a program to its end and returns what it printed. Throws when it cannot be run or fails. Tests put stand-ins in its place. */
-export type Run = (program: string, args: readonly string[], env?: NodeJS.ProcessEnv) => string
+/** What a system answers at once, or after it has run a program. A caller awaits both. */
+export type Soon<T> = T | Promise<T>
+
+/**
+ * Runs a program to its end and gives what it printed. Rejects when it cannot be run or fails. It never blocks the event loop: that
+ * is an editor's. Tests put stand-ins in its place.
+ */
+export type Run = (program: string, args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<string>
 
 /** Processes and places: what every call asks, a call that finds a ready server included. */
 export interface Platform {
   /** The process that has this PID now, which is a positive integer. Never guesses: what cannot be read is `hidden`. */
-  look(pid: number): ProcessLook
+  look(pid: number): Soon<ProcessLook>
+  /** This process. Throws STATE_UNUSABLE when its start time cannot be learnt. */
+  self(): Soon<ProcessId>
   /** The live processes of a launch, without this one: the group of its leader, and all that carry its id, as far as that can be seen. */
-  kin(leader: Leader, launchId: string): Kin[]
+  kin(leader: Leader, launchId: string): Soon<Kin[]>
   /** The process group of a process; where there are no groups, its own PID. Undefined when there is no such process. */
-  groupOf(pid: number): number | undefined
+  groupOf(pid: number): Soon<number | undefined>
   /** Wall-clock ms at which a process with this start time was started. */
   startedAt(start: string): number | undefined
   /** Signals each process of a group; where there are no groups, ends the tree of processes below its leader. False: nobody was there. */
-  signalGroup(group: number, signal: NodeJS.Signals): boolean
+  signalGroup(group: number, signal: NodeJS.Signals): Soon<boolean>
   /** A name for the place in which a PID means something: this boot, these namespaces. Throws STATE_UNUSABLE, and never makes one up. */
-  host(): string
+  host(): Soon<string>
   /** The folder for the state of programs that only this system has, as the environment names it. */
   stateFolder(env: NodeJS.ProcessEnv): string | undefined
 }
@@ -161,7 +169,7 @@ export interface Surroundings {
    * Whether this process is in the foreground of a terminal, so that a typed signal reaches its children, too. False when that
    * cannot be seen: a signal that is passed on twice is better than one that is lost.
    */
-  isInForeground(): boolean
+  isInForeground(): Soon<boolean>
   /** Undefined on a system that has no namespaces. */
   box(env: NodeJS.ProcessEnv): Box | undefined
 }

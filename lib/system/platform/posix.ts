@@ -65,8 +65,9 @@ said="pid $!"; for fd in /proc/$$/fd/*; do test -e "$fd" && said="$said \${fd##*
  *    that no process waits for weeks for a launch that was stopped.
  * 3. It lets go first and then looks for others, so of several that end together the last one sees nobody. It removes the files of its
  *    lease, and since something may have deleted all files, it turns its stdin from the pipe to /dev/null: that shows in /proc.
- *    Another holder or watchdog that seems to live is left to look for itself. Its name is its PID and start time (field 22 of
- *    proc_pid_stat(5)). A zombie does not count (kill(2) knows it for ever where PID 1 does not reap), nor does a stopped process.
+ *    Another holder or watchdog that seems to live is left to look for itself. Its name is its PID and start time,
+ *    which the platform's `look` asks for. A zombie does not count (kill(2) knows it for ever where PID 1 does not reap), nor does a
+ *    stopped process.
  *    What is uncertain the reaper judges. A claim that is not there shows nothing: a stop removes it and ends the watchdog, but a cleaner
  *    removes it, too, and the server lives on.
  * 4. It runs the reaper. A Node that gets too few threads (ulimit -u, pids.max) aborts at its start or hangs there for ever, so a
@@ -76,7 +77,7 @@ said="pid $!"; for fd in /proc/$$/fd/*; do test -e "$fd" && said="$said \${fd##*
  * A shell that cannot fork exits, with status 2, or 254 if it is bash. All that it can do then is to become another program,
  * which waits and becomes the watchdog again.
  */
-const WATCHDOG = `
+const watchdogScript = (look: string): string => `
 read -r word && exit 0
 cd / && umask 077 && ulimit -c 0
 launch=$2 longest=30 leader=$9 born=\${10}
@@ -85,7 +86,7 @@ restart() {
   command -v python3 && exec python3 -c 'import os, sys, time; time.sleep(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])' "$@"
 }
 trap 'case $? in 2|254) trap - EXIT; works && kill -9 $reaper; restart "$8" /bin/sh -c "$ONE_SERVER_WATCH" "$0" "$@" ;; esac' EXIT
-run() { command -p "$@" || "$@"; }
+run() { command -p "$@" || "$@"; }${look}
 claimed() { for file in "$0/$launch."*.claim; do test -e "$file"; done; }
 lives() { claimed || { kill -0 "$leader" && { look "$leader" || return 0; test "$start" = "$born"; }; }; }
 outwait() {
@@ -94,12 +95,6 @@ outwait() {
     slice=$left; test $slice -gt $longest && slice=$longest
     run sleep $slice; left=$((left - slice))
   done
-}
-look() {
-  read -r stat <"/proc/$1/stat" || return
-  stat=\${stat##*\\) } number=0 start=
-  for word in $stat; do number=$((number + 1)); test $number = 20 && start=$word; done
-  test "$start"
 }
 works() { look $reaper && test "$start" = "$since" && case $stat in Z*) false ;; esac; }
 run touch -ch "$0/$1.$2."*.watch
@@ -133,16 +128,18 @@ exit 0
 /** What finds and loads programs, and nothing else of the holder's: a runner takes what carries its marks for a process of its job. */
 const INHERITED = ['PATH', 'LD_LIBRARY_PATH']
 
-export const watchdog: Launching['watchdog'] = ({ folder, lease, launchId, leader, pidFile, idle, attempt, again, reaper }) => ({
+/** `look` defines a function of the shell: it takes a PID and sets `stat` and `start`, or fails. */
+export const watchdogWith = (look: string): Launching['watchdog'] => (order) => ({
   program: '/bin/sh',
   args: [
     '-c', STARTER, 'one-server',
-    folder, lease, launchId, idle.toFixed(3), String(Math.ceil(idle)), process.execPath, pidFile, String(attempt), String(again),
-    String(leader.pid), leader.start,
+    order.folder, order.lease, order.launchId, order.idle.toFixed(3), String(Math.ceil(order.idle)), process.execPath, order.pidFile,
+    String(order.attempt), String(order.again),
+    String(order.leader.pid), order.leader.start,
   ],
   env: {
     ...Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
-    ONE_SERVER_WATCH: WATCHDOG, ONE_SERVER_REAPER: reaper,
+    ONE_SERVER_WATCH: watchdogScript(look), ONE_SERVER_REAPER: order.reaper,
   },
   cwd: '/',
 })

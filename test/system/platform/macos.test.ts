@@ -2,11 +2,12 @@
  * macOS' answers, over real processes of the POSIX system that runs this: a ps that takes the BSDs' options stands in
  * for theirs. What only a Mac prints is given as text.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { macos, macosSurroundings } from '../../../lib/system/platform/macos.js'
 import type { Run } from '../../../lib/system/platform/platform.js'
@@ -17,7 +18,10 @@ import { until } from '../../support/until.js'
 const LAUNCH = randomBytes(8).toString('hex')
 
 /** `ps -E` shows environments on macOS, which the ps of procps calls `ps e`. */
-const STAND_IN = '#!/bin/sh\nif [ "$1" = -E ]; then shift; exec ps e "$@"; fi\nexec ps "$@"\n'
+const STAND_IN = `#!/bin/sh
+for word; do shift; case $word in -E) set -- "$@" e;; *) set -- "$@" "$word";; esac; done
+exec ps "$@"
+`
 
 const withPs =
   spawnSync('ps', ['-A', '-o', 'pid=', '-o', 'pgid=', '-o', 'stat=', '-o', 'lstart=']).status === 0
@@ -27,15 +31,15 @@ const here = (t: Test): ReturnType<typeof macos> => {
   const ps = join(tempFolder(t), 'ps')
   writeFileSync(ps, STAND_IN, { mode: 0o755 })
   return macos((program, args, env = process.env) => {
-    t.equal(program, 'ps')
-    return execFileSync(ps, args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] })
-  })
+    t.equal(program, '/bin/ps')
+    return promisify(execFile)(ps, args, { encoding: 'utf8', env }).then(({ stdout }) => stdout)
+  }, 'darwin')
 }
 
 /** What a Mac's ps has printed of this process. */
-const printing = (text: string) => macos(() => text)
+const printing = (text: string) => macos(async () => text, 'darwin')
 
-const fails: Run = () => { throw new Error('Command failed: ps') }
+const fails: Run = async () => { throw Object.assign(new Error('spawn /bin/ps EPERM'), { code: 'EPERM' }) }
 
 /**
  * A shell that prints as many PIDs as `lines`, one a line, and becomes a program that waits for none of them. The first of them is made
@@ -60,29 +64,29 @@ t.test('a process runs, is stopped, is a zombie, and is gone', withPs, async (t)
   const before = Date.now()
   const { child, pids: [zombie] } = await shell(t, '', 1)
   const pid = child.pid!
-  const seen = look(pid)
+  const seen = await look(pid)
   t.match(seen, { state: 'running', start: /^\d{10}$/, isThread: false })
   t.ok(Math.abs(startedAt('start' in seen ? seen.start : '')! - before) < 3000, 'seconds since 1970, whatever the time zone')
-  t.equal(groupOf(pid), pid)
-  t.equal(groupOf(zombie!), pid)
-  await until(() => look(zombie!).state === 'zombie', 'the zombie')
+  t.equal(await groupOf(pid), pid)
+  t.equal(await groupOf(zombie!), pid)
+  await until(async () => (await look(zombie!)).state === 'zombie', 'the zombie')
   child.kill('SIGSTOP')
-  await until(() => look(pid).state === 'stopped', 'the stop')
+  await until(async () => (await look(pid)).state === 'stopped', 'the stop')
   child.kill('SIGKILL')
   await once(child, 'exit')
-  t.same(look(pid), { state: 'gone' })
-  t.equal(groupOf(pid), undefined)
+  t.same(await look(pid), { state: 'gone' })
+  t.equal(await groupOf(pid), undefined)
 })
 
 t.test('the processes of a launch are the live ones of its group, with or without its id, and a signal reaches all', withPs, async (t) => {
   const { look, kin, signalGroup } = here(t)
   const { child, pids: [zombie, inside, bare] } = await shell(t, 'sleep 602 & echo $!; env -i sleep 603 & echo $!;', 3)
   const group = child.pid!
-  await until(() => look(zombie!).state === 'zombie', 'the zombie')
-  const seen = look(group)
+  await until(async () => (await look(zombie!)).state === 'zombie', 'the zombie')
+  const seen = await look(group)
   const leader = { pid: group, start: 'start' in seen ? seen.start : '', group }
-  const found = await until(() => {
-    const all = kin(leader, LAUNCH)
+  const found = await until(async () => {
+    const all = await kin(leader, LAUNCH)
     return all.find(({ pid }) => pid === bare)?.carriesLaunchId === false ? all : undefined
   }, 'the environment to be emptied')
   t.same(
@@ -90,39 +94,40 @@ t.test('the processes of a launch are the live ones of its group, with or withou
     new Map([[group, [true, true]], [inside, [true, true]], [bare, [true, false]]]),
   )
   t.equal(found.find(({ pid }) => pid === group)?.start, leader.start)
-  t.equal(signalGroup(group, 'SIGKILL'), true)
-  await until(() => kin(leader, LAUNCH).length === 0, 'the group to end')
-  await until(() => look(group).state === 'gone', 'its leader to be waited for')
+  t.equal(await signalGroup(group, 'SIGKILL'), true)
+  await until(async () => (await kin(leader, LAUNCH)).length === 0, 'the group to end')
+  await until(async () => (await look(group)).state === 'gone', 'its leader to be waited for')
 })
 
 t.test("what Apple's ps prints is read: padded columns, more than one letter of state, a blank header", async (t) => {
   const line = (state: string) =>
     `\n${String(process.pid).padStart(7)} ${'412'.padStart(6)} ${state.padEnd(5)} Sat Nov  1 09:05:07 2025    \n`
   for (const state of ['S', 'Ss', 'R+', 'U', 'SN', 'I<', '?E']) {
-    t.same(printing(line(state)).look(process.pid), { state: 'running', start: '1761987907', isThread: false }, state)
+    t.same(await printing(line(state)).look(process.pid), { state: 'running', start: '1761987907', isThread: false }, state)
   }
-  t.match(printing(line('T+')).look(process.pid), { state: 'stopped' })
-  t.match(printing(line('Z')).look(process.pid), { state: 'zombie' })
-  t.equal(printing(line('S')).groupOf(process.pid), 412)
+  t.match(await printing(line('T+')).look(process.pid), { state: 'stopped' })
+  t.match(await printing(line('Z')).look(process.pid), { state: 'zombie' })
+  t.equal(await printing(line('S')).groupOf(process.pid), 412)
   t.equal(printing(line('S')).startedAt('1761987907'), Date.UTC(2025, 10, 1, 9, 5, 7))
 })
 
 t.test('where ps cannot be run, or says nothing that can be read, a process is hidden and never gone', async (t) => {
-  t.same(macos(fails).look(process.pid), { state: 'hidden' })
-  t.same(printing('ps: illegal option -- o').look(process.pid), { state: 'hidden' })
-  t.same(macos(fails).kin({ pid: process.pid, start: '1', group: process.pid }, LAUNCH), [])
+  t.same(await macos(fails, 'darwin').look(process.pid), { state: 'hidden' })
+  t.same(await printing('ps: illegal option -- o').look(process.pid), { state: 'hidden' })
+  await t.rejects(macos(fails, 'darwin').kin({ pid: process.pid, start: '1', group: process.pid }, LAUNCH) as Promise<unknown>, { code: 'STATE_UNUSABLE' }, 'nothing shows that a launch has no processes')
+  await t.rejects(macos(fails, 'darwin').self() as Promise<unknown>, { code: 'STATE_UNUSABLE', message: /^\/bin\/ps: cannot be run/ })
 })
 
 t.test('the host is the session of the boot, and never made up', async (t) => {
-  t.equal(printing('6E2F1C7A-9B3D-4E5F-8A01-23456789ABCD\n').host(), '6e2f1c7a9b3d4e5f')
-  t.throws(() => macos(fails).host(), { code: 'STATE_UNUSABLE', message: /^sysctl kern.bootsessionuuid: cannot be read/, hint: /sysctl/ })
+  t.equal(await printing('6E2F1C7A-9B3D-4E5F-8A01-23456789ABCD\n').host(), '6e2f1c7a9b3d4e5f')
+  await t.rejects(macos(fails, 'darwin').host() as Promise<unknown>, { code: 'STATE_UNUSABLE', message: /^\/usr\/sbin\/sysctl kern.bootsessionuuid: cannot be read/, hint: /sysctl/ })
 })
 
 t.test('a process is in the foreground when its group is that of the terminal', async (t) => {
-  const told = (text: string) => macosSurroundings(() => text).isInForeground()
-  t.equal(told('  512   512\n'), true)
-  t.equal(told('  512   400\n'), false)
-  t.equal(told('  512     0\n'), false, 'without a terminal')
-  t.equal(told(''), false)
-  t.equal(macosSurroundings(fails).isInForeground(), false)
+  const told = (text: string) => macosSurroundings(async () => text).isInForeground()
+  t.equal(await told('  512   512\n'), true)
+  t.equal(await told('  512   400\n'), false)
+  t.equal(await told('  512     0\n'), false, 'without a terminal')
+  t.equal(await told(''), false)
+  t.equal(await macosSurroundings(fails).isInForeground(), false)
 })

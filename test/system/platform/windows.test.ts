@@ -19,7 +19,7 @@ const FILETIME = '134064615070000001'
 /** Answers each program, and keeps what was run. */
 const answering = (answer: string | Error) => {
   const ran: string[][] = []
-  const run: Run = (program, args) => {
+  const run: Run = async (program, args) => {
     ran.push([program, ...args])
     if (answer instanceof Error) throw answer
     return answer
