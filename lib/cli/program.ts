@@ -54,6 +54,22 @@ export const refuse = (program: string, path: string | undefined): Refusal | und
   return notFound("The client's command", program)
 }
 
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true
+
+/** How the client's command is started, or why it cannot be. Where the system needs help with batch files, they are looked up here. */
+export const prepare = ([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): Refusal | ReturnType<typeof programs.invoke> => {
+  const path = programs.pathIn(env)
+  if (programs.onlyInPath) return refuse(program, path) ?? { program, args }
+  const folders = /[\\/]/.test(program) ? [''] : (path ?? '').split(delimiter).filter((folder) => folder !== '')
+  const find = (names: readonly string[]): string | undefined =>
+    folders.flatMap((folder) => names.map((name) => join(folder.replace(/^"(.*)"$/, '$1'), name))).find(isFile)
+  const found = find(programs.filesOf(program, env))
+  const other = found ?? find([program])
+  const not = other === undefined ? undefined : programs.whyNot(other, args)
+  if (not !== undefined) return notExecutable(program, not.why, not.hint)
+  return found === undefined ? notFound("The client's command", program) : programs.invoke(found, args)
+}
+
 /** Why a spawn failed. */
 export const refused = (program: string, error: NodeJS.ErrnoException): Refusal => {
   // refuse() has found the program, so most likely the interpreter in its first line is missing.
