@@ -81,7 +81,7 @@ export const aWindows = (t: Test, { slow = 0, canAsk = true }: { slow?: number; 
   program(system('taskkill.exe'), `${note}; ${TREE}; test -d /proc/$2 || exit 128; tree 9 $2`)
   if (canAsk) {
     const pid = 'pid=${4##*AttachConsole(}; pid=${pid%%)*}'
-    program(system('WindowsPowerShell', 'v1.0', 'powershell.exe'), `${note}; ${TREE}; ${pid}; tree 15 $pid`)
+    program(system('WindowsPowerShell', 'v1.0', 'powershell.exe'), `${note}; ${TREE}; ${pid}; tree 15 $pid; exit 10`)
   }
   program(system('cmd.exe'), CMD)
   const { ComSpec: _, ...bare } = bareEnv()

@@ -27,15 +27,15 @@ const identify = (folder, ...mark) => {
   say('pid ' + process.pid)
 }`
 
-/** Ctrl+Break ends PowerShell, too, since it is in that console at that moment: 0xC000013A. */
-const ASKED = [0, 0xc000_013a]
+/** A code that no failure has; or 0xC000013A, where Ctrl+Break ended PowerShell as well, since it is in that console at that moment. */
+const ASKED = [10, 0xc000_013a]
 
 const askScript = (): string => {
   const api = ['bool FreeConsole()', 'bool AttachConsole(uint pid)', 'bool GenerateConsoleCtrlEvent(uint kind, uint group)']
     .map((method) => `[DllImport("kernel32.dll")] public static extern ${method};`).join(' ')
   return `$ErrorActionPreference = 'Stop'; $console = Add-Type -PassThru -Namespace OneServer -Name Console -MemberDefinition '${api}'; ` +
     '[void]$console::FreeConsole(); if (-not $console::AttachConsole(PID)) { exit 1 }; ' +
-    'if (-not $console::GenerateConsoleCtrlEvent(1, 0)) { exit 1 }'
+    'if (-not $console::GenerateConsoleCtrlEvent(1, 0)) { exit 1 }; exit 10'
 }
 
 /**
@@ -59,7 +59,7 @@ const run = (program, args, then, otherwise) => {
 }
 const end = (child) => {
   const of = (args) => args.map((word) => word.replace('PID', child.pid))
-  const force = () => run(kill, of(killArgs), () => {}, () => child.kill())
+  const force = () => run(kill, of(killArgs), (code) => code !== 0 && child.kill(), () => child.kill())
   run(ask, of(askArgs), (code) => (${JSON.stringify(ASKED)}.includes(code) ? child.stdin.end('Y\\r\\n') : force()), force)
 }
 const open = () => {
