@@ -2,7 +2,7 @@
  * Linux as one-server takes it for Windows (fixtures/as-windows.mjs): a folder with what stands in for the programs of Windows, each of
  * which writes down that it was asked.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { bareEnv, fixture, run, type Ended } from './child.js'
@@ -63,6 +63,8 @@ process.exit(status)
 export interface Windows {
   readonly env: Record<string, string>
   readonly root: string
+  /** This Node, by a name that Windows runs. */
+  readonly node: string
   /** What was asked of a program of Windows, in its order. */
   questions(): string[]
   /** The names of the processes that are known to one-server. */
@@ -84,11 +86,13 @@ export const aWindows = (t: Test, { slow = 0, canAsk = true }: { slow?: number; 
     program(system('WindowsPowerShell', 'v1.0', 'powershell.exe'), `${note}; ${TREE}; ${pid}; tree 15 $pid; exit 10`)
   }
   program(system('cmd.exe'), CMD)
+  const node = join(root, 'node.exe')
+  symlinkSync(process.execPath, node)
   const { ComSpec: _, ...bare } = bareEnv()
   const env = { ...bare, SystemRoot: root, WINDOWS_HOME: home, ComSpec: system('cmd.exe') }
   const processes = join(home, '.one-server', 'processes')
   return {
-    env, root,
+    env, root, node,
     questions: () => (existsSync(asked) ? readFileSync(asked, 'utf8').split('\n').slice(0, -1) : []),
     identities: () => (existsSync(processes) ? readdirSync(processes).flatMap((host) => readdirSync(join(processes, host))) : []),
     runs: (text, more = {}) => run(t, process.execPath, [...AS_WINDOWS, '--input-type=module', '--eval', text], { env: { ...env, ...more } }),
