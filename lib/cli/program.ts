@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path'
 import { commandNotFound, type OneServerError } from '../errors.js'
 import { systemReason } from '../text/system-reason.js'
 import { programs } from '../system/platform/current.js'
+import type { Runnable } from '../system/platform/platform.js'
 
 export interface Refusal {
   readonly exitCode: 126 | 127
@@ -57,7 +58,7 @@ export const refuse = (program: string, path: string | undefined): Refusal | und
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true
 
 /** How the client's command is started, or why it cannot be. Where the system needs help with batch files, they are looked up here. */
-export const prepare = ([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): Refusal | ReturnType<typeof programs.invoke> => {
+export const prepare = ([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): Refusal | Runnable => {
   const path = programs.pathIn(env)
   if (programs.onlyInPath) return refuse(program, path) ?? { program, args }
   const folders = /[\\/]/.test(program) ? [''] : (path ?? '').split(delimiter).filter((folder) => folder !== '')

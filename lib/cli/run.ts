@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { bareHost } from '../health/address.js'
 import type { ServerInfo } from '../server-info.js'
+import type { Runnable } from '../system/platform/platform.js'
 import type { Request } from './arguments.js'
 import { watchForeground } from './foreground.js'
 import type { Io, Output } from './output.js'
@@ -22,9 +23,7 @@ interface Exit {
 }
 
 /** Rejects when it cannot be started. */
-const runClient = (
-  { program, args, verbatim = false }: Exclude<ReturnType<typeof prepare>, Refusal>, env: NodeJS.ProcessEnv, io: Io, output: Output,
-): Promise<Exit> =>
+const runClient = ({ program, args, verbatim = false }: Runnable, env: NodeJS.ProcessEnv, io: Io, output: Output): Promise<Exit> =>
   new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: 'inherit', env, windowsVerbatimArguments: verbatim })
     child.on('error', (error) => {

@@ -29,7 +29,7 @@ export const NAME =
   /^(?!(?:[Cc][Oo][Nn]|[Nn][Uu][Ll]|[Aa][Uu][Xx]|[Pp][Rr][Nn]|(?:[Cc][Oo][Mm]|[Ll][Pp][Tt])[1-9])(?:\.|$))[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 
 export const EXPECTED_NAME =
-  "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100, and no device of Windows (con, nul, aux, prn, com1, lpt1, …)"
+  "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100, and no device of Windows (con, nul, com1, …)"
 
 /** The longest that a timer of Node can wait, in ms; above it, it would fire at once. */
 export const LONGEST = 2 ** 31 - 1

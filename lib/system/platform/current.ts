@@ -23,7 +23,7 @@ const choose = <T>(onLinux: T, onMacos: T, onWindows: T): T =>
 /** Where a system shows nothing about sockets, a connection is all that can be tried. */
 const NO_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined, listensAt: () => [] }
 
-/** Windows sends the first packet of a connection again after it was refused, thrice in 1.5 s; only for loopback Node has that shortened. */
+/** Windows tries a refused connection again, for up to three seconds. Only for loopback does Node keep it from that. */
 const WINDOWS_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined, listensAt: () => [], refusalTakes: 3500 }
 
 // Marked as pure, so that a bundle leaves out the groups that it does not use.

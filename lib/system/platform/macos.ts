@@ -116,7 +116,8 @@ look() {
 }`
 
 export const macosLaunching: Launching = {
-  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], startTakes: START_TAKES, gate, watchdog: /* @__PURE__ */ watchdogWith(LOOK), isWatchdog: () => false,
+  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], startTakes: START_TAKES, gate,
+  watchdog: /* @__PURE__ */ watchdogWith(LOOK), isWatchdog: () => false,
 }
 
 export const macosSurroundings = (run: Run): Surroundings => ({

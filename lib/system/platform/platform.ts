@@ -140,6 +140,13 @@ export interface Sockets {
   readonly refusalTakes?: number
 }
 
+/** A program with its words, as spawn(2) takes them. `verbatim`: they are as the program wants them on its command line. */
+export interface Runnable {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly verbatim?: boolean
+}
+
 /** How the system finds a program by its name. */
 export interface Programs {
   /** The list of folders in an environment. */
@@ -148,8 +155,8 @@ export interface Programs {
   filesOf(program: string, env: Readonly<Record<string, string | undefined>>): string[]
   /** Whether PATH is all that counts, as for execvp(3): then a program that is not there can be refused before it is run. */
   readonly onlyInPath: boolean
-  /** How a file that was found is run. `verbatim`: the words are as the program wants them on its command line. */
-  invoke(file: string, args: readonly string[]): { readonly program: string; readonly args: readonly string[]; readonly verbatim?: boolean }
+  /** How a file that was found is run. */
+  invoke(file: string, args: readonly string[]): Runnable
   /** Why a file that is there cannot be run with these words, and what to write instead. */
   whyNot(file: string, args: readonly string[]): { readonly why: string; readonly hint: string } | undefined
 }

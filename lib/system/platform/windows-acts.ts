@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { stateUnusable } from '../../errors.js'
 import type { ProcessId, Run } from './platform.js'
 import { exists, send } from './signal.js'
-import { FILETIME_PER_MS, heldBy, isHeld, MS_FROM_1601_TO_1970, namesIn } from './windows.js'
+import { FILETIME_PER_MS, heldBy, isHeld, MS_FROM_1601_TO_1970, namesIn } from './windows-identity.js'
 
 /** UV_FS_O_EXLOCK: nobody else may open it. UV_FS_O_TEMPORARY: the kernel deletes it with its last handle. */
 export const HELD = 0x1000_0000 | 0x40

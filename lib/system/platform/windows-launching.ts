@@ -2,15 +2,16 @@
  * What starts a server or a watchdog on Windows. It has no `exec`, so the gate is a Node that runs the server as its child and stays.
  * Both programs are one text each, since in the bundle of an extension there is no file to run.
  *
- * The gate also keeps the promise that a stop is polite first. Only a console reaches the processes in it, and the gate knows its server's:
- * when the launch is marked as ended, it sends Ctrl+Break there. Ctrl+C would be ignored, since the gate leads a process group of its own.
+ * The gate also keeps the promise that a stop is polite first. Only a console reaches the processes in it, and the gate knows its
+ * server: when the launch is marked as ended, it sends Ctrl+Break to the server's console. Ctrl+C would be ignored, since the gate leads a
+ * process group of its own.
  */
 import type { Launching } from './platform.js'
-import { FILETIME_PER_MS, heldBy, identities, MS_FROM_1601_TO_1970 } from './windows.js'
 import { HELD, inSystem, wholeTree } from './windows-acts.js'
+import { FILETIME_PER_MS, heldBy, identities, MS_FROM_1601_TO_1970 } from './windows-identity.js'
 import { windowsPrograms } from './windows-programs.js'
 
-/** As `self` in windows.ts. `mark`: what else the name of the file says. A function, as the texts below: a bundle drops it where it is not called. */
+/** As `takeIdentity`. `mark`: what else the name of the file says. A function, as the texts below: a bundle drops what is not called. */
 const identifyText = (): string => `
 const fs = require('node:fs'), path = require('node:path'), { spawn } = require('node:child_process')
 const say = (line, then) => process.stdout.write(line + '\\n', then)
@@ -99,7 +100,8 @@ const PART = 30_000
 const REAPER = 'ONE_SERVER_REAPER_'
 
 /** Runs the text in the variables. */
-const runParts = (): string => `let text = ''; for (let at = 0, part; (part = process.env['${REAPER}' + at]) !== undefined; at++) text += part; eval(text)`
+const runParts = (): string =>
+  `let text = ''; for (let at = 0, part; (part = process.env['${REAPER}' + at]) !== undefined; at++) text += part; eval(text)`
 
 /**
  * As the script in posix.ts, point by point; its order is one word of JSON, in which each thing has its name. Its own files go first, and
@@ -124,22 +126,22 @@ const reap = () => new Promise((resolve) => {
   const options = { stdio: 'ignore', windowsHide: true, timeout: attempt * 1000, killSignal: 'SIGKILL' }
   spawn(process.execPath, ['-e', ${JSON.stringify(runParts())}, pidFile, launchId], options).on('error', resolve).on('exit', resolve)
 })
-let isWaiting = true
+const pipe = new (require('node:net').Socket)({ fd: 3 })
 const watch = async () => {
-  if (!isWaiting) return
-  isWaiting = false
+  if (pipe.listenerCount('end') === 0) return
+  pipe.removeAllListeners('end')
   for (const file of own()) if (file.endsWith('.watch')) attend(() => fs.utimesSync(file, new Date(), new Date()))
   await (idle > ${LONGEST} ? outwait(idle) : sleep(idle))
   for (const file of own()) attend(() => fs.rmSync(file, { force: true, maxRetries: 8 }))
-  for (let pause = again; claimed() && !fs.existsSync(path.join(folder, launchId + '.pin')) && !isUsed(); pause = Math.min(2 * pause, 3600)) {
+  const isPinned = () => fs.existsSync(path.join(folder, launchId + '.pin'))
+  for (let pause = again; claimed() && !isPinned() && !isUsed(); pause = Math.min(2 * pause, 3600)) {
     if ((await reap()) === 0) break
     await outwait(pause)
   }
   process.exit()
 }
 identify(processes, launchId)
-const pipe = new (require('node:net').Socket)({ fd: 3 })
-pipe.once('data', () => process.exit()).once('end', watch).on('error', watch).resume()`
+pipe.once('data', () => process.exit()).on('end', watch).on('error', watch).resume()`
 
 /** What finds and loads programs, and nothing else of the holder's: a runner takes what carries its marks for a process of its job. */
 const INHERITED = /^(?:PATH|PATHEXT|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|TEMP|TMP|USERPROFILE|LOCALAPPDATA|APPDATA)$/i

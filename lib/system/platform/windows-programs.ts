@@ -59,7 +59,10 @@ export const windowsPrograms: Programs = {
   },
   whyNot: (file, args) => {
     const cut = isBatch(file) ? args.find((word) => /[\r\n]/.test(word)) : undefined
-    if (cut !== undefined) return { why: `cmd.exe runs it, and would cut the word ${JSON.stringify(cut)} at its line break`, hint: 'Pass it in a variable or a file.' }
+    if (cut !== undefined) {
+      const why = `cmd.exe runs it, and would cut the word ${JSON.stringify(cut)} at its line break`
+      return { why, hint: 'Pass it in a variable or a file.' }
+    }
     if (RUNNABLE.some((extension) => file.toLowerCase().endsWith(extension))) return undefined
     const interpreter = INTERPRETERS[/\.(\w+)$/.exec(file)?.[1]?.toLowerCase() ?? ''] ?? 'node'
     return { why: 'it is a script, and Windows runs no script by itself', hint: `Name what runs it: ${interpreter} ${file}` }

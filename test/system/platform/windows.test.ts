@@ -6,7 +6,8 @@ import { once } from 'node:events'
 import { existsSync, openSync, closeSync, mkdirSync, readdirSync, readFileSync, utimesSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { identities, windows } from '../../../lib/system/platform/windows.js'
+import { windows } from '../../../lib/system/platform/windows.js'
+import { identities } from '../../../lib/system/platform/windows-identity.js'
 import { windowsLaunching } from '../../../lib/system/platform/windows-launching.js'
 import type { Invocation, Run, WatchdogOrder } from '../../../lib/system/platform/platform.js'
 import { reaperSource } from '../../../lib/system/reaper-source.js'
@@ -17,7 +18,8 @@ import { aWindows, program } from '../../support/windows.js'
 
 /** Runs text with the platform as `here`, and reads the JSON that it prints. */
 const answer = async (t: Test, text: string, env: Record<string, string> = {}, at = aWindows(t)): Promise<unknown> => {
-  const imports = `import { windows, identities } from ${JSON.stringify(library('system/platform/windows.js'))}
+  const imports = `import { windows } from ${JSON.stringify(library('system/platform/windows.js'))}
+    import { identities } from ${JSON.stringify(library('system/platform/windows-identity.js'))}
     import { Worker } from 'node:worker_threads'; import * as fs from 'node:fs'
     const here = windows(() => { throw new Error('nothing may be run') }); const say = (value) => console.log(JSON.stringify(value))\n`
   const { stdout, stderr } = await at.runs(imports + text, env)
