@@ -187,3 +187,14 @@ t.test('batch files run as a server and as a command, scripts are refused with w
   }
   t.equal(here.starts().length, before, 'no server was started for them')
 })
+
+t.test('a connection that Windows refuses late is refused, unless it is to this machine', async (t) => {
+  const { at } = machine(t)
+  const { stdout, stderr } = await at.runs(`
+    import { EventEmitter } from 'node:events'
+    const net = process.getBuiltinModule('node:net')
+    net.connect = () => { const socket = Object.assign(new EventEmitter(), { destroy() {} }); setTimeout(() => socket.emit('error', Object.assign(new Error('no'), { code: 'ECONNREFUSED' })), 1600); return socket }
+    const { listenersAt } = await import('${new URL('../../lib/system/listeners.js', import.meta.url).href}')
+    console.log(JSON.stringify(await Promise.all(['192.0.2.1', '127.0.0.1'].map(async (host) => (await listenersAt(host, 9)).length))))`)
+  t.equal(stdout, '[0,1]\n', stderr)
+})
