@@ -20,7 +20,7 @@ const notFound = (what: string, program: string, cause?: unknown): Refusal => ({
   error: commandNotFound(
     `${what} was not found: ${program}. Nothing was run.`,
     'Check the spelling, that it is installed, and PATH. No shell runs the command: give each argument as its own word. For what ' +
-      "only a shell knows, call one: -- sh -c '...'.",
+      `only a shell knows, call one: ${programs.onlyInPath ? "-- sh -c '...'" : '-- cmd /c ...'}.`,
     cause,
   ),
 })
@@ -61,9 +61,9 @@ const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false
 export const prepare = ([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): Refusal | Runnable => {
   const path = programs.pathIn(env)
   if (programs.onlyInPath) return refuse(program, path) ?? { program, args }
-  const folders = /[\\/]/.test(program) ? [''] : (path ?? '').split(delimiter).filter((folder) => folder !== '')
+  const folders = /[\\/]/.test(program) ? [''] : (path ?? '').split(delimiter)
   const find = (names: readonly string[]): string | undefined =>
-    folders.flatMap((folder) => names.map((name) => join(folder.replace(/^"(.*)"$/, '$1'), name))).find(isFile)
+    folders.flatMap((folder) => names.map((name) => join(folder, name))).find(isFile)
   const found = find(programs.filesOf(program, env))
   const other = found ?? find([program])
   const not = other === undefined ? undefined : programs.whyNot(other, args)

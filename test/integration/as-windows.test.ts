@@ -198,3 +198,16 @@ t.test('a connection that Windows refuses late is refused, unless it is to this 
     console.log(JSON.stringify(await Promise.all(['192.0.2.1', '127.0.0.1'].map(async (host) => (await listenersAt(host, 9)).length))))`)
   t.equal(stdout, '[0,1]\n', stderr)
 })
+
+t.test('a gate that cannot be known to others fails its call at once: another would fail the same way', async (t) => {
+  const { here, at } = machine(t)
+  const plan = { program: process.execPath, args: ['-e', ''], cwd: here.folder, env: {}, logFile: join(here.folder, 'log'), gateFile: join(here.folder, 'abc.gate') }
+  const lib = (name: string): string => new URL(`../../lib/system/${name}`, import.meta.url).href
+  const { stdout, stderr } = await at.runs(`
+    import { renameSync, writeFileSync } from 'node:fs'
+    const { self } = await import('${lib('processes.js')}'); const { spawnGated } = await import('${lib('spawn-gated.js')}')
+    await self()
+    renameSync(process.env.WINDOWS_HOME + '/.one-server', process.env.WINDOWS_HOME + '/moved'); writeFileSync(process.env.WINDOWS_HOME + '/.one-server', '')
+    await spawnGated(${JSON.stringify(plan)}).then((child) => console.log(child), ({ code, message }) => console.log(code, message))`)
+  t.match(stdout, /^STATE_UNUSABLE the gate of the server: it cannot be made known to other clients: E\w+: /, stderr)
+})

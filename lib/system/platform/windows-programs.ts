@@ -6,7 +6,7 @@
  * Source: cmd /?; "Everyone quotes command line arguments the wrong way" (Microsoft's blog); cross-spawn has the same rules.
  */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import type { Programs } from './platform.js'
 
 const RUNNABLE = ['.com', '.exe', '.bat', '.cmd']
@@ -45,7 +45,11 @@ const INTERPRETERS: Readonly<Record<string, string>> = {
 }
 
 export const windowsPrograms: Programs = {
-  pathIn: (env) => valueIn(env, 'PATH'),
+  // An empty entry is no folder here, and cmd.exe takes the quotes off one with a blank.
+  pathIn: (env) => {
+    const folders = valueIn(env, 'PATH')?.split(delimiter).filter((folder) => folder !== '')
+    return folders?.map((folder) => folder.replace(/^"(.*)"$/, '$1')).join(delimiter)
+  },
   filesOf: (program, env) => {
     const named = RUNNABLE.some((extension) => program.toLowerCase().endsWith(extension)) ? [program] : []
     const tried = (valueIn(env, 'PATHEXT') ?? '').toLowerCase().split(';').filter((extension) => RUNNABLE.includes(extension))

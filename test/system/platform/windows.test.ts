@@ -214,6 +214,20 @@ t.test('a server that cannot be run leaves its reason in the log and exit code 1
   }
 })
 
+t.test('inside Electron the gate is a Node, and its server is what it would be without a gate', async (t) => {
+  const order = await answer(t, `
+    const { windowsLaunching } = await import('${library('system/platform/windows-launching.js')}')
+    Object.defineProperty(process, 'versions', { value: { ...process.versions, electron: '1' } })
+    say([{}, { ELECTRON_RUN_AS_NODE: '1', NODE_OPTIONS: '--x' }].map((env) => {
+      const gate = windowsLaunching.gate({ program: 'code.exe', args: [], env, gateFile: '/x/abc.gate' })
+      return [gate.env.ELECTRON_RUN_AS_NODE, gate.env.NODE_OPTIONS ?? null, JSON.parse(gate.args[2]).hidden]
+    }))`)
+  t.same(order, [
+    ['1', null, { NODE_OPTIONS: null, ELECTRON_RUN_AS_NODE: null }],
+    ['1', null, { NODE_OPTIONS: '--x', ELECTRON_RUN_AS_NODE: '1' }],
+  ])
+})
+
 t.test("the server's stdin stays open and silent", async (t) => {
   const { child, said, has, log } = await behindGate(t, { text: "process.stdin.on('end', () => console.log('ended')).resume(); setTimeout(() => { fs.writeFileSync('ran', ''); process.exit(3) }, 300)" })
   child.stdin!.write('\n')
@@ -288,6 +302,7 @@ t.test('a program is found by what may follow its name, never as a script withou
   t.equal(pathIn({ A: '1', Path: 'C:\\x' }), 'C:\\x')
   t.equal(pathIn({ Path: 'C:\\inherited', PATH: 'C:\\own' }), 'C:\\own', 'the one that Node gives to a child')
   t.equal(pathIn({ A: '1' }), undefined)
+  t.equal(pathIn({ PATH: '"/a b"::/c:' }), '/a b:/c', 'without quotes, and without the working folder')
   t.same(filesOf('npm', {}), ['npm.com', 'npm.exe', 'npm.bat', 'npm.cmd'])
   t.same(filesOf('npm', { PathExt: '.CMD;.EXE;.JS;.PS1' }), ['npm.cmd', 'npm.exe'])
   t.same(filesOf('Node.EXE', {})[0], 'Node.EXE')
