@@ -39,11 +39,11 @@ const attempt = async (name: PatientCall, act: () => unknown, path: string, temp
   let error = refusal
   for (const pause of PAUSES) {
     if (!isBusy(error)) throw error
-    // The file was made, or was there before; only the temp file has stayed. A second attempt would take it for another client's.
+    // The temp file has stayed. If the file was made, a second attempt would take it for another client's.
     if (name === 'create' && causeOf(error).syscall === 'unlink') {
       const made = isSame(path, temp)
       await again('remove', [temp], error)
-      return made
+      if (made || !isGoing(path)) return made
     }
     await sleep(pause)
     try {

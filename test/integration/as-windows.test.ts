@@ -211,3 +211,26 @@ t.test('a gate that cannot be known to others fails its call at once: another wo
     await spawnGated(${JSON.stringify(plan)}).then((child) => console.log(child), ({ code, message }) => console.log(code, message))`)
   t.match(stdout, /^STATE_UNUSABLE the gate of the server: it cannot be made known to other clients: E\w+: /, stderr)
 })
+
+t.test('a call on a file is made again as a whole, also where what it had begun could not be taken back', async (t) => {
+  const { here, at } = machine(t)
+  const system = new URL('../../lib/node-system.js', import.meta.url).href
+  for (const [refusal, call, expected] of [
+    ['renameSync:x:2,unlinkSync:temp:1', "replace(dir + '/x', 'new', dir + '/temp')", '["new",["x"]]'],
+    ['linkSync:x:1,unlinkSync:temp:2', "create(dir + '/x', 'made', dir + '/temp')", '[true,"made",["x"]]'],
+    ['unlinkSync:temp:1', "create(dir + '/y', 'second', dir + '/temp')", '[false,"old",["y"]]'],
+    ['openSync:x:3', "read(dir + '/x').then(({ kind }) => kind)", '["absent","",[]]'],
+  ] as const) {
+    const dir = join(here.folder, refusal.replace(/\W/g, ''))
+    const { stdout, stderr } = await at.runs(`
+      import * as fs from 'node:fs'
+      const { nodeSystem: system } = await import('${system}')
+      const dir = ${JSON.stringify(dir)}; fs.mkdirSync(dir)
+      if (${JSON.stringify(call)}.includes('/y')) fs.writeFileSync(dir + '/y', 'old')
+      const answer = await system.${call}
+      const names = fs.readdirSync(dir)
+      console.log(JSON.stringify([answer, names[0] === undefined ? '' : fs.readFileSync(dir + '/' + names[0], 'utf8'), names].slice(answer === undefined ? 1 : 0)))`, { REFUSE: refusal })
+    t.equal(stdout.trim(), expected, `${refusal} ${stderr}`)
+    t.match(stderr, /^refused /m)
+  }
+})

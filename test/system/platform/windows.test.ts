@@ -14,7 +14,7 @@ import { reaperSource } from '../../../lib/system/reaper-source.js'
 import { bareEnv, library, start } from '../../support/child.js'
 import { tempFolder } from '../../support/temp-folder.js'
 import { until } from '../../support/until.js'
-import { aWindows, program } from '../../support/windows.js'
+import { AS_WINDOWS, aWindows, program } from '../../support/windows.js'
 
 /** Runs text with the platform as `here`, and reads the JSON that it prints. */
 const answer = async (t: Test, text: string, env: Record<string, string> = {}, at = aWindows(t)): Promise<unknown> => {
@@ -260,12 +260,25 @@ t.test('when its launch is marked as ended, the gate asks its server to end by o
 })
 
 t.test('a mark that is older than the open gate counts as well', async (t) => {
-  const { child, gone, path, log } = await behindGate(t, { text: `process.on('SIGTERM', () => { console.log('asked'); process.exit(5) }); ${LASTS}` })
+  // It writes nothing into the folder that the gate watches.
+  const { child, gone, path, at } = await behindGate(t, { text: 'setInterval(() => {}, 1000)' })
   writeFileSync(path('abc.ended'), '')
   child.stdin!.write('\n')
-  const [code] = await gone
-  t.ok(code === 5 || code === 1, `exit code ${code}: asked before or after it could listen`)
-  t.notMatch(log(), /wrong/)
+  await gone
+  t.same(at.questions(), ['powershell.exe -NoProfile -NonInteractive'])
+})
+
+t.test('a PowerShell that ends without having asked counts as none, whatever its exit code says', async (t) => {
+  for (const code of [0, 1, 255]) {
+    const at = aWindows(t)
+    program(join(at.root, 'System32', 'WindowsPowerShell', 'v1.0', 'powershell.exe'), `exit ${code}\n`)
+    const { child, gone, has, path } = await behindGate(t, { text: LASTS, at })
+    child.stdin!.write('\n')
+    await until(() => has('ran'), 'the server to run')
+    writeFileSync(path('abc.ended'), '')
+    t.same(await gone, [1, null])
+    t.match(at.questions(), [/^taskkill.exe/])
+  }
 })
 
 t.test('where nothing can ask it, the gate ends its server at once, by taskkill or without', async (t) => {
@@ -314,7 +327,9 @@ t.test('a program is found by what may follow its name, never as a script withou
   t.equal(whyNot('node.exe', ['a\nb']), undefined)
 })
 
-const aWatchdog = async (t: Test, idle: number, { reaper, others = [] }: { reaper?: string; others?: string[] } = {}) => {
+const aWatchdog = async (
+  t: Test, idle: number, { reaper, others = [], nodeArgs = [] }: { reaper?: string; others?: string[]; nodeArgs?: readonly string[] } = {},
+) => {
   const home = userOf(t)
   const folder = tempFolder(t)
   const reaped = join(folder, 'reaped')
@@ -325,7 +340,9 @@ const aWatchdog = async (t: Test, idle: number, { reaper, others = [] }: { reape
   const order: WatchdogOrder = {
     folder, lease: 'one', launchId: 'abc', pidFile: "/a b/it's.pid", idle, attempt: 60, again: 0.01, reaper: reaper ?? `/*${'-'.repeat(100_000)}*/${text}`,
   }
-  const { child, gone, said } = spawned(t, windowsLaunching.watchdog(order), ['ignore', 'pipe', 'ignore', 'pipe'])
+  const { program, args, env } = windowsLaunching.watchdog(order)
+  const invocation = { program, args: [...nodeArgs, ...args], env: { ...env, WINDOWS_HOME: home } }
+  const { child, gone, said } = spawned(t, invocation, ['ignore', 'pipe', 'ignore', 'pipe'])
   await said(`pid ${child.pid}\n`)
   return { pid: child.pid!, pipe: child.stdio[3] as NodeJS.WritableStream, gone, reaped, folder, home }
 }
@@ -380,6 +397,19 @@ t.test('a reaper that fails is run again, and one without a claim or over a pin 
   pinned.pipe.end()
   t.same(await pinned.gone, [0, null])
   t.notOk(existsSync(pinned.reaped))
+})
+
+t.test('a watchdog leaves a launch to another holder or watchdog that lives, and looks at no file of another launch', async (t) => {
+  for (const [kind, launch, isLeft] of [['lease', 'abc', true], ['watch', 'abc', true], ['lease', 'abcd', false], ['claim', 'abc', false]] as const) {
+    const others = [`two.${launch}.${process.pid}.77.${kind}`]
+    const { pipe, gone, reaped, home } = await aWatchdog(t, 0, { others, nodeArgs: AS_WINDOWS })
+    const held = openSync(join(identities(), `${process.pid}.77`), 'wx')
+    t.teardown(() => closeSync(held))
+    t.ok(held > 2 && home !== '')
+    pipe.end()
+    t.same(await gone, [0, null])
+    t.equal(existsSync(reaped), !isLeft, `${kind} of ${launch}`)
+  }
 })
 
 t.test('a watchdog is seen to be one by what it holds, and by nothing that is written elsewhere', async (t) => {
