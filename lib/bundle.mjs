@@ -32,7 +32,9 @@ const out = join(ROOT, 'dist')
 const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 
 /** Where the sources are that the others import lazily. */
-const COLD = ['ensure', 'lease', 'status', 'stop', 'outcome', 'file-lock', 'end-watchdog', 'launches']
+const COLD = [
+  'ensure', 'lease', 'status', 'stop', 'outcome', 'file-lock', 'end-watchdog', 'launches', 'patient-files', 'windows-acts',
+]
 const LAUNCH = ['spawn-gated', 'listeners', 'wait-until-ready', 'watchdog']
 const CHECKS = ['connect', 'read-log']
 const CONFIG = ['configured']

@@ -5,6 +5,8 @@
 import type { Refuse } from './health/get.js'
 import { prepare, probe } from './health/probe.js'
 import * as files from './system/files.js'
+import type { PatientCall } from './system/patient-files.js'
+import { platform } from './system/platform/current.js'
 import { send } from './system/platform/signal.js'
 import { groupOf, hostIdentity, kinOf, lookAt, self, signalGroup, startedAt } from './system/processes.js'
 import { judge, type Answering, type FileLock, type ProcessId, type System } from './system/system.js'
@@ -51,6 +53,17 @@ const isAlive = async (id: ProcessId): Promise<boolean> => judge(id, await lookA
 const refusal = (own: Answering | undefined): Refuse => async (address, port) =>
   (await import('./system/listeners.js')).whyNotTrusted(address, port, own)
 
+/** A call on a file. Windows refuses it for as long as another process has the file open, so there it is made again. */
+const patient = <Name extends PatientCall>(name: Name) =>
+  async (...args: Parameters<typeof files[Name]>): Promise<ReturnType<typeof files[Name]>> => {
+    try {
+      return (files[name] as (...args: unknown[]) => ReturnType<typeof files[Name]>)(...args)
+    } catch (error) {
+      if (platform.busy.length === 0) throw error
+      return (await import('./system/patient-files.js')).again(name, args, error)
+    }
+  }
+
 export const nodeSystem: System = {
   self,
   now,
@@ -63,16 +76,16 @@ export const nodeSystem: System = {
   realpath: files.realpath,
   kindOf: async (path) => files.kindAt(path),
   resolvePackage,
-  read: async (path) => files.read(path),
-  inspect: async (folder) => files.inspect(folder),
+  read: patient('read'),
+  inspect: patient('inspect'),
   inspectLog: async (path) => files.inspectLog(path),
-  list: async (folder) => files.list(folder),
-  create: async (path, body, temp) => files.create(path, body, temp),
-  replace: async (path, body, temp) => files.replace(path, body, temp),
-  rename: async (from, to) => files.rename(from, to),
-  remove: async (path) => files.remove(path),
-  makeFolder: async (folder) => files.makeFolder(folder),
-  removeFolder: async (folder) => files.removeFolder(folder),
+  list: patient('list'),
+  create: patient('create'),
+  replace: patient('replace'),
+  rename: patient('rename'),
+  remove: patient('remove'),
+  makeFolder: patient('makeFolder'),
+  removeFolder: patient('removeFolder'),
   inodeOf: async (path) => files.inodeOf(path),
   tail: async (path, lines) => files.tail(path, lines),
   watch: files.watch,

@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path'
 import { commandNotFound, type OneServerError } from '../errors.js'
 import { systemReason } from '../text/system-reason.js'
 import { programs } from '../system/platform/current.js'
+import type { Runnable } from '../system/platform/platform.js'
 
 export interface Refusal {
   readonly exitCode: 126 | 127
@@ -19,7 +20,7 @@ const notFound = (what: string, program: string, cause?: unknown): Refusal => ({
   error: commandNotFound(
     `${what} was not found: ${program}. Nothing was run.`,
     'Check the spelling, that it is installed, and PATH. No shell runs the command: give each argument as its own word. For what ' +
-      "only a shell knows, call one: -- sh -c '...'.",
+      `only a shell knows, call one: ${programs.onlyInPath ? "-- sh -c '...'" : '-- cmd /c ...'}.`,
     cause,
   ),
 })
@@ -52,6 +53,22 @@ export const refuse = (program: string, path: string | undefined): Refusal | und
   if (kinds.includes('forbidden')) return notExecutable(program, 'permission denied')
   if (kinds.includes('folder')) return notExecutable(program, 'it is a folder', 'Name the program in it.')
   return notFound("The client's command", program)
+}
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true
+
+/** How the client's command is started, or why it cannot be. Where the system needs help with batch files, they are looked up here. */
+export const prepare = ([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): Refusal | Runnable => {
+  const path = programs.pathIn(env)
+  if (programs.onlyInPath) return refuse(program, path) ?? { program, args }
+  const folders = /[\\/]/.test(program) ? [''] : (path ?? '').split(delimiter)
+  const find = (names: readonly string[]): string | undefined =>
+    folders.flatMap((folder) => names.map((name) => join(folder, name))).find(isFile)
+  const found = find(programs.filesOf(program, env))
+  const other = found ?? find([program])
+  const not = other === undefined ? undefined : programs.whyNot(other, args)
+  if (not !== undefined) return notExecutable(program, not.why, not.hint)
+  return found === undefined ? notFound("The client's command", program) : programs.invoke(found, args)
 }
 
 /** Why a spawn failed. */

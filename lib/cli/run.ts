@@ -6,10 +6,11 @@
 import { spawn } from 'node:child_process'
 import { bareHost } from '../health/address.js'
 import type { ServerInfo } from '../server-info.js'
+import type { Runnable } from '../system/platform/platform.js'
 import type { Request } from './arguments.js'
 import { watchForeground } from './foreground.js'
 import type { Io, Output } from './output.js'
-import { refuse, refused, type Refusal } from './program.js'
+import { prepare, refused, type Refusal } from './program.js'
 import { withLease } from './with-lease.js'
 import { joinWords } from '../text/shell-words.js'
 
@@ -22,9 +23,9 @@ interface Exit {
 }
 
 /** Rejects when it cannot be started. */
-const runClient = ([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv, io: Io, output: Output): Promise<Exit> =>
+const runClient = ({ program, args, verbatim = false }: Runnable, env: NodeJS.ProcessEnv, io: Io, output: Output): Promise<Exit> =>
   new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: 'inherit', env })
+    const child = spawn(program, args, { stdio: 'inherit', env, windowsVerbatimArguments: verbatim })
     child.on('error', (error) => {
       if (child.pid === undefined) reject(error)
       // It runs as another user, so a signal from us is not allowed.
@@ -60,10 +61,10 @@ const environmentOf = ({ url, port }: ServerInfo, clientEnv: Request['clientEnv'
 
 export const run = async ({ options, client, clientEnv }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
   const program = client[0] as string
-  const refusal = refuse(program, io.env['PATH'])
-  if (refusal !== undefined) return exitCodeOf(refusal, output)
+  const prepared = prepare(client, io.env)
+  if ('error' in prepared) return exitCodeOf(prepared, output)
   const ended = await withLease({ options, command: joinWords(client), output, signal }, (server) =>
-    runClient(client, { ...io.env, ...environmentOf(server, clientEnv) }, io, output)
+    runClient(prepared, { ...io.env, ...environmentOf(server, clientEnv) }, io, output)
       .catch((error: NodeJS.ErrnoException) => refused(program, error)))
   if ('signal' in ended && ended.signal === 'SIGINT') io.endBy?.('SIGINT')
   return exitCodeOf(ended, output)

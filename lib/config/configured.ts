@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { OneServerError } from '../errors.js'
 import { didYouMean, closestMatch } from '../text/did-you-mean.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
-import { NAME, workingDirectory } from '../options/parse.js'
+import { EXPECTED_NAME, NAME, workingDirectory } from '../options/parse.js'
 import { settingsFrom, type Configured } from '../options/settings.js'
 import { stateDir } from '../paths.js'
 import { parse, type Part } from './document.js'
@@ -31,8 +31,7 @@ export const serversOf = ({ file, text, inPackage }: Found): ReadonlyMap<string,
   if (servers === undefined) throw root.wrong('expected the key servers')
   if (!servers.isObject) throw servers.wrong('expected an object of servers by their names')
   const named = servers.entries()
-  const expected = "expected a name of letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100"
-  for (const [name, part] of named) if (!NAME.test(name)) throw part.wrong(expected)
+  for (const [name, part] of named) if (!NAME.test(name)) throw part.wrong(`expected a name of ${EXPECTED_NAME}`)
   return named
 }
 

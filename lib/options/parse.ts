@@ -21,8 +21,15 @@ export type Ready =
   | { readonly kind: 'socket'; readonly path: string }
   | { readonly kind: 'log'; readonly match: Match }
 
-/** The names that a server may have. */
-export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+/**
+ * The names that a server may have. On Windows `con.pid` is the console, so the names of its devices are names nowhere: a config file is
+ * shared. A schema has no flag for case.
+ */
+export const NAME =
+  /^(?!(?:[Cc][Oo][Nn]|[Nn][Uu][Ll]|[Aa][Uu][Xx]|[Pp][Rr][Nn]|(?:[Cc][Oo][Mm]|[Ll][Pp][Tt])[1-9])(?:\.|$))[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+
+export const EXPECTED_NAME =
+  "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100, and no device of Windows (con, nul, com1, …)"
 
 /** The longest that a timer of Node can wait, in ms; above it, it would fire at once. */
 export const LONGEST = 2 ** 31 - 1
@@ -81,7 +88,7 @@ export const parsePath = (option: string, value: unknown): string => {
 
 const parseName = (option: string, value: unknown): string => {
   if (typeof value !== 'string' || !NAME.test(value)) {
-    throw invalidOption(option, "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100", value)
+    throw invalidOption(option, EXPECTED_NAME, value)
   }
   return value
 }

@@ -40,12 +40,16 @@ const tsx = async (system: System, path: string): Promise<string> => {
   )
 }
 
-/** Looks a program up as a shell does: in PATH, or from the working directory when it has a slash. */
-const find = async (system: System, program: string, cwd: string, path: string): Promise<string | undefined> => {
-  const folders = /[\\/]/.test(program) || isAbsolute(program) ? [''] : path.split(delimiter)
+type Env = Readonly<Record<string, string>>
+
+/** Where a program may be, as for a shell: in PATH, or below the working directory when its name has a slash. */
+const foldersFor = (program: string, env: Env): string[] =>
+  /[\\/]/.test(program) || isAbsolute(program) ? [''] : (programs.pathIn(env) ?? '').split(delimiter)
+
+const find = async (system: System, names: readonly string[], folders: readonly string[], cwd: string): Promise<string | undefined> => {
   for (const folder of folders) {
-    for (const extension of programs.extensions) {
-      const candidate = resolve(cwd, folder, program + extension)
+    for (const name of names) {
+      const candidate = resolve(cwd, folder, name)
       if ((await system.kindOf(candidate)) === 'executable') return candidate
     }
   }
@@ -58,14 +62,19 @@ export const fill = (text: string, { host }: Pick<Settings, 'host'>, port: numbe
 
 /** The command with `{port}` and `{host}` filled in. Throws COMMAND_NOT_FOUND. */
 export const resolveCommand = async (
-  system: System, settings: Settings, port: number, env: Readonly<Record<string, string>>,
+  system: System, settings: Settings, port: number, env: Env,
 ): Promise<Command> => {
   if ((await system.kindOf(settings.cwd)) !== 'folder') {
     throw commandNotFound(`The working directory of the server does not exist: ${settings.cwd}`, 'Correct cwd (--cwd).')
   }
   if (settings.command === undefined) return script(system, settings)
   const [program = '', ...args] = settings.command.map((word) => fill(word, settings, port))
-  const found = await find(system, program, settings.cwd, programs.pathIn(env) ?? '')
+  const folders = foldersFor(program, env)
+  const found = await find(system, programs.filesOf(program, env), folders, settings.cwd)
+  // What is there and cannot be run says more than that nothing was found.
+  const other = found ?? (programs.onlyInPath ? undefined : await find(system, [program], folders, settings.cwd))
+  const not = other === undefined ? undefined : programs.whyNot(other, args)
+  if (not !== undefined) throw commandNotFound(`The server's program cannot be run: ${other}: ${not.why}`, not.hint)
   if (found !== undefined) return { program: found, args, isScript: false }
   const exists = /[\\/]/.test(program) && (await system.kindOf(resolve(settings.cwd, program))) === 'file'
   if (exists) {

@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { stateUnusable } from '../errors.js'
 import type { Paths } from '../paths.js'
 import { list, remove } from './files.js'
+import { platform } from './platform/current.js'
 import { lookAt } from './processes.js'
 import { judge, type FileLock, type HeldLock, type ProcessId } from './system.js'
 
@@ -28,6 +29,9 @@ const LOOKED = 250
 
 /** ms between the note and the lock of another client, after which this client does not wait for it any longer. */
 const TAKING = 500
+
+/** Tries in a row that Windows may refuse before that counts as a folder that cannot be used. */
+const REFUSALS = 40
 
 const ELSEWHERE =
   'Nothing was touched. Remove it if it is a leftover, or choose another place (pidFile, --pid-file, ONE_SERVER_STATE_DIR).'
@@ -179,6 +183,8 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
     }
   }
 
+  let refusals = 0
+
   return {
     async try(): Promise<HeldLock | undefined> {
       refuseForeign()
@@ -200,11 +206,14 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
       let release: () => Promise<void>
       try {
         release = await take()
+        refusals = 0
       } catch (error) {
         removeNote()
         const { code } = error as NodeJS.ErrnoException
         // ENOENT: another client removed the folder just now, or took the lock over while this one was frozen. The next try makes both.
         if (code === 'ELOCKED' || code === 'ENOENT') return undefined
+        // Windows refuses to make a folder that is being deleted, as the lock is at the end of each turn.
+        if (platform.busy.includes(code ?? '') && ++refusals < REFUSALS) return undefined
         // The file system refused: that is about the lock. Anything else (a bundle that cannot load a module) is about this program.
         const isAboutFiles = typeof (error as NodeJS.ErrnoException).syscall === 'string'
         if (isAboutFiles) throw stateUnusable(paths.lock, 'the lock cannot be taken', WRITABLE, error)

@@ -56,7 +56,8 @@ const addressesHere = async (host: string): Promise<string[]> => {
  * tells one from the other; only where it is not shown does silence count as a listener.
  */
 export const listenersAt = async (address: string, port: number): Promise<Listener[]> => {
-  const answer = await connectTo({ host: address, port }, CONNECTING)
+  const isLoopback = /^127\.|^::1$|^localhost$/.test(unmapped(address))
+  const answer = await connectTo({ host: address, port }, isLoopback ? CONNECTING : sockets.refusalTakes ?? CONNECTING)
   if (answer instanceof Error) {
     if (!OWN_FAILURES.includes((answer as NodeJS.ErrnoException).code)) return []
     throw stateUnusable(`port ${port}`, 'it cannot be told whether something listens', LIMITS, answer)

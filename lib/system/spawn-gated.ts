@@ -21,9 +21,6 @@ import { groupOf, identify, lookAt, signalGroup } from './processes.js'
 import { lineWithin, spawnCovered } from './spawn.js'
 import { judge, type Exit, type GatedChild, type ProcessId, type SpawnPlan } from './system.js'
 
-/** ms that the gate may take to say its PID. */
-const GATE_TAKES = 2000
-
 /** ms that a closed gate may take to exit. A frozen one never does, so it is killed. */
 const CLOSING_TAKES = 1000
 
@@ -31,6 +28,8 @@ const CLOSING_TAKES = 1000
 const WITHOUT_KEEPER = 50
 
 const WRITABLE = 'Make its folder writable for this user, or choose another logFile (--log-file).'
+
+const RECOGNIZED = 'Make that folder writable for this user.'
 
 const openLog = ({ logFile: path, note }: SpawnPlan): number => {
   try {
@@ -106,7 +105,8 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
   child.stdout!.on('error', () => {})
   const closed = new Promise<void>((resolve) => { child.once('exit', () => resolve()) })
   const words = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
-  const pid = numberAfter('pid', await lineWithin(words, GATE_TAKES))
+  const first = await lineWithin(words, launching.startTakes)
+  const pid = numberAfter('pid', first)
   const named = pid === undefined ? undefined : await identify(pid)
   // A line can name any process. Only one in the keeper's group is ours.
   const id = named !== undefined && (await groupOf(named.pid)) === group ? named : undefined
@@ -129,6 +129,9 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
     // A frozen inner shell would stay. The keeper has not been waited for, so its group is still its own and can be killed.
     if (child.exitCode === null && child.signalCode === null) await signalGroup(group, 'SIGKILL')
     await close()
+    const why = /^failed (.+)$/.exec(first ?? '')?.[1]
+    // It fails each time, so another attempt would only take the time of the call.
+    if (why !== undefined) throw stateUnusable('the gate of the server', `it cannot be made known to other clients: ${why}`, RECOGNIZED)
     return undefined
   }
   const exited = words.next().then(async ({ done, value }): Promise<Exit> => {

@@ -209,6 +209,6 @@ export const judge = (process: ProcessId, look: ProcessLook): Verdict => {
     case 'hidden':
       return 'unknown'
     default:
-      return look.start === process.start ? 'alive' : 'dead'
+      return look.start === process.start || look.also?.includes(process.start) === true ? 'alive' : 'dead'
   }
 }

@@ -23,7 +23,7 @@ const PIPE = 3
 
 const PATIENCE = {
   /** Seconds in which the watchdog must say its PID. */
-  starter: 5,
+  starter: Math.max(5, launching.startTakes / 1000),
   /** Seconds for one run of the reaper, besides those that the server may take to stop. */
   attempt: 60,
   /** Seconds from a run that failed to the next. */

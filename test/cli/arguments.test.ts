@@ -38,7 +38,7 @@ const WRONG: [argv: string[], line: string][] = [
   [['start', 'a', 'b'], `start takes one name, got "a" "b"; the server's command goes after --`],
   [['stop', 'a', 'b'], 'stop takes one name, got "a" "b"'],
   [['list', 'a'], 'list takes no name, got "a"'],
-  [['start', '../a'], `name must be letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100, got "../a"`],
+  [['start', '../a'], `name must be letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100, and no device of Windows (con, nul, com1, …), got "../a"`],
   [['start', 'a', '--pid-file', 'b'], 'give a name or --pid-file, not both: each names the server'],
   [['start', '--', 'serve'], 'a command after -- needs a name, such as one-server start web -- serve'],
   [['start', 'a', '--'], "-- must be followed by the server's command, such as -- node server.js"],

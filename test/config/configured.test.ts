@@ -94,7 +94,7 @@ const WRONG: [text: string, message: string][] = [
   ['{\n}', 'expected the key servers'],
   ['{\n<"server": {} }', 'server: unknown key; did you mean servers?'],
   ['{\n<"servers": [] }', 'servers: expected an object of servers by their names'],
-  ['{ "servers": {\n<"my api": {} } }', "servers.my api: expected a name of letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100"],
+  ['{ "servers": {\n<"my api": {} } }', "servers.my api: expected a name of letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100, and no device of Windows (con, nul, com1, …)"],
   ['{ "servers": {\n<"api": 5 } }', 'servers.api: expected an object'],
   ['{ "servers": { "api": {},\n<"api": {} } }', 'servers.api: stands here a second time'],
   ['{ "servers": { "api": {\n"port": 1,\n<"port": 2 } } }', 'servers.api.port: stands here a second time'],

@@ -139,6 +139,11 @@ t.test('health headers are such as can be sent', async (t) => {
   for (const value of ['two\r\nlines', 'a\nb', '\u20ac', undefined]) t.match(refusal({ healthHeaders: { a: value } }), /^healthHeaders\.a must be /, JSON.stringify(value))
 })
 
+t.test('a name that is a device of Windows is refused everywhere, whatever its case and extension', async (t) => {
+  for (const name of ['con', 'CON', 'Nul', 'aux', 'prn', 'com1', 'LPT9', 'con.pid', 'nul.a.b', 'COM1.x']) t.match(refusal({ name }), /no device of Windows/, name)
+  for (const name of ['console', 'con-1', 'com', 'com0', 'com10', 'lpt', 'nuls', 'a.con', 'auxiliary']) t.equal(settingsFrom({ name, command: ['x'] }).given.has('name'), true, name)
+})
+
 t.test('names in the environment are such as a shell passes on', async (t) => {
   t.same(settingsFrom({ env: { A_1: 'x', B: undefined } }, HOME).env, { A_1: 'x', B: undefined }, 'undefined removes one')
   t.match(refusal({ env: { 'a.b': 'x' } }), /^env: the name "a\.b" must be a letter or _/)

@@ -5,7 +5,9 @@ import { linuxSurroundings } from './linux-surroundings.js'
 import { macos, macosLaunching, macosSurroundings } from './macos.js'
 import type { Launching, Platform, Programs, Run, Sockets, Surroundings } from './platform.js'
 import { posixPrograms } from './posix.js'
-import { windows, windowsLaunching, windowsPrograms, windowsSurroundings } from './windows.js'
+import { windows, windowsSurroundings } from './windows.js'
+import { windowsLaunching } from './windows-launching.js'
+import { windowsPrograms } from './windows-programs.js'
 
 /** node:child_process is loaded by the first run: on Linux a warm call runs nothing, and the module costs more than all its looks. */
 const run: Run = (program, args, env = process.env) =>
@@ -22,10 +24,13 @@ const choose = <T>(onLinux: T, onMacos: T, onWindows: T): T =>
 /** Where a system shows nothing about sockets, a connection is all that can be tried. */
 const NO_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined, listensAt: () => [] }
 
+/** Windows tries a refused connection again, for up to three seconds. Only for loopback does Node keep it from that. */
+const WINDOWS_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined, listensAt: () => [], refusalTakes: 3500 }
+
 // Marked as pure, so that a bundle leaves out the groups that it does not use.
 export const platform: Platform = /* @__PURE__ */ choose(linux, /* @__PURE__ */ macos(run, process.platform), /* @__PURE__ */ windows(run))
 export const launching: Launching = /* @__PURE__ */ choose(linuxLaunching, macosLaunching, windowsLaunching)
-export const sockets: Sockets = /* @__PURE__ */ choose(linuxSockets, NO_SOCKETS, NO_SOCKETS)
+export const sockets: Sockets = /* @__PURE__ */ choose(linuxSockets, NO_SOCKETS, WINDOWS_SOCKETS)
 export const programs: Programs = /* @__PURE__ */ choose(posixPrograms, posixPrograms, windowsPrograms)
 export const surroundings: Surroundings =
   /* @__PURE__ */ choose(linuxSurroundings, /* @__PURE__ */ macosSurroundings(run), windowsSurroundings)

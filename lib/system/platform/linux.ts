@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { stateUnusable } from '../../errors.js'
 import type { Kin, Launching, Leader, Platform, ProcessId, ProcessLook } from './platform.js'
-import { gate, NULL_DEVICE, watchdogWith } from './posix.js'
+import { gate, NULL_DEVICE, START_TAKES, watchdogWith } from './posix.js'
 import { exists, send } from './signal.js'
 
 /** USER_HZ, which is 100 on every architecture that Node runs on. */
@@ -202,6 +202,7 @@ export const linux = {
     return [boot.slice(0, 16), namespace('pid'), namespace('net'), timeNamespace()].join('-')
   },
   stateFolder: () => undefined,
+  busy: [],
 } satisfies Platform
 
 /** How the watchdog's shell looks at a process: field 3 and field 22 of its stat. */
@@ -243,6 +244,7 @@ export const linuxLaunching: Launching = {
         return false
       }
     }),
+  startTakes: START_TAKES,
   gate,
   watchdog: /* @__PURE__ */ watchdogWith(LOOK),
   isWatchdog,

@@ -5,7 +5,7 @@
  */
 import { OneServerError, stateUnusable } from '../../errors.js'
 import type { Kin, Launching, Leader, Platform, ProcessLook, Run, Surroundings } from './platform.js'
-import { gate, NULL_DEVICE, watchdogWith } from './posix.js'
+import { gate, NULL_DEVICE, START_TAKES, watchdogWith } from './posix.js'
 import { exists, send } from './signal.js'
 
 /** By their paths: a client that has only /usr/bin in its PATH does not find sysctl, and a PATH may name another ps first. */
@@ -102,6 +102,7 @@ export const macos = (run: Run, system: string): Platform => {
       }
     },
     stateFolder: () => undefined,
+  busy: [],
   }
 }
 
@@ -115,7 +116,8 @@ look() {
 }`
 
 export const macosLaunching: Launching = {
-  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], gate, watchdog: /* @__PURE__ */ watchdogWith(LOOK), isWatchdog: () => false,
+  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], startTakes: START_TAKES, gate,
+  watchdog: /* @__PURE__ */ watchdogWith(LOOK), isWatchdog: () => false,
   watchdogs: () => [],
 }
 

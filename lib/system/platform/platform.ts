@@ -22,7 +22,13 @@ export interface Leader extends ProcessId {
 /** What can be seen of a PID. `hidden`: a process has it, and nothing more can be learnt. */
 export type ProcessLook =
   | { readonly state: 'gone' | 'hidden' }
-  | { readonly state: 'running' | 'stopped' | 'zombie'; readonly start: string; readonly isThread: boolean }
+  | {
+    readonly state: 'running' | 'stopped' | 'zombie'
+    readonly start: string
+    /** Other start times by which the same process is known. Windows: each thread and each copy of one-server in it has one. */
+    readonly also?: readonly string[]
+    readonly isThread: boolean
+  }
 
 /** A live process that belongs to a launch: by its process group, or by the launch id in its environment. */
 export interface Kin extends ProcessId {
@@ -107,6 +113,8 @@ export interface Platform {
   host(): Soon<string>
   /** The folder for the state of programs that only this system has, as the environment names it. */
   stateFolder(env: NodeJS.ProcessEnv): string | undefined
+  /** The codes by which this system refuses a file for as long as another process has it open: a reader, or a scanner. */
+  readonly busy: readonly string[]
 }
 
 /** What only the start of a server or of a watchdog asks. */
@@ -115,9 +123,11 @@ export interface Launching {
   readonly nullDevice: string
   /** Descriptors from `least` on that a child would inherit without being given them; none where they cannot be seen. */
   leakingDescriptors(least: number): number[]
+  /** ms that a gate may take to say its PID. */
+  readonly startTakes: number
   /**
    * A process that waits at its stdin and then runs the plan: a line opens the gate, end-of-file ends it. It prints `pid <n>`,
-   * the server to be, and `exit <n>`, how that one ended. The server's output goes to descriptor 3.
+   * the server to be, and `exit <n>`, how that one ended; or `failed <why>` in place of the PID. The server's output goes to descriptor 3.
    */
   gate(plan: GatePlan): Invocation
   /**
@@ -139,16 +149,29 @@ export interface Sockets {
   ownerOf(listeners: readonly Listener[], likely?: number): { pid: number; launchId: string | undefined } | undefined
   /** Where these processes listen. None where this system does not show it. */
   listensAt(pids: readonly number[]): { host: string; port: number }[]
+  /** ms within which a connection to another address than loopback is refused, where that takes long. */
+  readonly refusalTakes?: number
+}
+
+/** A program with its words, as spawn(2) takes them. `verbatim`: they are as the program wants them on its command line. */
+export interface Runnable {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly verbatim?: boolean
 }
 
 /** How the system finds a program by its name. */
 export interface Programs {
   /** The list of folders in an environment. */
   pathIn(env: Readonly<Record<string, string | undefined>>): string | undefined
-  /** What may follow the name of a program in the name of its file, in the order in which it is tried. */
-  readonly extensions: readonly string[]
+  /** The files that the name of a program may stand for, in the order in which they are tried. */
+  filesOf(program: string, env: Readonly<Record<string, string | undefined>>): string[]
   /** Whether PATH is all that counts, as for execvp(3): then a program that is not there can be refused before it is run. */
   readonly onlyInPath: boolean
+  /** How a file that was found is run. */
+  invoke(file: string, args: readonly string[]): Runnable
+  /** Why a file that is there cannot be run with these words, and what to write instead. */
+  whyNot(file: string, args: readonly string[]): { readonly why: string; readonly hint: string } | undefined
 }
 
 /** A container or sandbox, as far as it shows from within. */

@@ -8,7 +8,16 @@ import type { Launching, Programs } from './platform.js'
 export const NULL_DEVICE = '/dev/null'
 
 /** Programs are found as execvp(3) does. */
-export const posixPrograms: Programs = { pathIn: (env) => env['PATH'], extensions: [''], onlyInPath: true }
+export const posixPrograms: Programs = {
+  pathIn: (env) => env['PATH'],
+  filesOf: (program) => [program],
+  onlyInPath: true,
+  invoke: (program, args) => ({ program, args }),
+  whyNot: () => undefined,
+}
+
+/** ms that the gate may take to say its PID: it is a shell. */
+export const START_TAKES = 2000
 
 /**
  * The keeper: the parent of the gate, because only a parent learns an exit code. Not `&`: what a shell runs in the
