@@ -115,7 +115,7 @@ export interface Launching {
    */
   watchdog(order: WatchdogOrder): Invocation & { readonly cwd: string }
   /** Whether a process is seen to be a watchdog of this launch. False where this system does not show it. */
-  isWatchdog(pid: number, launchId: string): boolean
+  isWatchdog(pid: number, launchId: string): Soon<boolean>
 }
 
 /** What the check asks whether it was our server that answered. */

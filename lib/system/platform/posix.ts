@@ -94,7 +94,7 @@ while claimed; do
     test -e "$file" || continue
     id=\${file##*/} id=\${id#*.} id=\${id#*.} pid=\${id%%.*} id=\${id#*.} began=\${id%%.*}
     kill -0 "$pid" || continue
-    look "$pid" || exit 0
+    look "$pid" || { kill -0 "$pid" || continue; exit 0; }
     test "$start" = "$began" || continue
     case $stat in Z*|T*) ;; *) exit 0 ;; esac
   done
