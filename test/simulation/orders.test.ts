@@ -5,7 +5,7 @@ import { exploreAll, exploreRandom, replaySeed } from './explore.js'
 import { holds } from './holds.js'
 import { anyHolders, holder, leasePlan, returningHolder } from './leases.js'
 import { anyVersions, newer, older, replacingPlan } from './replacing.js'
-import { ensure, FAULTS, stopServer } from './series.js'
+import { anyActs, ensure, FAULTS, stopServer } from './series.js'
 
 t.test('two clients, and a leader that ends while its children serve on or serve nobody, in every order', async (t) => {
   const ends = { faults: 1, kinds: ['leader-dies', 'leader-leaves'] } as const
@@ -41,4 +41,13 @@ t.test('clients of two versions, every order with one preemption or one fault, a
   holds(t, await exploreRandom(anyVersions, 1, 300))
   // In these an older version was launched while a newer client cleaned up, and the newer client followed it.
   for (const seed of [4365, 5478, 8763]) t.same((await replaySeed(anyVersions, seed)).violations, [], `seed ${seed}`)
+})
+
+t.test('without hard links, where another client may come between the look for a file and its name', async (t) => {
+  const world = { withoutLinks: true }
+  holds(t, await exploreAll({ acts: [ensure, ensure], world }, { preemptions: 1, faults: 0, kinds: [] }))
+  holds(t, await exploreAll({ acts: [ensure, stopServer], world }, { preemptions: 1, faults: 0, kinds: [] }))
+  holds(t, await exploreAll({ acts: [ensure, ensure], world }, { preemptions: 0, faults: 1, kinds: FAULTS }))
+  holds(t, await exploreRandom((random) => { const plan = anyActs(random); return { ...plan, world: { ...plan.world, ...world } } }, 1, 200))
+  holds(t, await exploreRandom((random) => { const plan = anyHolders(random); return { ...plan, world: { ...plan.world, ...world } } }, 1, 100))
 })

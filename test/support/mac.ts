@@ -3,7 +3,7 @@
  * one-server asks. The stand-ins take what those take and refuse what those refuse, so a call that only works on Linux fails here.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -13,6 +13,7 @@ import { tempFolder } from './temp-folder.js'
 /** ps(1) over that of procps, which shows environments by a bare `e`. `-o a=,b=` is one column with an odd header everywhere but at Apple's. */
 const psOf = (system: string): string => `#!/bin/sh
 refuse() { echo "ps: illegal option -- $1" >&2; exit 1; }
+test "$COMMAND_MODE" = legacy && refuse o
 for word; do
   shift
   case ${system}$word in
@@ -20,6 +21,7 @@ for word; do
     darwin-e) set -- "$@" -A ;;
     *bsd-E) refuse E ;;
     *=,*) refuse , ;;
+    *bsd[0-9]*,*) refuse , ;;
     *--*) refuse - ;;
     *) set -- "$@" "$word" ;;
   esac
@@ -57,7 +59,10 @@ export interface Mac extends Place {
 export const onMac = (t: Test, at: Place, system: 'darwin' | 'freebsd' = 'darwin'): Mac => {
   const folder = tempFolder(t)
   const log = join(folder, 'asked')
-  const standIn: Mac['standIn'] = (name, text, mode = 0o755) => { writeFileSync(join(folder, name), text, { mode }) }
+  const standIn: Mac['standIn'] = (name, text, mode = 0o755) => {
+    rmSync(join(folder, name), { force: true })
+    writeFileSync(join(folder, name), text, { mode })
+  }
   standIn('ps', psOf(system))
   standIn('sysctl', SYSCTL)
   const preload = new URL('../../../fixtures/as-darwin.mjs', import.meta.url)
