@@ -30,7 +30,7 @@ const KEEPER = 'unset -f echo; one_server_gate=$1; shift; (exec /bin/sh -c "$one
  */
 const GATE = `unset -f read echo command test; echo "pid $$"
 one_server_stdin=\${0%gate}stdin; exec 4</dev/null
-command -p mkfifo -m 600 "$one_server_stdin" 2>&4 && test -p "$one_server_stdin" && exec 4<>"$one_server_stdin"
+command -p mkfifo -m 600 "$one_server_stdin" 2>/dev/null && test -p "$one_server_stdin" && exec 4<>"$one_server_stdin"
 command -p rm -f "$one_server_stdin" 2>/dev/null
 TMOUT= read -r one_server_gate && echo >>"$0" && exec "$@" <&4 9<&4 4<&- >&3 2>&3 3>&-`
 
