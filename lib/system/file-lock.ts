@@ -143,7 +143,7 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
     /** The lock as this client made or refreshed it last. */
     let mine: Stats | undefined
     let written: Date | undefined
-    /** A disk may round times, FAT to two seconds. Then proper-lockfile would not find what it wrote, and take its own lock for another's. */
+    /** A disk may round times, FAT to two seconds: proper-lockfile would miss what it wrote, and take its own lock for another's. */
     const showing = (stats: Stats, mtime: Date): Stats =>
       Object.defineProperty(Object.assign(Object.create(Stats.prototype) as Stats, stats), 'mtime', { value: mtime })
     return {

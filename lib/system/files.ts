@@ -238,8 +238,9 @@ export const removeFolder = (folder: string): void => {
   try {
     rmdirSync(folder)
   } catch (error) {
-    // FAT says EPERM of a folder that is not empty.
-    if (!MAY_STAY.includes(codeOf(error) ?? '') && !(codeOf(error) === 'EPERM' && list(folder).length > 0)) throw unusable(folder, 'cannot be removed', error)
+    // A FAT says EPERM of a folder that is not empty.
+    const isInUse = codeOf(error) === 'EPERM' && list(folder).length > 0
+    if (!isInUse && !MAY_STAY.includes(codeOf(error) ?? '')) throw unusable(folder, 'cannot be removed', error)
   }
 }
 

@@ -62,7 +62,9 @@ export const watchOver = async (plan: WatchdogPlan, patience = PATIENCE): Promis
   } catch (error) {
     throw cannotWatch(plan, error)
   }
-  const failed = new Promise<never>((_, reject) => { child.once('error', (cause) => reject(withoutShell(child.spawnfile, cause) ?? cannotWatch(plan, cause))) })
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', (cause) => reject(withoutShell(child.spawnfile, cause) ?? cannotWatch(plan, cause)))
+  })
   failed.catch(() => {})
   const pipe = child.stdio?.[PIPE] as Socket | undefined
   pipe?.on('error', () => {})

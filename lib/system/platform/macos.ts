@@ -39,7 +39,7 @@ const RUNNABLE = `one-server asks ${PS} when a process was started. Allow it to 
 
 const HINT = `one-server must be able to tell this boot from others. Allow ${SYSCTL} to be run here (a sandbox may forbid it).`
 
-/** Nothing of the client's: COMMAND_MODE changes what the options of Apple's ps mean, and a locale and a time zone how it prints a date. */
+/** Nothing of the client's: COMMAND_MODE changes what options of Apple's ps mean, a locale and a time zone how it prints a date. */
 const ENV = { LC_ALL: 'C', TZ: 'UTC' }
 
 /** `system`: as Node calls it. */

@@ -51,7 +51,7 @@ const LOOKS: Readonly<Record<string, { launching: Launching; startOf: (pid: numb
 }
 
 /** Runs a watchdog whose holder has let go, to its end; `files` are in its folder, and `node` is in the place of Node. */
-const watched = (t: Test, shell: string, launching: Launching, files: readonly string[], node: string): { ran: string[]; status: number | null } => {
+const watched = (t: Test, shell: string, launching: Launching, files: readonly string[], node: string, ps = '/bin/ps'): { ran: string[]; status: number | null } => {
   const root = tempFolder(t)
   const folder = join(root, "with a 'quote' and $(words)")
   mkdirSync(folder)
@@ -61,7 +61,7 @@ const watched = (t: Test, shell: string, launching: Launching, files: readonly s
   writeFileSync(program, `#!/bin/sh\necho $$ >>'${log}'\n${node}\n`, { mode: 0o755 })
   const order = { folder, lease: LEASE, launchId: LAUNCH, pidFile: '/nowhere/s.pid', idle: 0, attempt: 1, again: 0, reaper: '' }
   const { args, env } = launching.watchdog(order)
-  const script = env['ONE_SERVER_WATCH']!.replaceAll('/bin/sh', shell)
+  const script = env['ONE_SERVER_WATCH']!.replaceAll('/bin/sh', shell).replaceAll('/bin/ps', ps)
   const { status, stderr } = spawnSync(shell, ['-c', script, ...args.slice(3).map((word) => (word === process.execPath ? program : word))], {
     input: '', encoding: 'utf8', env: { ...bareEnv(), ...env },
   })
@@ -93,6 +93,14 @@ for (const [name, words] of Object.entries(SHELLS)) {
       const idle = [lease(stopped, startOf(stopped)), lease(zombie, startOf(zombie)), lease(2 ** 22, '5'), lease(process.pid, '5')]
       t.equal(watched(t, shell, launching, idle, 'exit 0').ran.length, 1, 'stopped, zombie, gone and recycled ones hold nothing')
       t.same(watched(t, shell, launching, [lease(process.pid, startOf(process.pid))], 'exit 0'), { ran: [], status: 0 }, 'a live one does')
+      if (system === 'macOS') {
+        const parent = start(t, '/bin/sh', ['-c', 'sleep 600 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'ignore'] })
+        const holder = Number(await new Promise((resolve) => { parent.stdout!.once('data', resolve) }))
+        const ps = join(tempFolder(t), 'ps')
+        const ends = `kill -9 ${holder}; while kill -0 ${holder} 2>/dev/null; do :; done; exit 1`
+        writeFileSync(ps, `#!/bin/sh\ntest "$6" = ${holder} || exec /bin/ps "$@"\n${ends}\n`, { mode: 0o755 })
+        t.equal(watched(t, shell, launching, [lease(holder, startOf(holder))], 'exit 0', ps).ran.length, 1, 'one that ends while it is looked at holds nothing')
+      }
       // The first hangs, the second fails.
       const { ran } = watched(t, shell, launching, [], `case $(wc -l <"\${0%node}ran") in 1) exec sleep 600 ;; *2) exit 1 ;; esac`)
       t.equal(ran.length, 3, 'a reaper that hangs is ended, and one that fails is not the last')
