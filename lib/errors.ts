@@ -235,7 +235,7 @@ const LIMITS: Readonly<Record<string, string>> = {
   EMFILE: NO_DESCRIPTORS, ENFILE: NO_DESCRIPTORS,
   EAGAIN: 'Raise the limit on processes (ulimit -u), or end some.',
   E2BIG: 'Shorten its arguments and its environment (env, inheritEnv).',
-  ENOENT: 'Check the working directory (cwd, --cwd), and /bin/sh.',
+  ENOENT: 'Check the working directory (cwd, --cwd).',
   EACCES: 'Check that this user may enter the working directory (cwd, --cwd).',
 }
 
@@ -244,6 +244,13 @@ export const cannotStart = (cause: unknown): OneServerError =>
     `The server cannot be started: ${systemReason(cause)}`,
     LIMITS[String((cause as NodeJS.ErrnoException | undefined)?.code)] ??
       (/\(ulimit -n\)/.test(systemReason(cause)) ? NO_DESCRIPTORS : 'Run its command by hand to see more.'),
+    cause,
+  )
+
+export const noShell = (program: string, what: string, cause: unknown): OneServerError =>
+  commandNotFound(
+    `one-server needs ${program}, which ${what}`,
+    'A POSIX shell starts each server and waits for the end of each lease: install one (a distroless image has none).',
     cause,
   )
 

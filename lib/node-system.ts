@@ -95,8 +95,10 @@ export const nodeSystem: System = {
   kin: async (leader, launchId) => kinOf(leader, launchId),
   // Another process can get the PID between the check and kill(2). Both are in one tick; Node has no pidfd to close the rest of the gap.
   signal: async (id, signal) => (await isAlive(id)) && send(id.pid, signal),
-  signalGroup: async (group, member, signal) =>
-    (await isAlive(member)) && (await groupOf(member.pid)) === group && signalGroup(group, signal),
+  signalGroup: async (group, member, signal) => {
+    const [lives, itsGroup] = await Promise.all([isAlive(member), groupOf(member.pid)])
+    return lives && itsGroup === group && signalGroup(group, signal)
+  },
   spawn: async (plan) => (await import('./system/spawn-gated.js')).spawnGated(plan),
 
   watchOver: async (plan) => (await import('./system/watchdog.js')).watchOver(plan),

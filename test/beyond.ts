@@ -19,6 +19,9 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     'integration/attacked', 'integration/hostile', 'integration/hostile-contents', 'integration/hostile-folder', 'integration/hostile-processes',
     'integration/hostile-room', 'integration/hostile-user', 'integration/namespaces', 'integration/stale', 'protocol/vanished', 'system/spawn',
   ],
+  'machines that are no Linux disk, no Linux shell and no Linux at all, beyond one start, lease and stop of each': [
+    'integration/file-systems', 'integration/macos-refused', 'integration/no-shell', 'system/platform/shells',
+  ],
   'what servers, surroundings and versions there are': [
     'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/patience', 'integration/ready', 'integration/run', 'integration/servers',
     'integration/stop', 'integration/surroundings', 'integration/url', 'integration/vanished', 'integration/versions', 'session-server',

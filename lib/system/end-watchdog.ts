@@ -16,7 +16,7 @@ export const watchdogsOf = (launchId: string): ProcessId[] => launching.watchdog
  * that it is a watchdog of this launch, and the group must be its own.
  */
 export const endWatchdog = async (id: ProcessId, launchId: string): Promise<void> => {
-  if (judge(id, await lookAt(id.pid)) !== 'alive' || !launching.isWatchdog(id.pid, launchId)) return
+  if (judge(id, await lookAt(id.pid)) !== 'alive' || !(await launching.isWatchdog(id.pid, launchId))) return
   const group = await groupOf(id.pid)
   // A reaper is a member of its watchdog's group, and must not kill itself.
   if (group !== undefined && group !== (await groupOf(process.pid))) await signalGroup(group, 'SIGKILL')

@@ -146,6 +146,10 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
     let held = false
     /** The lock as this client made or refreshed it last. */
     let mine: Stats | undefined
+    let written: Date | undefined
+    /** A disk may round times, FAT to two seconds: proper-lockfile would miss what it wrote, and take its own lock for another's. */
+    const showing = (stats: Stats, mtime: Date): Stats =>
+      Object.defineProperty(Object.assign(Object.create(Stats.prototype) as Stats, stats), 'mtime', { value: mtime })
     return {
       mkdir: (path: string, callback: NoParamCallback) =>
         mkdir(path, { mode: 0o700 }, (error) => {
@@ -155,10 +159,9 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
       stat: (path: string, callback: (error: Error | null, stats?: Stats) => void) => {
         const judged = async (): Promise<Stats> => {
           const stats = lstatSync(path)
-          if (held) return stats
-          const copy = Object.assign(Object.create(Stats.prototype) as Stats, stats)
+          if (held) return written !== undefined && mine !== undefined && sameLock(mine, stats) ? showing(stats, written) : stats
           const unrefreshed = await age(stats, note)
-          return Object.defineProperty(copy, 'mtime', { value: new Date(Math.max(0, Date.now() - unrefreshed)) })
+          return showing(stats, new Date(Math.max(0, Date.now() - unrefreshed)))
         }
         judged().then((stats) => callback(null, stats), (error: Error) => callback(error))
       },
@@ -167,6 +170,7 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
         try {
           utimesSync(path, atime, mtime)
           mine = lstatSync(path, { throwIfNoEntry: false }) ?? mine
+          written = mtime
         } catch (error) {
           return callback(error as NodeJS.ErrnoException)
         }

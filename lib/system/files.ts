@@ -16,6 +16,7 @@ import { stateUnusable } from '../errors.js'
 import { kindOfFile } from '../plain-file.js'
 import { LARGEST, type Found } from './system.js'
 
+const OTHERS = 0o077
 const OTHERS_WRITE = 0o022
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
@@ -127,10 +128,24 @@ export const list = (folder: string): string[] => {
   }
 }
 
+/**
+ * Keeps a file or folder of this user from others, whatever the umask. FAT and some network shares have no modes and refuse to
+ * change them: there a mount that shows everything to its owner alone is as good, and one that does not is refused.
+ */
+export const hide = (at: number | string, mode: number): void => {
+  const isOpen = typeof at === 'number'
+  try {
+    if (isOpen) fchmodSync(at, mode)
+    else chmodSync(at, mode)
+  } catch (error) {
+    if (((isOpen ? fstatSync(at) : lstatSync(at)).mode & OTHERS) !== 0) throw error
+  }
+}
+
 const writeNew = (path: string, body: string): void => {
   const file = openSync(path, 'wx', 0o600)
   try {
-    fchmodSync(file, 0o600)
+    hide(file, 0o600)
     const bytes = Buffer.from(body)
     for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written)
   } finally {
@@ -138,13 +153,28 @@ const writeNew = (path: string, body: string): void => {
   }
 }
 
+/**
+ * Gives a file its name unless something has that name. FAT, exFAT, most network shares and folders of the host in a container have no
+ * hard links, and each says so by another code. There the file gets its name by rename: it is whole, too, and a client that dies
+ * before or after leaves what it would leave otherwise. Of two clients that see in the same instant that nothing has the name, the
+ * second one's file stays. That cannot harm: claims, leases and watchdogs have names of their own, and each mark of a launch is
+ * true whatever client wrote it. An empty file that is written afterwards would be there for ever if its writer died before it wrote.
+ */
+const nameOnce = (temp: string, path: string): boolean => {
+  try {
+    linkSync(temp, path)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' || lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false
+    renameSync(temp, path)
+  }
+  return true
+}
+
 export const create = (path: string, body: string, temp: string): boolean => {
   try {
     writeNew(temp, body)
-    linkSync(temp, path)
-    return true
+    return nameOnce(temp, path)
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
     throw unusable(path, 'cannot be written', error)
   } finally {
     remove(temp)
@@ -191,7 +221,7 @@ const TRIES = 20
 export const makeFolder = (folder: string, tries = TRIES): void => {
   try {
     mkdirSync(folder, 0o700)
-    chmodSync(folder, 0o700)
+    hide(folder, 0o700)
   } catch (error) {
     // What is above may be a symbolic link to nowhere, which would be tried for ever: it exists and is no folder.
     if (codeOf(error) === 'ENOENT' && tries > 0 && dirname(folder) !== folder) {
@@ -209,7 +239,9 @@ export const removeFolder = (folder: string): void => {
   try {
     rmdirSync(folder)
   } catch (error) {
-    if (!MAY_STAY.includes(codeOf(error) ?? '')) throw unusable(folder, 'cannot be removed', error)
+    // A FAT says EPERM of a folder that is not empty.
+    const isInUse = codeOf(error) === 'EPERM' && list(folder).length > 0
+    if (!isInUse && !MAY_STAY.includes(codeOf(error) ?? '')) throw unusable(folder, 'cannot be removed', error)
   }
 }
 

@@ -10,15 +10,16 @@
  * client by parent PIDs (tree-kill, the stop button of an editor) does not find it. Elsewhere one process is both.
  */
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
 import { cannotStart, stateUnusable } from '../errors.js'
 import { startTimer } from '../timer.js'
+import { hide } from './files.js'
 import { launching } from './platform/current.js'
 import { send } from './platform/signal.js'
-import { groupOf, identify, lookAt, signalGroup } from './processes.js'
-import { lineWithin, spawnCovered } from './spawn.js'
+import { groupOf, lookAt, signalGroup } from './processes.js'
+import { lineWithin, spawnCovered, withoutShell } from './spawn.js'
 import { judge, type Exit, type GatedChild, type ProcessId, type SpawnPlan } from './system.js'
 
 /** ms that a closed gate may take to exit. A frozen one never does, so it is killed. */
@@ -30,18 +31,22 @@ const WITHOUT_KEEPER = 50
 const WRITABLE = 'Make its folder writable for this user, or choose another logFile (--log-file).'
 
 const RECOGNIZED = 'Make that folder writable for this user.'
+const VISIBLE = 'one-server must see when the processes that it starts were started. Allow that here (a sandbox may forbid it).'
 
 const openLog = ({ logFile: path, note }: SpawnPlan): number => {
   try {
     const file = openSync(path, 'a', 0o600)
     if (note !== undefined) writeSync(file, `one-server: ${note}\n`)
     // A log may hold secrets, whatever the umask.
-    fchmodSync(file, 0o600)
+    hide(file, 0o600)
     return file
   } catch (error) {
     throw stateUnusable(path, 'the log of the server cannot be written', WRITABLE, error)
   }
 }
+
+/** The same code tells of a working directory and of the shell, so look which of them it is. */
+const cannotSpawn = (plan: SpawnPlan, error: unknown): Error => withoutShell(launching.gate(plan).program, error) ?? cannotStart(error)
 
 const start = (plan: SpawnPlan): ChildProcess => {
   const log = openLog(plan)
@@ -49,7 +54,7 @@ const start = (plan: SpawnPlan): ChildProcess => {
     const { program, args, env } = launching.gate(plan)
     return spawnCovered(program, args, { cwd: plan.cwd, env, stdio: ['pipe', 'pipe', 'ignore', log], detached: true, windowsHide: true })
   } catch (error) {
-    throw cannotStart(error)
+    throw cannotSpawn(plan, error)
   } finally {
     closeSync(log)
   }
@@ -95,10 +100,8 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
   const group = child.pid
   if (group === undefined) {
     const error = await new Promise<NodeJS.ErrnoException>((resolve) => { child.once('error', resolve) })
-    throw cannotStart(error)
+    throw cannotSpawn(plan, error)
   }
-  // In the tick of the spawn no other process can have the PID: the child has not been waited for.
-  const seen = identify(group)
   child.on('error', () => {})
   const pipe = child.stdin!
   pipe.on('error', () => {})
@@ -107,10 +110,14 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
   const words = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
   const first = await lineWithin(words, launching.startTakes)
   const pid = numberAfter('pid', first)
-  const named = pid === undefined ? undefined : await identify(pid)
+  // Asked at once, since where a program has to be run for that, it then is one program.
+  const looks = [lookAt(group), pid === undefined ? undefined : lookAt(pid), pid === undefined ? undefined : groupOf(pid)] as const
+  const [outer, inner, innerGroup] = await Promise.all(looks)
+  // No other process can have the number of a child that has not been waited for.
+  const isOurs = child.exitCode === null && child.signalCode === null
+  const keeper = isOurs && 'start' in outer ? { pid: group, start: outer.start } : undefined
   // A line can name any process. Only one in the keeper's group is ours.
-  const id = named !== undefined && (await groupOf(named.pid)) === group ? named : undefined
-  const keeper = group === id?.pid ? id : await seen
+  const id = pid !== undefined && innerGroup === group && inner !== undefined && 'start' in inner ? { pid, start: inner.start } : undefined
 
   const close = async (): Promise<void> => {
     pipe.destroy()
@@ -132,6 +139,8 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
     const why = /^failed (.+)$/.exec(first ?? '')?.[1]
     // It fails each time, so another attempt would only take the time of the call.
     if (why !== undefined) throw stateUnusable('the gate of the server', `it cannot be made known to other clients: ${why}`, RECOGNIZED)
+    // Another attempt would show no more.
+    if (isOurs && outer.state === 'hidden') throw stateUnusable(`PID ${group}`, 'when this child was started cannot be read', VISIBLE)
     return undefined
   }
   const exited = words.next().then(async ({ done, value }): Promise<Exit> => {

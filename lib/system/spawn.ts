@@ -4,8 +4,16 @@
  */
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import { noShell } from '../errors.js'
 import { startTimer } from '../timer.js'
+import { kindAt } from './files.js'
 import { launching } from './platform/current.js'
+
+/** Why a process could not be spawned, if that is its program. Undefined: it is something else. */
+export const withoutShell = (program: string, cause: unknown): Error | undefined => {
+  const kind = kindAt(program)
+  return kind === 'executable' ? undefined : noShell(program, kind === 'absent' ? 'is not here' : 'may not be run by this user', cause)
+}
 
 export type Stdio = (number | 'pipe' | 'ignore')[]
 

@@ -133,7 +133,7 @@ export interface System extends Clock {
   inspectLog(path: string): Promise<void>
   /** Names in a folder; none when it is not there. */
   list(folder: string): Promise<string[]>
-  /** Creates `path` with its whole body, or not at all. False when it exists. (temp file + link) */
+  /** Creates `path` with its whole body, or not at all. False when it exists. (temp file + link; without hard links, a look + rename) */
   create(path: string, body: string, temp: string): Promise<boolean>
   /** Replaces `path` as a whole. (temp file + rename) */
   replace(path: string, body: string, temp: string): Promise<void>

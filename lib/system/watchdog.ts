@@ -15,7 +15,7 @@ import { stateUnusable } from '../errors.js'
 import { launching } from './platform/current.js'
 import { identify } from './processes.js'
 import { reaperSource } from './reaper-source.js'
-import { lineWithin, spawnCovered, uncovered } from './spawn.js'
+import { lineWithin, spawnCovered, uncovered, withoutShell } from './spawn.js'
 import type { Watchdog, WatchdogPlan } from './system.js'
 
 /** Not stdin: Node closes that when its child has ended, and the watchdog is not its child. */
@@ -79,7 +79,9 @@ const startOne = async (
   } catch (error) {
     throw cannotWatch(plan, error)
   }
-  const failed = new Promise<never>((_, reject) => { child.once('error', (cause) => reject(cannotWatch(plan, cause))) })
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', (cause) => reject(withoutShell(child.spawnfile, cause) ?? cannotWatch(plan, cause)))
+  })
   failed.catch(() => {})
   const pipe = child.stdio?.[PIPE] as Socket | undefined
   pipe?.on('error', () => {})

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { isAlive } from '../support/clients.js'
+import { onLinux } from '../support/processes.js'
 import { until } from '../support/until.js'
 import { allGone, fixture, home, leaseFiles } from './command-line.js'
 
@@ -76,7 +77,7 @@ t.test('a folder that cannot be read', async (t) => {
   t.match(stderr, 'the folder of named servers cannot be read')
 })
 
-t.test('on Linux also what runs without a name here, called by its PID file, which is only looked at', { skip: process.platform === 'linux' ? false : 'there is no /proc here' }, async (t) => {
+t.test('on Linux also what runs without a name here, called by its PID file, which is only looked at', onLinux, async (t) => {
   const [here, there] = [home(t), home(t)]
   const pidFile = join(there.folder, 'else where.pid')
   const { pid, url } = JSON.parse((await there.start(['start', '--pid-file', pidFile, '--port', 'auto', '--json'])).stdout) as { pid: number; url: string }

@@ -9,12 +9,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { fixture as path, run, start } from '../support/child.js'
+import { commandOf, onLinux } from '../support/processes.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
 import { fixture, home, type Home } from './command-line.js'
 
 const BIN = fileURLToPath(new URL('../../lib/cli/bin.js', import.meta.url))
-const onLinux = { skip: process.platform === 'linux' ? false : 'there is no /proc here' }
 const asRoot = { skip: process.platform === 'linux' && process.getuid?.() === 0 ? false : 'only root can be two users' }
 const onPosix = { skip: process.platform === 'win32' ? 'there are no FIFOs' : false }
 
@@ -47,7 +47,7 @@ const filesRead = async (t: Test, here: Home, args: readonly string[]): Promise<
 const claimant = async (t: Test, pidFile: string, identity: { uid?: number; gid?: number } = {}): Promise<void> => {
   const env = { PATH: process.env['PATH'], ONE_SERVER_LAUNCH_ID: randomBytes(8).toString('hex'), ONE_SERVER_PID_FILE: pidFile }
   const child = start(t, 'sleep', ['600'], { env, cwd: '/', ...identity })
-  await until(() => execFileSync('cat', [`/proc/${child.pid}/cmdline`], { encoding: 'latin1' }).startsWith('sleep'), 'the process to begin')
+  await until(() => commandOf(child.pid!).startsWith(' sleep '), 'the process to begin')
 }
 
 t.test('what is no plain file in the state folder is listed as unusable', onPosix, async (t) => {

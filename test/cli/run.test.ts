@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { isAlive } from '../support/clients.js'
+import { onLinux } from '../support/processes.js'
 import { allGone, fixture, home, leaseFiles, PROGRAM, type Running } from './command-line.js'
 import { inTerminal, noTerminal, oneServer } from './terminal.js'
 
@@ -171,7 +172,7 @@ t.test('a server that cannot be started, and its command is not run', async (t) 
   t.match(ended, { code: 5, stdout: '', stderr: /boom: cannot start/ })
 })
 
-t.test('before there is a command to pass it on to, a signal ends the wait; and nothing of the streams is changed by then', async (t) => {
+t.test('before there is a command to pass it on to, a signal ends the wait; and nothing of the streams is changed by then', onLinux, async (t) => {
   const here = home(t)
   const { child, ended, prints } = here.begin(['run', 'web', '--port', 'auto', '--timeout', '1m', '--script', fixture('never-answers'), '--', 'echo', 'ran'], { stdin: 'pipe' })
   here.stopsAtEnd('web')

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { fixture, run, start } from '../support/child.js'
 import { isAlive, now, place, type Place } from '../support/clients.js'
+import { commandOf } from '../support/processes.js'
 import { until } from '../support/until.js'
 import { install, missing, type Editor, type Page } from './install.js'
 
@@ -79,16 +80,8 @@ const command = async (page: Page, title: string): Promise<void> => {
   await page.keyboard.press('Enter')
 }
 
-const commandLineOf = (pid: number): string => {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
-  } catch {
-    return ''
-  }
-}
-
 /** PIDs of the extension hosts: one for each window. The editor has the mark of the place, so all that it starts has it. */
-const hostsOf = (here: Place): number[] => here.alive().filter((pid) => commandLineOf(pid).includes('--type=extensionHost'))
+const hostsOf = (here: Place): number[] => here.alive().filter((pid) => commandOf(pid).includes('--type=extensionHost'))
 
 const stories = (editor: Editor): void => {
   t.test('three windows of a real editor share one server', { timeout: 10 * PATIENCE }, async (t) => {

@@ -4,13 +4,13 @@
  * more room all is cleaned up. Real file systems, so that the errors are the kernel's own.
  */
 import { execFileSync } from 'node:child_process'
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { pathsOf } from '../../lib/paths.js'
 import { failureOf, isAlive, place, type Place } from '../support/clients.js'
 import { until } from '../support/until.js'
-import { hostName } from '../support/processes.js'
+import { allProcesses, hostName } from '../support/processes.js'
 
 const mounts = process.getuid?.() === 0 ? false : 'only root can mount a small file system'
 
@@ -50,14 +50,6 @@ const ROOMS: readonly { what: string; make: (t: Test, folder: string, left: numb
     giveMore: (folder) => { execFileSync('mount', ['-o', 'remount,nr_inodes=1000', folder]) },
   },
 ]
-
-const readCommand = (pid: string): string => {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
-  } catch {
-    return ''
-  }
-}
 
 const FULL = { name: 'OneServerError', code: 'STATE_UNUSABLE', message: /no space left on the device \(ENOSPC\)/ } as const
 
@@ -112,7 +104,7 @@ t.test('the file system is full when a lease is taken: that is said, and no watc
   rmSync(join(paths.host, readdirSync(paths.host).find((name) => name.endsWith('.pin'))!))
   const { files, ffree } = statfsSync(folder)
   execFileSync('mount', ['-o', `remount,nr_inodes=${files - ffree}`, folder])
-  const watches = (): string[] => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && readCommand(pid).includes(`\0${paths.host}\0`))
+  const watches = () => allProcesses().filter(({ command }) => command.includes(` ${paths.host} `))
   t.match(await failureOf(manager.acquire()), FULL)
   await until(() => watches().length === 0, 'its watch to end')
   execFileSync('mount', ['-o', 'remount,nr_inodes=100', folder])

@@ -7,7 +7,8 @@ import t from 'tap'
 import type { ClientProcessManagerOptions } from '../../lib/index.js'
 import { fixture, start } from '../support/child.js'
 import { client, isAlive, now, place } from '../support/clients.js'
-import { costOf, gone, holder, holdsOf, watchesOf } from '../support/holders.js'
+import { gone, holder, holdsOf, watchesOf } from '../support/holders.js'
+import { costOf, onLinux } from '../support/processes.js'
 import { releaseAgainstAcquire } from '../support/leases.js'
 import { until } from '../support/until.js'
 import { within } from '../support/within.js'
@@ -77,7 +78,7 @@ t.test('a holder that is frozen keeps its lease', async (t) => {
   await gone(here)
 })
 
-t.test('a watch costs a lease next to nothing, and holds none of its holder\'s descriptors', async (t) => {
+t.test('a watch costs a lease next to nothing, and holds none of its holder\'s descriptors', onLinux, async (t) => {
   const here = place(t)
   const lockFile = openSync(join(here.folder, 'flock'), 'w')
   const child = start(t, process.execPath, [fixture('holder.mjs'), JSON.stringify(here.options('healthy', leased()))], { env: here.env, stdio: ['pipe', 'ignore', 'inherit', lockFile] })

@@ -11,25 +11,9 @@ import t from 'tap'
 import type { ServerInfo } from '../../lib/index.js'
 import { bareEnv, library } from '../support/child.js'
 import { allEnded, fixture, isAlive, place, resultOf, send, together, type Place } from '../support/clients.js'
+import { descendantsOf, onLinux, processesWith } from '../support/processes.js'
 import { until } from '../support/until.js'
 import { within } from '../support/within.js'
-
-const parentOf = (pid: number): number | undefined => {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-  } catch {
-    return undefined
-  }
-}
-
-/** As tree-kill and `concurrently -k` find them: by parent PIDs. */
-const descendantsOf = (root: number): number[] => {
-  const parents = new Map(readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((name) => [Number(name), parentOf(Number(name))]))
-  const found = [root]
-  for (const pid of found) for (const [child, parent] of parents) if (parent === pid && !found.includes(child)) found.push(child)
-  return found.slice(1)
-}
 
 /** A client that starts the server, says who it is, and stays, as an editor does. */
 const STAYS = `
@@ -86,14 +70,7 @@ for (const [signal, what] of [['SIGHUP', 'its terminal closes'], ['SIGINT', 'Ctr
 
 t.test('a job runner that ends what carries its mark ends the server too, unless the mark is not inherited', async (t) => {
   const mark = { RUNNER_TRACKING_ID: `test-${process.pid}` }
-  const carriers = (): number[] =>
-    readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-      try {
-        return isAlive(pid) && readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(`RUNNER_TRACKING_ID=${mark.RUNNER_TRACKING_ID}`)
-      } catch {
-        return false
-      }
-    })
+  const carriers = (): number[] => processesWith(`RUNNER_TRACKING_ID=${mark.RUNNER_TRACKING_ID}`) ?? []
   for (const survives of [false, true]) {
     const here = place(t)
     const more = { inheritEnv: survives ? ['PATH'] : true }
@@ -127,7 +104,7 @@ t.test('a client that runs inside the server is told so at once', async (t) => {
   await here.manager(script, options).stopServer()
 })
 
-t.test('a lock that the client holds on an inherited descriptor is not held by the server', async (t) => {
+t.test('a lock that the client holds on an inherited descriptor is not held by the server', onLinux, async (t) => {
   const here = place(t)
   const lock = join(here.folder, 'job.lock.log')
   const text = 'exec 9>"$1"; flock 9; shift; exec "$@"'

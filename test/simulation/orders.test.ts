@@ -7,7 +7,7 @@ import { anyHolders, anyVanishing, cleaner, holder, leasePlan, returningHolder, 
 import { anyPatience, impatient, late, patiencePlan, patient, waits } from './patience.js'
 import { early, late as lateStranger, neighbourPlan } from './neighbour.js'
 import { anyVersions, newer, older, replacingPlan } from './replacing.js'
-import { ensure, FAULTS, stopServer } from './series.js'
+import { anyActs, ensure, FAULTS, stopServer } from './series.js'
 
 t.test('two clients, and a leader that ends while its children serve on or serve nobody, in every order', async (t) => {
   const ends = { faults: 1, kinds: ['leader-dies', 'leader-leaves'] } as const
@@ -67,4 +67,13 @@ t.test('one deadline for everybody: three patiences, and one that comes as the t
   holds(t, await exploreAll(patiencePlan([impatient, late]), { preemptions: 0, faults: 1, kinds: FAULTS }))
   holds(t, await exploreAll(patiencePlan([impatient, patient, waits(4000, 50)]), { preemptions: 0, faults: 1, kinds: ['crash'] }))
   holds(t, await exploreRandom(anyPatience, 1, 600))
+})
+
+t.test('without hard links, where another client may come between the look for a file and its name', async (t) => {
+  const world = { withoutLinks: true }
+  holds(t, await exploreAll({ acts: [ensure, ensure], world }, { preemptions: 1, faults: 0, kinds: [] }))
+  holds(t, await exploreAll({ acts: [ensure, stopServer], world }, { preemptions: 1, faults: 0, kinds: [] }))
+  holds(t, await exploreAll({ acts: [ensure, ensure], world }, { preemptions: 0, faults: 1, kinds: FAULTS }))
+  holds(t, await exploreRandom((random) => { const plan = anyActs(random); return { ...plan, world: { ...plan.world, ...world } } }, 1, 200))
+  holds(t, await exploreRandom((random) => { const plan = anyHolders(random); return { ...plan, world: { ...plan.world, ...world } } }, 1, 100))
 })

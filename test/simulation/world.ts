@@ -110,6 +110,8 @@ export interface WorldOptions {
   readonly timeless?: boolean
   /** The lock keeps order, as it does on a real machine. Else it grants itself to everybody: it must not be what keeps promise 1. */
   readonly withLock?: boolean
+  /** A file system without hard links: to create a file is a look and a rename, and another client may come between. */
+  readonly withoutLinks?: boolean
   /** Breaks step 5 on purpose: the listing after a client's own claim shows that claim alone. */
   readonly withoutSecondListing?: boolean
 }
@@ -475,10 +477,11 @@ export class World {
       }),
       create: async (path, body, temp) => {
         await step(`writes ${basename(path)} aside`, () => world.#write(temp, body))
+        const isTaken = world.options.withoutLinks === true ? await step(`looks for ${basename(path)}`, () => world.files.has(path)) : undefined
         return step(`creates ${basename(path)}`, () => {
           world.#remove(temp)
           if (world.options.withoutWaits && path.endsWith('.wait')) return true
-          if (world.files.has(path)) return false
+          if (isTaken ?? world.files.has(path)) return false
           world.#write(path, body)
           if (path.endsWith('.claim')) {
             ownClaim = basename(path)

@@ -4,15 +4,18 @@
  * is what is being tested, so a story counts what the processes did and what lies on the disk.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { ClientProcessManager, type ClientProcessManagerOptions, type OneServerError, type ServerInfo } from '../../lib/index.js'
 import { entriesOf, type Entry } from './ledger.js'
+import { isAlive, processesWith } from './processes.js'
 import { tempFolder } from './temp-folder.js'
 import { until } from './until.js'
+
+export { groupOf, isAlive, parentOf, processesIn, stateOf } from './processes.js'
 
 /** ms on the monotonic clock of the boot, as in the ledger and in the events of the library. */
 export const now = (): number => Number(process.hrtime.bigint()) / 1e6
@@ -62,44 +65,6 @@ const namesBelow = (folder: string): string[] => {
   }
 }
 
-/** What /proc tells; where there is no /proc, a test that needs it says so by failing. */
-const environmentOf = (pid: number): string[] => {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0')
-  } catch {
-    return []
-  }
-}
-
-const statOf = (pid: number): readonly string[] => {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  } catch {
-    return []
-  }
-}
-
-/** The state letter of a process, Z for a zombie; undefined when there is none. */
-export const stateOf = (pid: number): string | undefined => statOf(pid)[0]
-
-export const groupOf = (pid: number): number => Number(statOf(pid)[2])
-
-/** The live processes of a process group. */
-export const processesIn = (group: number): number[] =>
-  readdirSync('/proc').map(Number).filter((pid) => Number.isInteger(pid) && isAlive(pid) && groupOf(pid) === group)
-
-export const parentOf = (pid: number): number => Number(statOf(pid)[1])
-
-/** A process whose main thread is a zombie lives for as long as another thread of it does. */
-export const isAlive = (pid: number): boolean => {
-  const { 0: state, 17: threads } = statOf(pid)
-  return !(state === undefined || state === 'X' || (state === 'Z' && Number(threads) <= 1))
-}
-
-const processesWith = (variable: string): number[] =>
-  readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => isAlive(pid) && environmentOf(pid).includes(variable))
-
 /** Sends a signal to a process that this test has started, or whose server's client it has started. */
 export const send = (pid: number, signal: NodeJS.Signals): void => {
   try {
@@ -132,7 +97,8 @@ export const place = (t: Pick<Test, 'teardown'>, folder: string = tempFolder(t))
     manager: (server, more) => new ClientProcessManager(here.options(server, more)),
     ledger: () => entriesOf(ledgerFile),
     starts: () => here.ledger().filter(({ event }) => event === 'start'),
-    alive: () => processesWith(mark),
+    // A server that has written itself down is one, where environments do not show.
+    alive: () => processesWith(mark) ?? here.starts().map(({ pid }) => pid).filter(isAlive),
     only: async (pid) => { await until(() => here.alive().join() === String(pid), `PID ${pid} alone to live, and not ${here.alive().join(', ')}`) },
     left: () => namesBelow(folder).filter((name) => !put.has(name) && name !== 'ledger' && !/\.log(\.prev)?$/.test(name)),
     kill: async (pid, signal = 'SIGKILL') => {

@@ -1,5 +1,5 @@
 /** Client processes that hold leases, and what is to be seen of leases from outside: their files, and the processes that watch. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { ClientProcessManagerOptions, ServerInfo } from '../../lib/index.js'
@@ -70,15 +70,6 @@ export const holdsOf = (at: Place, kind: 'lease' | 'watch'): string[] => {
 
 /** PIDs of the watches: the third part of their names. */
 export const watchesOf = (at: Place): number[] => holdsOf(at, 'watch').map((name) => Number(name.split('.')[2]))
-
-/** Memory that is a process's own, in KiB, and CPU time that it has used, in ticks. */
-export const costOf = (pid: number): { own: number; resident: number; ticks: number } => {
-  const kib = (text: string, name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1])
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return { own: kib(rollup, 'Private_Dirty') + kib(rollup, 'Private_Clean'), resident: kib(rollup, 'Rss'), ticks: Number(fields[11]) + Number(fields[12]) }
-}
 
 /** When nothing of the server lived any more, on the clock of `now()`. */
 export const gone = async (at: Place): Promise<number> => {

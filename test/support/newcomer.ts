@@ -9,6 +9,7 @@ import { transformSync } from 'esbuild'
 import type { Test } from 'tap'
 import { bareEnv, run } from './child.js'
 import { ROOT } from './pages.js'
+import { allProcesses } from './processes.js'
 import { tempFolder } from './temp-folder.js'
 
 export interface Newcomer {
@@ -42,9 +43,9 @@ const install = (folder: string): void => {
 
 /** The watchdogs of the examples sleep out their idle time before they see that there is nothing to guard. */
 const endAllBelow = (folder: string): void => {
-  for (const name of readdirSync('/proc')) {
+  for (const { pid, command } of allProcesses()) {
     try {
-      if (/^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'latin1').includes(`\0${folder}/`)) process.kill(Number(name), 'SIGKILL')
+      if (command.includes(` ${folder}/`)) process.kill(pid, 'SIGKILL')
     } catch {
       // It has ended just now, or belongs to another user.
     }

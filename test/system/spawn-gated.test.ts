@@ -3,7 +3,7 @@
  * child is gone. Asked of real children, of which each writes a file as its first act.
  */
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { spawnGated } from '../../lib/system/spawn-gated.js'
@@ -12,10 +12,9 @@ import { bareEnv, library, runModule, startModule } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
 import { within } from '../support/within.js'
-import { groupOf, lookAt } from '../support/processes.js'
+import { allProcesses, commandOf, groupOf, lookAt, onLinux, parentOf } from '../support/processes.js'
 
 /** From proc_pid_stat(5): what follows the name are the state and the parent. */
-const parentOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ')[1])
 
 const planIn = (folder: string, script: string, args: readonly string[] = [], more: Partial<SpawnPlan> = {}): SpawnPlan => ({
   program: '/bin/sh', args: ['-c', script, 'sh', ...args], cwd: folder, env: bareEnv(),
@@ -56,7 +55,7 @@ t.test('until the gate is open nothing of the server runs, and then the same pro
   t.equal(await child.open(), true)
   await until(() => existsSync(join(folder, 'ran')), 'the server')
   t.equal(readFileSync(join(folder, 'gate'), 'utf8'), '\n', 'the gate file says that it has run')
-  await until(() => readlinkSync(`/proc/${child.id.pid}/exe`).endsWith('sleep') || readlinkSync(`/proc/${child.id.pid}/exe`).includes('busybox'), 'the exec')
+  await until(() => /^ (?:sleep|\S*busybox) /.test(commandOf(child.id.pid)), 'the exec')
   t.equal(judge(child.id, lookAt(child.id.pid)), 'alive', 'PID and start time stay')
   t.equal(groupOf(child.id.pid), child.group)
 })
@@ -134,7 +133,7 @@ t.test('arguments arrive word for word', async (t) => {
   t.same(JSON.parse(readFileSync(join(folder, 'log'), 'utf8')), args)
 })
 
-t.test('the server gets its own folder and environment, a silent stdin, and its output goes to the log', async (t) => {
+t.test('the server gets its own folder and environment, a silent stdin, and its output goes to the log', onLinux, async (t) => {
   const folder = tempFolder(t)
   mkdirSync(join(folder, 'cwd'))
   writeFileSync(join(folder, 'log'), 'before\n', { mode: 0o600 })
@@ -160,7 +159,7 @@ t.test('a signal that ended the server is reported as one', async (t) => {
   t.same(await exitOf(child), { signal: 'SIGKILL' })
 })
 
-t.test('no descriptor of the client goes on to the server', { skip: process.platform === 'linux' ? false : 'only Linux tells which there are' }, async (t) => {
+t.test('no descriptor of the client goes on to the server', onLinux, async (t) => {
   const folder = tempFolder(t)
   const plan = planIn(folder, '', [], { program: process.execPath, args: ['-e', `for (const fd of fs.readdirSync('/proc/self/fd')) try { console.log(fd, fs.readlinkSync('/proc/self/fd/' + fd)) } catch {}; console.log('end')`] })
   writeFileSync(join(folder, 'lock'), '')
@@ -219,7 +218,7 @@ t.test('a program whose name begins with a dash is no option of the gate', async
 /** Sends a signal to whatever the gate starts below this process, as soon as it is there. */
 const strike = (signal: NodeJS.Signals) => {
   const struck = new Set<number>()
-  const childrenOf = (pid: number): number[] => readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ').filter(Boolean).map(Number)
+  const childrenOf = (pid: number): number[] => allProcesses().filter(({ parent }) => parent === pid).map((seen) => seen.pid)
   const timer = setInterval(() => {
     try {
       for (const gate of childrenOf(process.pid).flatMap(childrenOf)) {

@@ -4,11 +4,11 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync,
 import { delimiter, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { watchOver } from '../../lib/system/watchdog.js'
-import { isAlive, stateOf } from '../support/clients.js'
+import { isAlive } from '../support/clients.js'
 import { library, run, start, startSpeaking } from '../support/child.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
-import { lookAt } from '../support/processes.js'
+import { allProcesses, commandOf, lookAt } from '../support/processes.js'
 
 const NODE = process.execPath
 const LAUNCH = '00000000000000aa'
@@ -77,7 +77,7 @@ t.test('a zombie, a process that is gone, a recycled number and the holder of an
   const { folder, ran, watch } = aFolder(t)
   // A shell that does not wait for its child leaves a zombie for as long as it lives itself.
   const parent = start(t, '/bin/sh', ['-c', 'true & exec sleep 600'])
-  const zombie = await until(() => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).find((pid) => stateOf(pid) === 'Z' && pid > parent.pid!), 'a zombie')
+  const zombie = await until(() => allProcesses().find(({ state, parent: of }) => state === 'Z' && of === parent.pid)?.pid, 'a zombie')
   for (const [pid, launch] of [[zombie, LAUNCH], [2 ** 22, LAUNCH], [process.pid, OTHER]] as const) writeFileSync(join(folder, `${OTHER}.${launch}.${pid}.${startOf(pid)}.lease`), '')
   writeFileSync(join(folder, `${OTHER}.${LAUNCH}.${process.pid}.5.lease`), '')
   const { id, letGo } = await watch()
@@ -217,12 +217,11 @@ t.test('a watch that cannot fork goes on when it can again', { skip: limits ? fa
     process.stdin.resume()`
   const { child, line } = startSpeaking(t, NODE, ['--input-type=module', '--eval', text], { uid: NOBODY, gid: NOBODY })
   const pid = Number(await line())
-  const programOf = () => readFileSync(`/proc/${pid}/comm`, 'latin1').trim()
   const allow = (processes: string) => t.equal(spawnSync('prlimit', [`--pid=${pid}`, `--nproc=${processes}:`], { uid: NOBODY, gid: NOBODY }).status, 0)
   allow('0')
   child.kill('SIGKILL')
   // Where sh is bash it tries for 15 s by itself.
-  await until(() => programOf() === 'perl', 'it to wait otherwise')
+  await until(() => commandOf(pid).startsWith(' perl '), 'it to wait otherwise')
   t.notOk(ran())
   allow('1000')
   await over(pid)

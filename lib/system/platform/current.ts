@@ -29,7 +29,7 @@ const WINDOWS_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => un
 
 // Marked as pure, so that a bundle leaves out the groups that it does not use.
 export const platform: Platform = /* @__PURE__ */ choose(linux, /* @__PURE__ */ macos(run, process.platform), /* @__PURE__ */ windows(run))
-export const launching: Launching = /* @__PURE__ */ choose(linuxLaunching, macosLaunching, windowsLaunching)
+export const launching: Launching = /* @__PURE__ */ choose(linuxLaunching, /* @__PURE__ */ macosLaunching(run), windowsLaunching)
 export const sockets: Sockets = /* @__PURE__ */ choose(linuxSockets, NO_SOCKETS, WINDOWS_SOCKETS)
 export const programs: Programs = /* @__PURE__ */ choose(posixPrograms, posixPrograms, windowsPrograms)
 export const surroundings: Surroundings =

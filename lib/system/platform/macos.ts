@@ -3,7 +3,7 @@
  * the host. Start times have a resolution of one second; sockets, and descriptors that a child would inherit, do not
  * show. Not tested on a real one: the tests run this file over stand-ins.
  */
-import { OneServerError, stateUnusable } from '../../errors.js'
+import { stateUnusable } from '../../errors.js'
 import type { Kin, Launching, Leader, Platform, ProcessLook, Run, Surroundings } from './platform.js'
 import { gate, NULL_DEVICE, START_TAKES, watchdogWith } from './posix.js'
 import { exists, send } from './signal.js'
@@ -39,30 +39,51 @@ const RUNNABLE = `one-server asks ${PS} when a process was started. Allow it to 
 
 const HINT = `one-server must be able to tell this boot from others. Allow ${SYSCTL} to be run here (a sandbox may forbid it).`
 
+/** Nothing of the client's: COMMAND_MODE changes what options of Apple's ps mean, a locale and a time zone how it prints a date. */
+const ENV = { LC_ALL: 'C', TZ: 'UTC' }
+
 /** `system`: as Node calls it. */
 export const macos = (run: Run, system: string): Platform => {
-  /** Undefined: ps could not be run. ps(1) fails when no process matches, and that is an answer. */
-  const rows = async (args: readonly string[]): Promise<Row[] | undefined> => {
+  /** Throws when ps cannot be run. It fails when no process matches, and that is an answer. */
+  const rows = async (args: readonly string[]): Promise<Row[]> => {
     try {
-      return rowsIn(await run(PS, args, { ...process.env, LC_ALL: 'C', TZ: 'UTC' }))
+      return rowsIn(await run(PS, args, ENV))
     } catch (error) {
-      return typeof (error as { code?: unknown }).code === 'number' ? [] : undefined
+      if (typeof (error as { code?: unknown }).code === 'number') return []
+      throw stateUnusable(PS, 'cannot be run', RUNNABLE, error)
     }
   }
-  const rowOf = async (pid: number): Promise<Row | undefined> => (await rows(['-p', String(pid), ...COLUMNS]))?.[0]
+  /** Nothing shows that a machine has no processes, so nobody may conclude that a launch has none. */
+  const everyRow = async (...columns: string[]): Promise<Row[]> => {
+    const all = await rows(['-A', ...columns])
+    if (all.length === 0) throw stateUnusable(PS, 'shows no processes', RUNNABLE)
+    return all
+  }
+  /** What is asked in one turn of the event loop is one question. Only Apple's ps is known to take a list. */
+  let asking: { readonly pids: Set<number>; readonly answer: Promise<Row[]> } | undefined
+  const rowOf = async (pid: number): Promise<Row | undefined> => {
+    if (asking === undefined) {
+      const pids = new Set<number>()
+      const answer = Promise.resolve().then(() => {
+        asking = undefined
+        return rows([...(pids.size > 1 && system !== 'darwin' ? ['-A'] : ['-p', [...pids].join()]), ...COLUMNS])
+      })
+      asking = { pids, answer }
+    }
+    asking.pids.add(pid)
+    return (await asking.answer).find((row) => row.pid === pid)
+  }
 
   const look = async (pid: number): Promise<ProcessLook> => {
     if (!exists(pid)) return { state: 'gone' }
-    const row = await rowOf(pid)
+    const row = await rowOf(pid).catch(() => undefined)
     if (row === undefined) return { state: exists(pid) ? 'hidden' : 'gone' }
     return { state: row.state === 'Z' ? 'zombie' : row.state === 'T' ? 'stopped' : 'running', start: row.start, isThread: false }
   }
 
   const kin = async (leader: Leader, launchId: string): Promise<Kin[]> => {
     // Apple's ps shows environments by -E, that of the BSDs by -e.
-    const all = await rows(['-A', system === 'darwin' ? '-E' : '-e', '-ww', ...COLUMNS, '-o', 'command='])
-    // Nothing shows that a launch has no processes, so nobody may conclude that it has none.
-    if (all === undefined) throw stateUnusable(PS, 'cannot be run', RUNNABLE)
+    const all = await everyRow(system === 'darwin' ? '-E' : '-e', '-ww', ...COLUMNS, '-o', 'command=')
     const mark = new RegExp(`(^| )ONE_SERVER_LAUNCH_ID=${launchId}( |$)`)
     return all.flatMap(({ pid, group, state, start, command }) => {
       const inGroup = group === leader.group
@@ -75,9 +96,9 @@ export const macos = (run: Run, system: string): Platform => {
   return {
     look,
     self: async () => {
-      const seen = await look(process.pid)
-      if (!('start' in seen)) throw stateUnusable(PS, 'cannot be run', RUNNABLE)
-      return { pid: process.pid, start: seen.start }
+      const row = await rowOf(process.pid)
+      if (row === undefined) throw stateUnusable(PS, 'does not show this process', RUNNABLE)
+      return { pid: process.pid, start: row.start }
     },
     kin,
     groupOf: async (pid) => (await rowOf(pid))?.group,
@@ -87,8 +108,7 @@ export const macos = (run: Run, system: string): Platform => {
         return send(-group, signal)
       } catch (error) {
         // A group of zombies may not be signalled here, and has nobody who could be (killpg1 in XNU's kern_sig.c).
-        const members = error instanceof OneServerError ? await rows(['-A', ...COLUMNS]) : undefined
-        if (members?.every((row) => row.group !== group || row.state === 'Z')) return false
+        if ((await everyRow(...COLUMNS)).every((row) => row.group !== group || row.state === 'Z')) return false
         throw error
       }
     },
@@ -106,20 +126,35 @@ export const macos = (run: Run, system: string): Platform => {
   }
 }
 
-/** How the watchdog's shell looks at a process: as `look`, with the date as date(1) of the BSDs reads it. */
+/**
+ * How the watchdog's shell looks at a process: as `look`. The seconds are computed here, since each system's date(1) reads dates by
+ * options of its own. The year begins with March, so a leap day is the last of its year (civil_from_days, run backwards). A shell
+ * reads a number with a leading zero as octal.
+ */
 const LOOK = `
 look() {
   set -- $(LC_ALL=C TZ=UTC ${PS} -o stat= -o lstart= -p "$1")
   test $# = 6 || return
-  stat=$1 start=$(LC_ALL=C date -j -u -f '%b %d %T %Y' "$3 $4 $5 $6" +%s)
-  test "$start"
+  stat=$1 day=\${4#0} clock=$5 year=$6
+  case $3 in
+    Jan) month=10 ;; Feb) month=11 ;; Mar) month=0 ;; Apr) month=1 ;; May) month=2 ;; Jun) month=3 ;;
+    Jul) month=4 ;; Aug) month=5 ;; Sep) month=6 ;; Oct) month=7 ;; Nov) month=8 ;; Dec) month=9 ;; *) return 1 ;;
+  esac
+  test $month -lt 10 || year=$((year - 1))
+  second=\${clock##*:} hour=\${clock%%:*} minute=\${clock#*:} minute=\${minute%:*}
+  start=$((365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719469))
+  start=$(((start * 24 + \${hour#0}) * 60 + \${minute#0})) start=$((start * 60 + \${second#0}))
 }`
 
-export const macosLaunching: Launching = {
-  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], startTakes: START_TAKES, gate,
-  watchdog: /* @__PURE__ */ watchdogWith(LOOK), isWatchdog: () => false,
+export const macosLaunching = (run: Run): Launching => ({
+  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], startTakes: START_TAKES, gate, watchdog: /* @__PURE__ */ watchdogWith(LOOK),
   watchdogs: () => [],
-}
+  // The environment of /bin/sh does not show, since it is Apple's own. Its arguments do, and one of them is the script.
+  isWatchdog: async (pid, launchId) => {
+    const words = await run(PS, ['-ww', '-o', 'command=', '-p', String(pid)], ENV).catch(() => '')
+    return words.includes('$ONE_SERVER_WATCH') && words.split(/\s/).includes(launchId)
+  },
+})
 
 export const macosSurroundings = (run: Run): Surroundings => ({
   isTested: false,

@@ -136,7 +136,7 @@ export interface Launching {
    */
   watchdog(order: WatchdogOrder): Invocation & { readonly cwd: string }
   /** Whether a process is seen to be a watchdog of this launch. False where this system does not show it. */
-  isWatchdog(pid: number, launchId: string): boolean
+  isWatchdog(pid: number, launchId: string): Soon<boolean>
   /** The watchdogs of this launch whose holder lives or whose idle time runs. None where this system does not show them. */
   watchdogs(launchId: string): ProcessId[]
 }

@@ -42,7 +42,7 @@ const KEEPER = 'unset -f echo; one_server_gate=$1; shift; (exec /bin/sh -c "$one
  */
 const GATE = `unset -f read echo command test; echo "pid $$"
 one_server_stdin=\${0%gate}stdin; exec 4</dev/null 5</dev/null
-command -p mkfifo -m 600 "$one_server_stdin" 2>&4 && test -p "$one_server_stdin" && exec 4<>"$one_server_stdin"
+command -p mkfifo -m 600 "$one_server_stdin" 2>/dev/null && test -p "$one_server_stdin" && exec 4<>"$one_server_stdin"
 command -p rm -f "$one_server_stdin" 2>/dev/null
 TMOUT= read -r one_server_gate || exit
 for one_server_claim in "\${0%gate}"*.claim; do test -f "$one_server_claim" && exec 5<"$one_server_claim"; done
@@ -117,7 +117,7 @@ while :; do
     test -e "$file" || continue
     id=\${file##*/} id=\${id#*.} id=\${id#*.} pid=\${id%%.*} id=\${id#*.} began=\${id%%.*}
     kill -0 "$pid" || continue
-    look "$pid" || exit 0
+    look "$pid" || { kill -0 "$pid" || continue; exit 0; }
     test "$start" = "$began" || continue
     case $stat in Z*|T*) ;; *) exit 0 ;; esac
   done

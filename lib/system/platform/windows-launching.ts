@@ -166,6 +166,7 @@ export const windowsLaunching: Launching = {
     }
     return { program: process.execPath, args: ['-e', gateText(), JSON.stringify(order), program, ...args], env: { ...env, ...gate } }
   },
+  watchdogs: () => [],
   /** A file can name any process, so the name that the process itself holds must say that it is a watchdog of this launch. */
   isWatchdog: (pid, launchId) => heldBy(pid)?.some((words) => words[1] === launchId) === true,
   watchdog: ({ reaper, ...order }) => ({

@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import t from 'tap'
 import { launchIdOf, linux } from '../../../lib/system/platform/linux.js'
 import { bareEnv, library, run, start } from '../../support/child.js'
+import { onLinux } from '../../support/processes.js'
 import { tempFolder } from '../../support/temp-folder.js'
 
 const TELL = `const { linux } = await import('${library('system/platform/linux.js')}')
 try { console.log(linux.host()) } catch (error) { console.log(error.code, error.message) }`
 const NODE = [process.execPath, '--input-type=module', '--eval', TELL]
 
-const onLinux = { skip: process.platform === 'linux' ? false : 'this is not Linux' }
 
 /** Namespaces are Linux's, and a container may not be allowed to make new ones. */
 const needs = (...flags: string[]) =>

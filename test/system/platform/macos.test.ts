@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { macos, macosSurroundings } from '../../../lib/system/platform/macos.js'
+import { macos, macosLaunching, macosSurroundings } from '../../../lib/system/platform/macos.js'
 import type { Run } from '../../../lib/system/platform/platform.js'
 import { bareEnv, start } from '../../support/child.js'
 import { tempFolder } from '../../support/temp-folder.js'
@@ -116,6 +116,51 @@ t.test('where ps cannot be run, or says nothing that can be read, a process is h
   t.same(await printing('ps: illegal option -- o').look(process.pid), { state: 'hidden' })
   await t.rejects(macos(fails, 'darwin').kin({ pid: process.pid, start: '1', group: process.pid }, LAUNCH) as Promise<unknown>, { code: 'STATE_UNUSABLE' }, 'nothing shows that a launch has no processes')
   await t.rejects(macos(fails, 'darwin').self() as Promise<unknown>, { code: 'STATE_UNUSABLE', message: /^\/bin\/ps: cannot be run/ })
+})
+
+t.test('a ps that shows no processes at all shows nothing of a launch', async (t) => {
+  const { kin, signalGroup } = printing('')
+  await t.rejects(kin({ pid: process.pid, start: '1', group: process.pid }, LAUNCH) as Promise<unknown>, { code: 'STATE_UNUSABLE', message: '/bin/ps: shows no processes' })
+  t.intercept(process, 'kill', { value: () => { throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' }) } })
+  await t.rejects(signalGroup(412, 'SIGTERM') as Promise<unknown>, { code: 'STATE_UNUSABLE' }, 'nor of a group')
+})
+
+t.test('a group of zombies, which kill(2) refuses there, has nobody to signal; one with another member stays refused', async (t) => {
+  const line = (pid: number, group: number, state: string) => `${pid} ${group} ${state} Sat Nov  1 09:05:07 2025\n`
+  t.intercept(process, 'kill', { value: () => { throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' }) } })
+  const zombies = line(1, 1, 'Ss') + line(412, 412, 'Z') + line(413, 412, 'ZN')
+  t.equal(await printing(zombies).signalGroup(412, 'SIGTERM'), false)
+  t.equal(await printing(line(1, 1, 'Ss')).signalGroup(412, 'SIGTERM'), false, 'it has gone meanwhile')
+  await t.rejects(printing(zombies + line(414, 412, 'S')).signalGroup(412, 'SIGTERM') as Promise<unknown>, { message: /PID 412 may not be signalled/ })
+  await t.rejects(macos(fails, 'darwin').signalGroup(412, 'SIGTERM') as Promise<unknown>, { code: 'STATE_UNUSABLE' })
+})
+
+t.test('what is asked in one turn is one question, and what is asked later is asked later', async (t) => {
+  for (const [system, first] of [['darwin', ['-p', `${process.pid},${process.ppid}`]], ['freebsd', ['-A']]] as const) {
+    const asked: string[][] = []
+    const { look, groupOf } = macos(async (_, args) => {
+      asked.push([...args])
+      return [process.pid, process.ppid].map((pid) => `${pid} 412 S Sat Nov  1 09:05:07 2025\n`).join('')
+    }, system)
+    const [own, parent, group] = await Promise.all([look(process.pid), look(process.ppid), groupOf(process.pid)])
+    t.match([own, parent, group], [{ state: 'running' }, { state: 'running' }, 412])
+    t.same(asked.map((args) => args.slice(0, first.length)), [first], system)
+    await look(process.pid)
+    t.same(asked[1]?.slice(0, 2), ['-p', String(process.pid)])
+  }
+})
+
+t.test('a number that nobody has needs no question', async (t) => {
+  t.same(await macos(async () => { throw new Error('asked') }, 'darwin').look(2 ** 30), { state: 'gone' })
+})
+
+t.test('only a shell that runs the script for this launch is its watchdog', async (t) => {
+  const isWatchdog = (text: string) => macosLaunching(async () => text).isWatchdog(5, LAUNCH)
+  const script = 'read -r word && exit 0 restart "$8" /bin/sh -c "$ONE_SERVER_WATCH" "$0" "$@"'
+  t.equal(await isWatchdog(`/bin/sh -c ${script} /state/folder ab12 ${LAUNCH} 0.000 0 /usr/bin/node\n`), true)
+  t.equal(await isWatchdog(`/bin/sh -c ${script} /state/folder ab12 0000000000000000 0.000\n`), false, 'of another launch')
+  t.equal(await isWatchdog(`vi ${LAUNCH}\n`), false)
+  t.equal(await macosLaunching(fails).isWatchdog(5, LAUNCH), false)
 })
 
 t.test('the host is the session of the boot, and never made up', async (t) => {

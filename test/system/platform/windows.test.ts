@@ -361,7 +361,7 @@ t.test('no variable of a watchdog is longer than Windows allows, and none carrie
   userOf(t)
   process.env['RUNNER_TRACKING_ID'] = 'github_1'
   t.teardown(() => { delete process.env['RUNNER_TRACKING_ID'] })
-  const order = { folder: 'f', lease: 'l', launchId: 'abc', pidFile: 'p', idle: 1, attempt: 1, again: 1, reaper: reaperSource }
+  const order = { folder: 'f', lease: 'l', launchId: 'abc', leader: { pid: 7, start: '5' }, pidFile: 'p', idle: 1, attempt: 1, again: 1, reaper: reaperSource }
   const { env, args } = windowsLaunching.watchdog(order)
   const parts = Object.entries(env).filter(([name]) => name.startsWith('ONE_SERVER_REAPER_'))
   t.equal(parts.map(([, part]) => part).join(''), reaperSource)

@@ -1,0 +1,62 @@
+/** A Mac, or a BSD, on which the questions are refused or mean something else: a start works, or says at once what is in its way. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { client, place, resultOf } from '../support/clients.js'
+import { noMac, onMac } from '../support/mac.js'
+
+const GATE = '/bin/sh'
+
+/** How a sandbox, a policy or a broken tool answers; `gates`: how many the client has tried. */
+const REFUSALS = {
+  'may not be run': { text: '', mode: 0o644, message: /^\/bin\/ps: cannot be run: permission denied \(EACCES\)$/, gates: 0 },
+  'is not there': { text: undefined, mode: 0, message: /^\/bin\/ps: cannot be run: it does not exist \(ENOENT\)$/, gates: 0 },
+  'fails without a word': { text: '#!/bin/sh\nexit 1\n', mode: 0o755, message: /^\/bin\/ps: does not show this process$/, gates: 0 },
+  'says something else': { text: '#!/bin/sh\necho "usage: ps"\n', mode: 0o755, message: /^\/bin\/ps: does not show this process$/, gates: 0 },
+  'shows each process itself alone': {
+    text: '#!/bin/sh\nfor word; do test "$word" = "$PPID" && exec ps -p $PPID -o pid= -o pgid= -o stat= -o lstart=; done\nexit 1\n',
+    mode: 0o755, message: /^PID \d+: when this child was started cannot be read$/, gates: 1,
+  },
+}
+
+for (const [how, { text, mode, message, gates }] of Object.entries(REFUSALS)) {
+  t.test(`a ps that ${how} ends a start at once, by name`, noMac, async (t) => {
+    const mac = onMac(t, place(t))
+    if (text === undefined) rmSync(join(mac.env['STAND_INS']!, 'ps'))
+    else mac.standIn('ps', text, mode)
+    const { error } = await client(t, mac, mac.options('healthy')).ended
+    t.match(error, { code: 'STATE_UNUSABLE', message, hint: /sandbox/ })
+    t.equal(mac.asked().filter(({ words }) => words.startsWith(GATE)).length, gates, 'and no gate after gate')
+    t.equal(mac.starts().length, 0)
+    t.same(mac.left().filter((name) => !name.endsWith('.d')), [], 'no claim, no lock and no PID file')
+  })
+}
+
+t.test('a sysctl that may not be run ends each call at once, by name', noMac, async (t) => {
+  const mac = onMac(t, place(t))
+  mac.standIn('sysctl', '', 0o644)
+  const { error } = await client(t, mac, mac.options('healthy')).ended
+  t.match(error, { code: 'STATE_UNUSABLE', message: /^\/usr\/sbin\/sysctl kern.bootsessionuuid: cannot be read: permission denied/, hint: /\/usr\/sbin\/sysctl/ })
+  t.same(mac.left(), [])
+})
+
+t.test('a client finds the same processes whatever its PATH, locale, time zone and COMMAND_MODE are', noMac, async (t) => {
+  const mac = onMac(t, place(t))
+  const { info } = resultOf(await client(t, mac, mac.options('healthy'), { env: { TZ: 'Asia/Tokyo', LC_ALL: 'de_DE.UTF-8' } }).ended)
+  const odd: Record<string, string>[] = [{ PATH: '/usr/bin:/bin' }, { PATH: '' }, { TZ: 'America/New_York' }, { COMMAND_MODE: 'legacy' }, { COLUMNS: '20' }]
+  for (const env of odd) t.equal(resultOf(await client(t, mac, mac.options('healthy'), { env }).ended).info.pid, info.pid, JSON.stringify(env))
+  t.equal(mac.starts().length, 1)
+  await client(t, mac, mac.options('healthy'), { method: 'stopServer', env: { PATH: '/usr/bin:/bin' } }).ended
+  mac.nothingLeft(t)
+})
+
+t.test('a BSD, whose ps has no -E and no lists, and whose host has no name of its boot', noMac, async (t) => {
+  const mac = onMac(t, place(t), 'freebsd')
+  mac.standIn('sysctl', '', 0o644)
+  const { info } = resultOf(await client(t, mac, mac.options('escapes-group')).ended)
+  t.equal(resultOf(await client(t, mac, mac.options('escapes-group')).ended).info.pid, info.pid)
+  const { error } = await client(t, mac, mac.options('escapes-group'), { method: 'stopServer' }).ended
+  t.equal(error, undefined)
+  t.same(mac.asked().filter(({ words }) => / -E |,/.test(words)), [], 'neither -E nor a list')
+  mac.nothingLeft(t)
+})
