@@ -248,11 +248,7 @@ export const cannotStart = (cause: unknown): OneServerError =>
   )
 
 export const noShell = (program: string, what: string, cause: unknown): OneServerError =>
-  commandNotFound(
-    `one-server needs ${program}, which ${what}`,
-    'A POSIX shell starts each server and waits for the end of each lease: install one (a distroless image has none).',
-    cause,
-  )
+  commandNotFound(`one-server needs ${program}, which ${what}`, 'Install a POSIX shell there (a distroless image has none).', cause)
 
 export const notPermitted = (pid: number, cause: unknown): OneServerError =>
   new OneServerError(
