@@ -142,6 +142,14 @@ const spawned = (t: Test, { program, args, env }: Invocation, stdio: ('pipe' | '
   return { child, gone, out: () => out, said: (text: string) => until(() => out.includes(text) && out, text) }
 }
 
+const holds = (pid: number, variable: string): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(variable)
+  } catch {
+    return false
+  }
+}
+
 interface Behind {
   readonly text?: string
   readonly file?: string
@@ -159,6 +167,10 @@ const behindGate = async (t: Test, { text, file = process.execPath, env = {}, at
   const plain = "fs.writeFileSync('ran', ''); console.log(JSON.stringify(process.argv.slice(1))); console.error('wrong'); process.exit(7)"
   const args = ['-e', `process.chdir(process.env.FOLDER); ${text ?? plain}`, '--', 'a b', '"q"', '']
   const plan = { program: file, args, env: { ...bareEnv(), FOLDER: folder, ...env }, gateFile: join(folder, 'abc.gate') }
+  // A gate that is killed leaves its server behind here, where it has no job that ends with it.
+  t.teardown(() => {
+    for (const pid of readdirSync('/proc').map(Number).filter((pid) => pid > 0 && holds(pid, `FOLDER=${folder}`))) process.kill(pid, 'SIGKILL')
+  })
   const gate = spawned(t, windowsLaunching.gate(plan), ['pipe', 'pipe', 'ignore', log])
   if (before === undefined) delete process.env['SystemRoot']
   else process.env['SystemRoot'] = before
