@@ -14,6 +14,7 @@ import {
 import { basename, dirname } from 'node:path'
 import { stateUnusable } from '../errors.js'
 import { kindOfFile } from '../plain-file.js'
+import { platform } from './platform/current.js'
 import { LARGEST, type Found } from './system.js'
 
 const OTHERS = 0o077
@@ -165,6 +166,8 @@ const nameOnce = (temp: string, path: string): boolean => {
     linkSync(temp, path)
   } catch (error) {
     if (codeOf(error) === 'EEXIST' || lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false
+    // Refused for a moment: that says nothing about hard links, and a rename could replace what another client writes meanwhile.
+    if (platform.busy.includes(codeOf(error) ?? '')) throw error
     renameSync(temp, path)
   }
   return true

@@ -38,7 +38,7 @@ t.test('what a process leaves while it writes or waits bears its name', async (t
   const temp = basename(await tempPath(system, PATHS))
   t.not(temp, basename(await tempPath(system, PATHS)), 'each is another')
   const locking = `${OTHER}.8.9.locking`
-  t.same(parseListing(PATHS, [temp, locking]).traces, [{ name: temp, process: system.self }, { name: locking, process: { pid: 8, start: '9' } }])
+  t.same(parseListing(PATHS, [temp, locking]).traces, [{ name: temp, process: await system.self() }, { name: locking, process: { pid: 8, start: '9' } }])
 })
 
 t.test('a wait says in its name who waits for which launch, and until when', async (t) => {

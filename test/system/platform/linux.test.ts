@@ -63,12 +63,12 @@ t.test('errors of others: for want of a descriptor a process is unknown, and nev
     fs.readdirSync = (...args) => { const names = readdirSync(...args); take(); return names }
     syncBuiltinESMExports()
     const told = { before, short: kin(), look: linux.look(${child.pid}).state }
-    self()
+    const failed = await self().then(() => '', ({ code }) => code)
     giveBack()
-    console.log(JSON.stringify({ ...told, isSelf: self().start === linux.look(process.pid).start }))`
+    console.log(JSON.stringify({ ...told, failed, isSelf: (await self()).start === linux.look(process.pid).start }))`
   const { stdout, stderr } = await run(t, '/bin/sh', ['-c', 'ulimit -n 60; exec "$0" "$@"', process.execPath, '--input-type=module', '--eval', text])
   t.equal(stderr, '')
-  t.match(JSON.parse(stdout), { before: [child.pid], short: ['STATE_UNUSABLE', /ulimit -n/], look: 'hidden', isSelf: true })
+  t.match(JSON.parse(stdout), { before: [child.pid], short: ['STATE_UNUSABLE', /ulimit -n/], look: 'hidden', failed: 'STATE_UNUSABLE', isSelf: true })
 })
 
 t.test('what a process was given shows, what Node opened itself does not', onLinux, async (t) => {
