@@ -66,7 +66,8 @@ t.test('a server that does not end when it is asked is killed after stopTimeout,
   resultOf(await call('ensureServerRunning', options))
   const questions = await asks(at, async () => t.equal((await call('stopServer', options)).result?.info as unknown, true))
   t.match(questions, ['powershell.exe', 'taskkill.exe'])
-  t.ok(questions.length <= 2, questions.join(', '))
+  // The gate asks PowerShell. What the client runs is a kill, and another one where the first was too slow to be seen.
+  t.ok(questions.filter((question) => question !== 'powershell.exe').length <= 2, questions.join(', '))
   await ended(here)
 })
 
