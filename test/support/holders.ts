@@ -65,7 +65,13 @@ const hostFolder = ({ pidFile }: Place): string | undefined => {
 /** Names of the leases, or of the watches. */
 export const holdsOf = (at: Place, kind: 'lease' | 'watch'): string[] => {
   const folder = hostFolder(at)
-  return folder === undefined ? [] : readdirSync(folder).filter((name) => name.endsWith(`.${kind}`))
+  try {
+    return folder === undefined ? [] : readdirSync(folder).filter((name) => name.endsWith(`.${kind}`))
+  } catch (error) {
+    // The folder goes with the launch, in any moment.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
 }
 
 /** PIDs of the watches: the third part of their names. */
