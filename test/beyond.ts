@@ -23,13 +23,14 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     'integration/file-systems', 'integration/macos-refused', 'integration/no-shell', 'system/platform/shells',
   ],
   'what servers, surroundings and versions there are': [
-    'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/patience', 'integration/ready', 'integration/run', 'integration/servers',
+    'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/patience', 'integration/ports', 'integration/ready', 'integration/right-server',
+    'integration/run', 'integration/servers',
     'integration/stop', 'integration/surroundings', 'integration/url', 'integration/vanished', 'integration/versions', 'session-server',
   ],
   'the mistakes of newcomers, servers that are ready by their log, and what a terminal must not get': [
-    'cli/control-characters', 'cli/log-readiness', 'cli/newcomer', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
+    'cli/control-characters', 'cli/log-readiness', 'cli/newcomer', 'cli/shell-habits', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
   ],
-  'commands besides start, run, hold and stop': ['cli/configured', 'cli/doctor', 'cli/list', 'cli/logs', 'cli/restart', 'cli/status'],
+  'commands besides start, run and stop, and signals to them': ['cli/configured', 'cli/doctor', 'cli/hold', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status'],
 }
 
 /** Names in the list for which there is no file: a file that was renamed would run in `npm test` from then on. */
