@@ -10,7 +10,7 @@ import { endpointOf } from '../health/address.js'
 import { recordOf, readyMark } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { judge, type Kin, type ProcessId, type System } from '../system/system.js'
+import { isAnotherUsers, judge, type Kin, type ProcessId, type System } from '../system/system.js'
 
 /** `headless`: the leader has died and other processes of the launch live. `unknown`: the kernel does not tell. */
 export type LaunchVerdict = 'alive' | 'headless' | 'dead' | 'unknown'
@@ -84,5 +84,7 @@ const listenerOf = async (
   const listeners = await system.listenersAt(at.host, at.port)
   if (listeners.length === 0) return undefined
   const owner = await system.ownerOf(listeners, first?.pid)
-  return owner === undefined ? first : kin.find(({ pid }) => pid === owner.pid)
+  // Anybody may carry a launch id, so what is left of it under another user is a stranger to each client, and serves nobody.
+  const isForeign = listeners.some(isAnotherUsers)
+  return owner === undefined ? first : kin.find(({ pid, inGroup }) => pid === owner.pid && (inGroup || !isForeign))
 }

@@ -58,10 +58,10 @@ const holderOf = async (
   const owner = await system.ownerOf(listeners, leader.pid)
   if (owner?.pid === leader.pid) return 'own'
   // What root has started may give up its user before it listens. Anybody may carry a launch id, so for another user only the
-  // group counts.
+  // group and the parents count.
   const isKin = owner !== undefined &&
     ((other === undefined && owner.launchId === id) ||
-      (await system.kin(leader, id)).some(({ pid, inGroup }) => pid === owner.pid && (inGroup || other === undefined)))
+      (await system.kin(leader, id)).some((one) => one.pid === owner.pid && (one.inGroup || one.isDescendant || other === undefined)))
   if (isKin) return 'own'
   if (other !== undefined) return { stranger: `another user (uid ${other.uid})` }
   return owner === undefined ? undefined : { stranger: `PID ${owner.pid}, which does not belong to the server` }

@@ -71,11 +71,14 @@ export const listenersAt = async (address: string, port: number): Promise<Listen
 
 export const { ownerOf, listensAt } = sockets
 
-/** Whether a process of the launch holds the sockets. Anybody may carry a launch id, so for another user's only the group counts. */
+/**
+ * Whether a process of the launch holds the sockets. Anybody may carry a launch id, so for another user's only the group and the
+ * parents count.
+ */
 const holds = async (listeners: readonly Listener[], { id, leader }: Answering): Promise<boolean> => {
   const owner = ownerOf(listeners, leader.pid)
   if (owner === undefined || owner.pid === leader.pid) return owner !== undefined
-  return (await kinOf(leader, id)).some(({ pid, inGroup }) => inGroup && pid === owner.pid)
+  return (await kinOf(leader, id)).some(({ pid, inGroup, isDescendant }) => (inGroup || isDescendant === true) && pid === owner.pid)
 }
 
 /**

@@ -102,6 +102,7 @@ export const unnamed: readonly Row[] = [
   node('tmux new -d', 'leaves', ['tmux', '-S', '{folder}/tmux', 'new', '-d', NODE_SERVER], {
     needs: { program: ['tmux', 'tmux'] }, fails: ['tmux', '-S', '{folder}/no-such-folder/tmux', 'new', '-d', NODE_SERVER],
   }),
-  node('su to another user', 'wraps', ['su', 'nobody', '-s', '/bin/sh', '-c', `exec ${NODE_SERVER}`], { needs: ROOT }),
+  // Without its leader it is a stranger's, so the launch ends with the leader.
+  node('su to another user', 'serves', ['su', 'nobody', '-s', '/bin/sh', '-c', `exec ${NODE_SERVER}`], { needs: ROOT }),
   node('setpriv to another user', 'serves', ['setpriv', '--reuid', '65534', '--clear-groups', ...NODE_SERVER.split(' ')], { needs: ROOT }),
 ]

@@ -146,3 +146,15 @@ t.test('the host can be the name of a folder, and is the same at each question, 
   t.equal(await hostIdentity(), await hostIdentity())
   t.match(await runModule(t, `import { hostIdentity } from '${library('system/processes.js')}'; console.log(await hostIdentity())`), { stdout: `${await hostIdentity()}\n`, stderr: '' })
 })
+
+t.test('what left the group and erased its environment belongs to a launch by its parents, as long as the leader lives', async (t) => {
+  const { child, pids: [escaped, below] } = await shell(t,
+    "setsid env -i sh -c 'echo $$; sleep 60 9<&- </dev/null & echo $!; wait' & read line", 2, { env: { ...bareEnv(), ONE_SERVER_LAUNCH_ID: LAUNCH }, detached: true })
+  const leader = { ...identify(child.pid!), group: child.pid! }
+  t.teardown(() => { for (const pid of [below!, escaped!]) try { process.kill(pid, 'SIGKILL') } catch {} })
+  const kin = (await kinOf(leader, LAUNCH)).filter(({ pid }) => pid === escaped || pid === below)
+  t.match(kin, [{ inGroup: false, carriesLaunchId: false, isDescendant: true }, { inGroup: false, carriesLaunchId: false, isDescendant: true }])
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.same(await kinOf(leader, LAUNCH), [], 'an orphan has lost its line')
+})

@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { endianness } from 'node:os'
-import { launchIdOf } from './linux.js'
+import { launchIdOf } from './linux-proc.js'
 import type { Listener, Sockets } from './platform.js'
 
 const bytesOf = (hex: string): number[] => {

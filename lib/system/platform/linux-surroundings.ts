@@ -4,7 +4,7 @@
  * environment, by their stdin, and by the claim that they hold open.
  */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { environmentOf, hasEnded, isOwn, launchByStdin, numberIn, readStat, type Launched } from './linux.js'
+import { environmentOf, hasEnded, isOwn, launchByStdin, numberIn, readStat, type Launched } from './linux-proc.js'
 import type { Box, Leader, SeenLaunch, Surroundings } from './platform.js'
 
 const namespaceNumber = (name: string): number | undefined => {

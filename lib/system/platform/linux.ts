@@ -1,9 +1,9 @@
 /**
- * Linux: everything is a file below /proc, read in some µs. Sources: proc_pid_stat(5) (field 22 is the start time; fields
- * count from the last parenthesis, since the name before it may contain anything), proc_pid_environ(5), namespaces(7).
+ * Linux: everything is a file below /proc, read in some µs; `linux-proc.ts` reads those of one process. Source: namespaces(7).
  */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { stateUnusable } from '../../errors.js'
+import { environmentOf, hasEnded, HINT, isOwn, isThread, launchByStdin, numberIn, readStat, statOf, type Stat } from './linux-proc.js'
 import type { Kin, Launching, Leader, Platform, ProcessId, ProcessLook } from './platform.js'
 import { gate, NULL_DEVICE, START_TAKES, watchdogWith } from './posix.js'
 import { exists, send } from './signal.js'
@@ -12,68 +12,6 @@ import { exists, send } from './signal.js'
 const MS_PER_TICK = 10
 
 const CLOSE_ON_EXEC = 0o2000000
-
-const HINT =
-  'one-server must be able to tell this boot and these namespaces from others. Mount /proc of this PID namespace and make it readable.'
-
-/** Failures of this process. A thread of the host can take the last descriptor between any two reads. */
-const OWN_FAILURES: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM']
-
-/**
- * A file of a process. Undefined: the process has gone, or is another user's. A process that could not be read for want of a descriptor
- * would be taken for no kin, and its launch for dead. So this client's own failure is an error, and no answer.
- */
-const fileOf = (pid: number, name: string, encoding: BufferEncoding): string | undefined => {
-  const path = `/proc/${pid}/${name}`
-  try {
-    return readFileSync(path, encoding)
-  } catch (error) {
-    if (OWN_FAILURES.includes((error as NodeJS.ErrnoException).code)) throw stateUnusable(path, 'cannot be read', HINT, error)
-    return undefined
-  }
-}
-
-interface Stat {
-  readonly state: string
-  readonly group: number
-  readonly threads: number
-  readonly start: string
-}
-
-const statOf = (pid: number): Stat | undefined => {
-  // A name that is no UTF-8 does no harm before the last parenthesis, and Node reads UTF-8 in one call.
-  const text = fileOf(pid, 'stat', 'utf8') ?? ''
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  const [state, group, threads, start] = [fields[0], fields[2], fields[17], fields[19]]
-  if (state === undefined || group === undefined || threads === undefined || start === undefined) return undefined
-  return { state, group: Number(group), threads: Number(threads), start }
-}
-
-/** As `statOf`, and undefined also where this process has failed: `look` then says that the other process is hidden. */
-export const readStat = (pid: number): Stat | undefined => {
-  try {
-    return statOf(pid)
-  } catch {
-    return undefined
-  }
-}
-
-/** A zombie has ended; of a zombie with more than one thread only the main thread has. */
-export const hasEnded = ({ state, threads }: Stat): boolean => state === 'X' || state === 'x' || (state === 'Z' && threads <= 1)
-
-const isThread = (pid: number): boolean => {
-  try {
-    return !new RegExp(`^Tgid:\\s*${pid}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'latin1'))
-  } catch {
-    return false
-  }
-}
-
-/** With a zero byte around each entry. Empty where it may not be read: another user's process. */
-export const environmentOf = (pid: number): string => {
-  const text = fileOf(pid, 'environ', 'utf8')
-  return text === undefined ? '' : `\0${text}`
-}
 
 const look = (pid: number): ProcessLook => {
   // A process can end between the two questions, so what kill(2) still knows is read once more.
@@ -89,57 +27,49 @@ const look = (pid: number): ProcessLook => {
   return { state: 'hidden' }
 }
 
-/** The descriptors at which the gate leaves the FIFO of its launch (posix.ts). A process has it only by descent from the leader. */
-const STDIN = [9, 0]
-
-export interface Launched {
-  readonly launchId: string
-  readonly pidFile: string
-}
-
-/** The launch whose stdin a process holds. redis, nginx and postgres erase their environment, and keep this. */
-export const launchByStdin = (pid: number): Launched | undefined => {
-  for (const fd of STDIN) {
-    const path = `/proc/${pid}/fd/${fd}`
-    // Few processes have a descriptor 9, and to fail costs ten times as much as to ask.
-    if (!existsSync(path)) continue
-    try {
-      const [, pidFile, launchId] = /^(.*)\.d\/[^/]+\/([0-9a-f]{16})\.stdin\b/.exec(readlinkSync(path)) ?? []
-      if (pidFile !== undefined && launchId !== undefined) return { launchId, pidFile }
-    } catch {
-      // Closed, or another user's process.
-    }
+/** Whether parent PIDs lead from a process to the leader. Among so many processes no line of parents is longer than their number. */
+const descends = (pid: number, leader: Leader, stats: ReadonlyMap<number, Stat>): boolean => {
+  let at = stats.get(pid)
+  for (let steps = 0; at !== undefined && steps < stats.size; steps++) {
+    if (at.parent === leader.pid) return stats.get(leader.pid)?.start === leader.start
+    at = stats.get(at.parent)
   }
-  return undefined
-}
-
-const kin = (leader: Leader, launchId: string): Kin[] => {
-  const mark = `\0ONE_SERVER_LAUNCH_ID=${launchId}\0`
-  const found: Kin[] = []
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name)
-    if (!Number.isInteger(pid) || pid === process.pid) continue
-    const stat = statOf(pid)
-    if (stat === undefined || hasEnded(stat)) continue
-    const inGroup = stat.group === leader.group
-    // A process that is older than the leader does not descend from it, which spares most of the reading. The keeper may be a tick older.
-    if (!inGroup && BigInt(stat.start) < BigInt(leader.start)) continue
-    const carriesLaunchId = environmentOf(pid).includes(mark) || launchByStdin(pid)?.launchId === launchId
-    if (inGroup || carriesLaunchId) found.push({ pid, start: stat.start, inGroup, carriesLaunchId })
-  }
-  return found
+  return false
 }
 
 /**
- * Whether a process is this user's, and nobody else's in any respect: a program that changes its user (sudo) keeps the environment
- * that another user gave it. Root may read every environment.
+ * One walk through the processes. `isSettled`: none of those that could be the launch's has ended meanwhile. One that forks and exits, as
+ * a daemon does on its way, may have been seen no more, and its child not yet.
  */
-export const isOwn = (pid: number): boolean => {
-  try {
-    const uids = /^Uid:\s*(.+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]?.split(/\s+/) ?? []
-    return uids.length > 0 && uids.every((uid) => uid === String(process.getuid?.()))
-  } catch {
-    return false
+const walk = (leader: Leader, launchId: string): { found: Kin[]; isSettled: boolean } => {
+  const mark = `\0ONE_SERVER_LAUNCH_ID=${launchId}\0`
+  const pids = readdirSync('/proc').map(Number).filter((pid) => Number.isInteger(pid) && pid !== process.pid)
+  const stats = new Map(pids.flatMap((pid) => { const stat = statOf(pid); return stat === undefined ? [] : [[pid, stat] as const] }))
+  const found: Kin[] = []
+  let isSettled = stats.size === pids.length
+  for (const [pid, stat] of stats) {
+    const inGroup = stat.group === leader.group
+    // A process that is older than the leader does not descend from it, which spares most of the reading. The keeper may be a tick older.
+    if (hasEnded(stat) || (!inGroup && BigInt(stat.start) < BigInt(leader.start))) continue
+    const environment = environmentOf(pid)
+    // A process that exits has given its environment back.
+    isSettled &&= environment.length > 1
+    const isDescendant = pid !== leader.pid && descends(pid, leader, stats)
+    const carriesLaunchId = environment.includes(mark) || launchByStdin(pid)?.launchId === launchId
+    if (inGroup || carriesLaunchId || isDescendant) {
+      found.push({ pid, start: stat.start, inGroup, carriesLaunchId, ...(isDescendant ? { isDescendant } : {}) })
+    }
+  }
+  return { found, isSettled }
+}
+
+/** Walks before an empty answer counts, although processes came and went in each of them. */
+const WALKS = 5
+
+const kin = (leader: Leader, launchId: string): Kin[] => {
+  for (let walks = 1; ; walks++) {
+    const { found, isSettled } = walk(leader, launchId)
+    if (found.length > 0 || isSettled || walks === WALKS) return found
   }
 }
 
@@ -149,12 +79,6 @@ const required = (path: string, read: (path: string) => string): string => {
   } catch (error) {
     throw stateUnusable(path, 'cannot be read', HINT, error)
   }
-}
-
-/** The number in `pid:[4026531836]`. */
-export const numberIn = (link: string): number | undefined => {
-  const number = /\[(\d+)\]/.exec(link)?.[1]
-  return number === undefined ? undefined : Number(number)
 }
 
 const namespace = (name: string): string => {
@@ -259,15 +183,4 @@ export const linuxLaunching: Launching = {
     }
     return found
   },
-}
-
-/** The launch id of a process, by its environment or its stdin. Undefined also where neither can be read just now: then `kin` decides. */
-export const launchIdOf = (pid: number): string | undefined => {
-  try {
-    const [, launchId] = /\0ONE_SERVER_LAUNCH_ID=([^\0]*)\0/.exec(environmentOf(pid)) ?? []
-    if (launchId !== undefined) return launchId
-  } catch {
-    // No descriptor is left. Its stdin is a link, and needs none.
-  }
-  return launchByStdin(pid)?.launchId
 }

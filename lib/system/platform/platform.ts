@@ -35,6 +35,8 @@ export interface Kin extends ProcessId {
   readonly inGroup: boolean
   /** It is shown to be of this launch: by the launch id in its environment, or by the stdin of the launch, which it holds. */
   readonly carriesLaunchId: boolean
+  /** Parent PIDs lead from it to the leader, which lives: `su` and `sudo` make another user's process in a session of its own. */
+  readonly isDescendant?: boolean
 }
 
 /** A socket that listens. What the platform does not show is undefined. */

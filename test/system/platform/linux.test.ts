@@ -1,9 +1,10 @@
 /** What only Linux shows: namespaces, numbers of threads, environments, and which descriptors a child would inherit. */
-import { spawnSync } from 'node:child_process'
-import { closeSync, openSync, readdirSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { launchIdOf, linux } from '../../../lib/system/platform/linux.js'
+import { linux } from '../../../lib/system/platform/linux.js'
+import { launchIdOf } from '../../../lib/system/platform/linux-proc.js'
 import { bareEnv, library, run, start } from '../../support/child.js'
 import { onLinux } from '../../support/processes.js'
 import { tempFolder } from '../../support/temp-folder.js'
@@ -88,4 +89,30 @@ t.test('what a process was given shows, what Node opened itself does not', onLin
   const { stdout, stderr } = spawnSync(process.execPath, args, { env: bareEnv(), stdio, encoding: 'utf8' })
   t.equal(stderr, '')
   t.same(JSON.parse(stdout), [true, false, false], 'the one that it was given, not the one that it opened, and none below the least')
+})
+
+t.test('a daemon that forks and exits while the processes are listed is found: the list is taken again', onLinux, async (t) => {
+  const folder = tempFolder(t)
+  execFileSync('mkfifo', [join(folder, 'go')])
+  const env = { ...bareEnv(), ONE_SERVER_LAUNCH_ID: '00000000000000ab' }
+  const child = start(t, 'sh', ['-c', `read go <'${folder}/go'; setsid sleep 60 & echo $! >'${folder}/daemon'`], { env, detached: true, stdio: 'ignore' })
+  const leader = { pid: child.pid!, start: '1', group: 2 ** 30 }
+  const text = `
+    import fs from 'node:fs'
+    import { syncBuiltinESMExports } from 'node:module'
+    const { linux } = await import(${JSON.stringify(library('system/platform/linux.js'))})
+    const { readdirSync } = fs
+    let listings = 0
+    fs.readdirSync = (...args) => {
+      const names = readdirSync(...args)
+      if (listings++ === 0) fs.writeFileSync('${folder}/go', '\\n')
+      while (linux.look(${child.pid}).state === 'running') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+      return names
+    }
+    syncBuiltinESMExports()
+    console.log(JSON.stringify(linux.kin(${JSON.stringify(leader)}, '00000000000000ab').map(({ pid }) => pid)))`
+  const { stdout, stderr } = await run(t, process.execPath, ['--input-type=module', '--eval', text])
+  const daemon = Number(readFileSync(join(folder, 'daemon'), 'utf8'))
+  t.teardown(() => process.kill(daemon, 'SIGKILL'))
+  t.same(JSON.parse(stdout), [daemon], stderr)
 })
