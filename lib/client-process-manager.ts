@@ -7,6 +7,7 @@ import { contextOf, type Context } from './context.js'
 import { unforeseen } from './errors.js'
 import { singleFlight } from './protocol/single-flight.js'
 import type { Lease, ServerInfo, ServerStatus } from './server-info.js'
+import type { LeaseToKeep } from './protocol/lease.js'
 import { pin, type Hold } from './protocol/pin.js'
 import { reuseReady } from './protocol/reuse.js'
 import { nodeSystem } from './node-system.js'
@@ -21,6 +22,15 @@ export interface CallOptions {
    * (`healthTimeout`), and a server that was started stays. @default none
    */
   signal?: AbortSignal
+}
+
+/** Options of a call of `acquire()`. */
+export interface AcquireOptions extends CallOptions {
+  /**
+   * The process of this user in whose name the lease is: a shell, an editor or an agent, which need not know of it. The lease ends with
+   * that process, and outlives this one. Not on Windows. @default this process
+   */
+  pid?: number
 }
 
 /** Options of a call of `stopServer()`. */
@@ -88,19 +98,20 @@ export class ClientProcessManager {
    * A lease is on one launch. When the server dies or is stopped, the lease holds nothing, also after another start.
    *
    * @returns The lease, with the server that it is on.
-   * @throws OneServerError As {@link ensureServerRunning}. `PORT_IN_USE` also for a server that one-server did not start.
+   * @throws OneServerError As {@link ensureServerRunning}. `INVALID_OPTION`: no lease may be in the name of `pid`. `PORT_IN_USE` also for a server that one-server did not start.
    */
-  async acquire(call?: CallOptions): Promise<Lease>
+  async acquire(call?: AcquireOptions): Promise<Lease>
   /**
    * @internal
-   * @param call `command` is what `status()` shows of the holder. The command line tool holds leases for other programs.
+   * @param call `command` is what `status()` shows of the holder. The command line tool holds leases for other programs. `kept`: nobody
+   * will release it.
    * @default the command line of this process
    */
-  async acquire(call?: CallOptions & { command?: string }): Promise<Lease>
-  async acquire({ signal, command = process.argv.slice(1).join(' ') }: CallOptions & { command?: string } = {}): Promise<Lease> {
+  async acquire(call?: AcquireOptions & { command?: string | undefined; kept?: boolean }): Promise<LeaseToKeep>
+  async acquire({ signal, ...terms }: AcquireOptions & { command?: string | undefined; kept?: boolean } = {}): Promise<LeaseToKeep> {
     return this.#call(signal, async (context, deadline) => {
       deadline.check()
-      return (await import('./protocol/lease.js')).acquireLease(context, command, (hold) => ensure(context, deadline, hold))
+      return (await import('./protocol/lease.js')).acquireLease(context, terms, (hold) => ensure(context, deadline, hold))
     })
   }
 

@@ -35,6 +35,7 @@ const fileOf = (pid: number, name: string, encoding: BufferEncoding): string | u
 
 interface Stat {
   readonly state: string
+  readonly parent: number
   readonly group: number
   readonly threads: number
   readonly start: string
@@ -44,9 +45,9 @@ const statOf = (pid: number): Stat | undefined => {
   // A name that is no UTF-8 does no harm before the last parenthesis, and Node reads UTF-8 in one call.
   const text = fileOf(pid, 'stat', 'utf8') ?? ''
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  const [state, group, threads, start] = [fields[0], fields[2], fields[17], fields[19]]
+  const [state, parent, group, threads, start] = [fields[0], fields[1], fields[2], fields[17], fields[19]]
   if (state === undefined || group === undefined || threads === undefined || start === undefined) return undefined
-  return { state, group: Number(group), threads: Number(threads), start }
+  return { state, parent: Number(parent), group: Number(group), threads: Number(threads), start }
 }
 
 /** As `statOf`, and undefined also where this process has failed: `look` then says that the other process is hidden. */
@@ -205,12 +206,16 @@ export const linux = {
   busy: [],
 } satisfies Platform
 
-/** How the watchdog's shell looks at a process: field 3 and field 22 of its stat. */
+/** How the watchdog's shell looks at a process: field 3 and field 22 of its stat; 20 tells whether a zombie has threads, so that it lives. */
 const LOOK = `
 look() {
   read -r stat <"/proc/$1/stat" || return
   stat=\${stat##*\\) } number=0 start=
-  for word in $stat; do number=$((number + 1)); test $number = 20 && start=$word; done
+  for word in $stat; do
+    number=$((number + 1))
+    case $number in 18) threads=$word ;; 20) start=$word ;; esac
+  done
+  case $stat in Z*) test "$threads" -le 1 || stat=S ;; esac
   test "$start"
 }`
 
@@ -246,18 +251,23 @@ export const linuxLaunching: Launching = {
     }),
   startTakes: START_TAKES,
   gate,
-  watchdog: /* @__PURE__ */ watchdogWith(LOOK),
+  watchdog: /* @__PURE__ */ watchdogWith(LOOK, 2),
   isWatchdog,
+  describe: (pid) => {
+    const words = fileOf(pid, 'cmdline', 'utf8')?.replace(/\0$/, '').replaceAll('\0', ' ')
+    return words === undefined ? undefined : { isOwn: isOwn(pid), command: words }
+  },
   watchdogs: (launchId) => {
-    const found: ProcessId[] = []
+    const found: (ProcessId & Stat)[] = []
     for (const name of readdirSync('/proc')) {
       const pid = Number(name)
       if (!Number.isInteger(pid) || !isWatchdog(pid, launchId) || hasLetGo(pid) || !isOwn(pid)) continue
       const stat = readStat(pid)
       // A stopped watchdog ends nothing.
-      if (stat !== undefined && !hasEnded(stat) && stat.state !== 'T' && stat.state !== 't') found.push({ pid, start: stat.start })
+      if (stat !== undefined && !hasEnded(stat) && stat.state !== 'T' && stat.state !== 't') found.push({ pid, ...stat })
     }
-    return found
+    // What a watchdog is about to run looks like that watchdog until it runs, and no file names it.
+    return found.filter(({ parent }) => !found.some(({ pid }) => pid === parent)).map(({ pid, start }) => ({ pid, start }))
   },
 }
 
