@@ -12,7 +12,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     'readme', 'package', 'commonjs', 'bundle', 'import', 'clean', 'vscode-extension',
   ],
   'clients killed and frozen at more places than before each third change of a launch': [
-    'integration/frozen-launcher', 'integration/killed-follower', 'integration/killed-replacer', 'integration/killed-stop', 'integration/leases-deaths',
+    'integration/frozen-launcher', 'integration/killed-follower', 'integration/killed-replacer', 'integration/killed-stop', 'integration/leases-deaths', 'integration/leases-for-others',
     'integration/recovery',
   ],
   'hostile files, folders, processes, users and rooms': [
@@ -29,7 +29,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'the mistakes of newcomers, servers that are ready by their log, and what a terminal must not get': [
     'cli/control-characters', 'cli/log-readiness', 'cli/newcomer', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
   ],
-  'commands besides start, run, hold and stop': ['cli/configured', 'cli/doctor', 'cli/list', 'cli/logs', 'cli/restart', 'cli/status'],
+  'commands besides start, run, hold and stop': ['cli/configured', 'cli/doctor', 'cli/become', 'cli/hold-pid', 'cli/list', 'cli/logs', 'cli/restart', 'cli/status'],
 }
 
 /** Names in the list for which there is no file: a file that was renamed would run in `npm test` from then on. */

@@ -138,12 +138,15 @@ class LeaseHold implements Hold {
     await sweepEnded(context, launchId)
   }
 
+  /** A watchdog that was killed reads nothing, so another one takes its place. */
   async #handTo(context: Context, process: ProcessId, held: Held, watchdog: Watchdog): Promise<void> {
     const { launch, lease } = held
-    const isGone = judge(watchdog.id, await context.system.look(watchdog.id.pid)) === 'dead'
-    const one = isGone ? await startWatchdog(context, launch, lease, await timesOf(context, launch.id)) : watchdog
-    this.#held = { ...held, watchdog: one, handedOver: true }
-    await one.handOver(process)
+    for (let one = watchdog, first = true; ; first = false) {
+      this.#held = { ...held, watchdog: one, handedOver: true }
+      await one.handOver(process)
+      if (!first || judge(one.id, await context.system.look(one.id.pid)) !== 'dead') return
+      one = await startWatchdog(context, launch, lease, await timesOf(context, launch.id))
+    }
   }
 
   /** Ends the lease. The server lives on for its idle time, or longer where others hold it or it is pinned. */

@@ -96,7 +96,10 @@ const startOne = async (
       letGo: () => { pipe.destroy() },
       dismiss: () => { pipe.end('dismissed\n') },
       // What closes has written all that it could: a watchdog that has gone reads nothing.
-      handOver: (to) => new Promise((resolve) => { pipe.once('close', () => resolve()).ref().end(`keep ${to.pid} ${to.start}\n`, () => pipe.destroy()) }),
+      handOver: (to) => new Promise((resolve) => {
+        if (pipe.destroyed) return resolve()
+        pipe.once('close', () => resolve()).ref().end(`keep ${to.pid} ${to.start}\n`, () => pipe.destroy())
+      }),
     }
     return { watchdog, given: fds.split(' ').filter(Boolean).map(Number) }
   } catch (error) {
