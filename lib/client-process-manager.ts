@@ -7,7 +7,7 @@ import { contextOf, type Context } from './context.js'
 import { unforeseen } from './errors.js'
 import { singleFlight } from './protocol/single-flight.js'
 import type { Lease, ServerInfo, ServerStatus } from './server-info.js'
-import type { LeaseToKeep } from './protocol/lease.js'
+import type { LeaseTerms, LeaseToKeep } from './protocol/lease.js'
 import { pin, type Hold } from './protocol/pin.js'
 import { reuseReady } from './protocol/reuse.js'
 import { nodeSystem } from './node-system.js'
@@ -44,6 +44,9 @@ export interface StopOptions extends CallOptions {
    */
   launchId?: string
 }
+
+/** @internal What only the command line says of a lease. */
+type OwnTerms = Pick<LeaseTerms, 'command' | 'kept'>
 
 const ensure = async (context: Context, deadline: Deadline, hold: Hold): Promise<ServerInfo> =>
   (await reuseReady(context, deadline, hold)) ?? (await import('./protocol/ensure.js')).ensureRunning(context, deadline, hold)
@@ -98,7 +101,8 @@ export class ClientProcessManager {
    * A lease is on one launch. When the server dies or is stopped, the lease holds nothing, also after another start.
    *
    * @returns The lease, with the server that it is on.
-   * @throws OneServerError As {@link ensureServerRunning}. `INVALID_OPTION`: no lease may be in the name of `pid`. `PORT_IN_USE` also for a server that one-server did not start.
+   * @throws OneServerError As {@link ensureServerRunning}. `PORT_IN_USE` also for a server that one-server did not start.
+   * `INVALID_OPTION` also where no lease may be in the name of `pid`.
    */
   async acquire(call?: AcquireOptions): Promise<Lease>
   /**
@@ -107,8 +111,8 @@ export class ClientProcessManager {
    * will release it.
    * @default the command line of this process
    */
-  async acquire(call?: AcquireOptions & { command?: string | undefined; kept?: boolean }): Promise<LeaseToKeep>
-  async acquire({ signal, ...terms }: AcquireOptions & { command?: string | undefined; kept?: boolean } = {}): Promise<LeaseToKeep> {
+  async acquire(call?: AcquireOptions & OwnTerms): Promise<LeaseToKeep>
+  async acquire({ signal, ...terms }: AcquireOptions & OwnTerms = {}): Promise<LeaseToKeep> {
     return this.#call(signal, async (context, deadline) => {
       deadline.check()
       return (await import('./protocol/lease.js')).acquireLease(context, terms, (hold) => ensure(context, deadline, hold))

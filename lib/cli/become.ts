@@ -2,11 +2,11 @@
  * `run` becomes its command: execve(2) replaces this process, and its PID and start time stay, so the lease stays true. Then nothing of
  * `run` can die without its command, and a terminal, a shell and a killer meet the command itself.
  *
- * Two things of this process would reach the command, which must run as if called alone. Node ignores SIGPIPE and SIGXFSZ, and what is
- * ignored stays ignored; and a pipe to the watchdog must stay open. env(1) of coreutils does the first and a shell the second, or perl does
- * both. A shell changes some variables and drops others, so a rehearsal with the same words shows what arrives; it shows, too, whether
- * the words fit, since a Node whose execve(2) fails aborts. Where no way leads to the same variables, `run` stays, as on any Node without
- * execve(2).
+ * Two things of this process would reach the command, which must run as if called alone. Node ignores SIGPIPE and SIGXFSZ, and what
+ * is ignored stays ignored; and a pipe to the watchdog must stay open. env(1) of coreutils does the first and a shell the second, or perl
+ * does both. A shell changes some variables and drops others, so a rehearsal with the same words shows what arrives; it shows, too, whether
+ * the words fit, since a Node whose execve(2) fails aborts. Where no way leads to the same variables, `run` stays, as on any Node
+ * without execve(2).
  *
  * A client that is killed before it hands over lets go by its death. One that is killed right after has no command, and the watchdog sees
  * that the process has gone. A folder that vanishes takes the FIFO along: then the watchdog looks whether the command lives, as it does
@@ -15,6 +15,7 @@
 import { execFile } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
 import type { LeaseToKeep } from '../protocol/lease.js'
+import { programs } from '../system/platform/current.js'
 import type { Io } from './output.js'
 
 /** `execve` is newer than the types of the oldest Node that runs this. */
@@ -54,7 +55,8 @@ const WAYS: readonly (readonly string[])[] = [
 /** It names the program that runs, so each sets it as it likes. */
 const IGNORED = '_'
 
-const variablesIn = (text: string): string => text.split('\0').filter((line) => line !== '' && !line.startsWith(`${IGNORED}=`)).toSorted().join('\0')
+const variablesIn = (text: string): string =>
+  text.split('\0').filter((line) => line !== '' && !line.startsWith(`${IGNORED}=`)).toSorted().join('\0')
 
 const run = (program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string | undefined> =>
   new Promise((resolve) => {
@@ -100,10 +102,11 @@ const childless = async (): Promise<boolean> => {
 export const become = async ({ lease, program, args, env, absent, forbidden, io }: Becoming): Promise<void> => {
   const { execve } = process as typeof process & { execve?: Execve }
   // A program by this name would be an option of the shell's exec.
-  if (execve === undefined || process.platform === 'win32' || program.startsWith('-')) return
+  if (execve === undefined || !programs.onlyInPath || program.startsWith('-')) return
   const { pipe = '' } = lease
   const words = [pipe, absent, forbidden, program, ...args]
-  const [way] = await Promise.all([wayTo(words, env), pipe === '' ? '' : run('/bin/sh', ['-c', 'command -p mkfifo -m 600 "$1"', 'one-server', pipe], env)])
+  const makePipe = () => run('/bin/sh', ['-c', 'command -p mkfifo -m 600 "$1"', 'one-server', pipe], env)
+  const [way] = await Promise.all([wayTo(words, env), pipe === '' ? undefined : makePipe()])
   if (way === undefined || !(await childless())) return
   await lease.handOver()
   // What has been typed until here must end this process, and what is typed from here on must end the command.

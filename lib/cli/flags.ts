@@ -83,7 +83,8 @@ const flagOf = (option: OptionName, { kind, least, variable }: Rule): Flag => {
 }
 
 const OWN = {
-  env: { read: clientEnv }, pid: { read: pid }, lines: { short: 'n', read: lines }, follow: { short: 'f' }, prev: {}, named: {}, 'if-idle': {},
+  env: { read: clientEnv }, pid: { read: pid }, lines: { short: 'n', read: lines },
+  follow: { short: 'f' }, prev: {}, named: {}, 'if-idle': {},
   json: {}, quiet: {}, help: { short: 'h' },
 } as const satisfies Readonly<Record<string, Flag>>
 

@@ -18,10 +18,13 @@ export interface Holder {
 }
 
 /** `pid`: in the name of that process, for as long as it lives. */
-export const acquire = async ({ options, command, output, signal }: Omit<Holder, 'command'> & Partial<Holder>, pid?: number): Promise<LeaseToKeep> => {
+export const acquire = async (
+  { options, command, output, signal }: Omit<Holder, 'command'> & Partial<Holder>, pid?: number,
+): Promise<LeaseToKeep> => {
   const progress = new Progress(output)
   try {
-    return await new ClientProcessManager({ ...options, onEvent: progress.onEvent }).acquire({ signal, command, ...(pid === undefined ? {} : { pid, kept: true }) })
+    const terms = pid === undefined ? {} : { pid, kept: true }
+    return await new ClientProcessManager({ ...options, onEvent: progress.onEvent }).acquire({ signal, command, ...terms })
   } finally {
     // Others may print next: leave a clean line and a visible cursor first.
     progress.end()

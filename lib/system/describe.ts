@@ -10,6 +10,8 @@ import type { Described } from './platform/platform.js'
  * What has ended between two questions is not there.
  */
 export const describe = async (pid: number): Promise<Described | 'unknown' | undefined> => {
+  // No kernel gives such a number, and what asks by a path or a list would ask for something else.
+  if (!Number.isSafeInteger(pid) || pid <= 0 || pid >= 2 ** 31) return undefined
   if (launching.describe === undefined) return 'unknown'
   const described = await launching.describe(pid)
   if (described === undefined) return undefined

@@ -4,6 +4,7 @@ import t from 'tap'
 import { start } from '../support/child.js'
 import { failureOf, isAlive, place } from '../support/clients.js'
 import { gone, holdsOf, watchesOf } from '../support/holders.js'
+import { lastProcessOut } from '../support/leases.js'
 import { lookAt } from '../support/processes.js'
 import { until } from '../support/until.js'
 
@@ -91,4 +92,14 @@ t.test('a watchdog that was killed before it is handed the lease is replaced', a
   t.equal(watchesOf(here).filter(isAlive).length, 1)
   one.kill('SIGKILL')
   await gone(here)
+})
+
+t.test('8 of them that end at random moments: the server outlives all but the last', async (t) => {
+  const here = place(t)
+  const manager = here.manager('healthy', IDLE)
+  t.same(await lastProcessOut(here, 8, async () => {
+    const one = sleeper(t)
+    await manager.acquire({ pid: one.pid! })
+    return one
+  }), [])
 })

@@ -206,7 +206,7 @@ export const linux = {
   busy: [],
 } satisfies Platform
 
-/** How the watchdog's shell looks at a process: field 3 and field 22 of its stat; 20 tells whether a zombie has threads, so that it lives. */
+/** How the watchdog's shell looks at a process: fields 3 and 22 of its stat. A zombie that has threads (field 20) lives. */
 const LOOK = `
 look() {
   read -r stat <"/proc/$1/stat" || return

@@ -140,10 +140,11 @@ export interface Launching {
   gate(plan: GatePlan): Invocation
   /**
    * A process that prints `pid <n>`, the watchdog, and after it the descriptors that the process has, where that shows. It reads
-   * descriptor 3: a line dismisses it, and `keep <pid> <start>` gives it another holder, whose end it notices by itself. On end-of-file it waits out the idle time, removes the files of its lease, and runs the reaper.
+   * descriptor 3: a line dismisses it, and `keep <pid> <start>` gives it another holder, whose end it notices by itself. On
+   * end-of-file it waits out the idle time, removes the files of its lease, and runs the reaper.
    */
   watchdog(order: WatchdogOrder): Invocation & { readonly cwd: string }
-  /** Whose a process is, and what it runs. Undefined: there is none. Absent where a watchdog could not see the end of a process of another program. */
+  /** Whose a process is, and what it runs. Undefined: there is none. Absent where no watchdog could see the end of another program. */
   describe?(pid: number): Soon<Described | undefined>
   /** Whether a process is seen to be a watchdog of this launch. False where this system does not show it. */
   isWatchdog(pid: number, launchId: string): Soon<boolean>

@@ -69,12 +69,12 @@ said="pid $!"; for fd in /proc/$$/fd/*; do test -e "$fd" && said="$said \${fd##*
  * `sleep` that knows no fractions, $5 Node, $6 the PID file, $7 the seconds that one run of the reaper may take, $8 those until the next,
  * $9 the PID of the leader, and after it the start time of the leader.
  *
- * 1. End-of-file means that its holder let go or died. The word `keep` makes another process the holder, or what the holder is about to become:
- *    then it looks whether that process lives, ever more rarely, and a PID with another start time is a stranger. A pipe with a name spares
- *    the looks: a command holds it open for as long as the command or a child of it lives. It is opened for both directions first, since
- *    to open it for reading alone would wait for a writer, which may be dead. Any other line dismisses the watchdog.
- * 2. It removes the lease, touches its own file, which shows others since when it waits, and waits out the idle time. No `sleep` lasts longer than 30 s, so
- *    that no process waits for weeks for a launch that was stopped.
+ * 1. End-of-file means that its holder let go or died. The word `keep` makes another process the holder, or what the holder is about to
+ *    become: then it looks whether that process lives, ever more rarely, and a PID with another start time is a stranger. A pipe with a
+ *    name spares the looks: a command holds it open for as long as the command or a child of it lives. It is opened for both directions
+ *    first, since to open it for reading alone would wait for a writer, which may be dead. Any other line dismisses the watchdog.
+ * 2. It removes the lease, touches its own file, which shows others since when it waits, and waits out the idle time. No `sleep` lasts
+ *    longer than 30 s, so that no process waits for weeks for a launch that was stopped.
  * 3. It lets go first and then looks for others, so of several that end together the last one sees nobody. It removes the files of its
  *    lease, and since something may have deleted all files, it turns its stdin from the pipe to /dev/null: that shows in /proc.
  *    Another holder or watchdog that seems to live is left to look for itself. Its name is its PID and start time,
@@ -155,8 +155,8 @@ exit 0
 const INHERITED = ['PATH', 'LD_LIBRARY_PATH']
 
 /**
- * `look` defines a function of the shell: it takes a PID and sets `stat` and `start`, or fails. `rarest`: the seconds between two looks at a
- * holder that has no pipe, such that they cost less than a thousandth of a core.
+ * `look` defines a function of the shell: it takes a PID and sets `stat` and `start`, or fails. `rarest`: the seconds between two looks
+ * at a holder that has no pipe, such that they cost less than a thousandth of a core.
  */
 export const watchdogWith = (look: string, rarest: number): Launching['watchdog'] => (order) => ({
   program: '/bin/sh',
