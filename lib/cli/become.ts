@@ -2,11 +2,11 @@
  * `run` becomes its command: execve(2) replaces this process, and its PID and start time stay, so the lease stays true. Then nothing of
  * `run` can die without its command, and a terminal, a shell and a killer meet the command itself.
  *
- * Two things of this process would reach the command, which must run as if called alone. Node ignores SIGPIPE and SIGXFSZ, and what
- * is ignored stays ignored; and a pipe to the watchdog must stay open. env(1) of coreutils does the first and a shell the second, or perl
- * does both. A shell changes some variables and drops others, so a rehearsal with the same words shows what arrives; it shows, too, whether
- * the words fit, since a Node whose execve(2) fails aborts. Where no way leads to the same variables, `run` stays, as on any Node
- * without execve(2).
+ * Two things of this process would reach the command, which must run as if called alone. Node ignores SIGPIPE and SIGXFSZ, and
+ * what is ignored stays ignored; and a pipe to the watchdog must stay open. env(1) of coreutils does the first and a shell the second,
+ * or perl does both. A shell changes some variables and drops others, so a rehearsal with the same words shows what arrives; it shows,
+ * too, whether the words fit, since a Node whose execve(2) fails aborts. Where no way leads to the same variables, `run` stays, as on
+ * any Node without execve(2).
  *
  * A client that is killed before it hands over lets go by its death. One that is killed right after has no command, and the watchdog sees
  * that the process has gone. A folder that vanishes takes the FIFO along: then the watchdog looks whether the command lives, as it does
