@@ -33,7 +33,7 @@ const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.js
 
 /** Where the sources are that the others import lazily. */
 const COLD = [
-  'ensure', 'lease', 'status', 'stop', 'outcome', 'file-lock', 'end-watchdog', 'launches', 'patient-files', 'windows-acts',
+  'ensure', 'lease', 'status', 'stop', 'outcome', 'file-lock', 'end-watchdog', 'launches', 'describe', 'patient-files', 'windows-acts',
 ]
 const LAUNCH = ['spawn-gated', 'listeners', 'wait-until-ready', 'watchdog']
 const CHECKS = ['connect', 'read-log']

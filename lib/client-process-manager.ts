@@ -7,6 +7,7 @@ import { contextOf, type Context } from './context.js'
 import { unforeseen } from './errors.js'
 import { singleFlight } from './protocol/single-flight.js'
 import type { Lease, ServerInfo, ServerStatus } from './server-info.js'
+import type { LeaseTerms, LeaseToKeep } from './protocol/lease.js'
 import { pin, type Hold } from './protocol/pin.js'
 import { reuseReady } from './protocol/reuse.js'
 import { nodeSystem } from './node-system.js'
@@ -23,6 +24,15 @@ export interface CallOptions {
   signal?: AbortSignal
 }
 
+/** Options of a call of `acquire()`. */
+export interface AcquireOptions extends CallOptions {
+  /**
+   * The process of this user in whose name the lease is: a shell, an editor or an agent, which need not know of it. The lease ends with
+   * that process, and outlives this one. Not on Windows. @default this process
+   */
+  pid?: number
+}
+
 /** Options of a call of `stopServer()`. */
 export interface StopOptions extends CallOptions {
   /** Leaves the server running while a client holds a lease. @default false */
@@ -34,6 +44,9 @@ export interface StopOptions extends CallOptions {
    */
   launchId?: string
 }
+
+/** @internal What only the command line says of a lease. */
+type OwnTerms = Pick<LeaseTerms, 'command' | 'kept'>
 
 const ensure = async (context: Context, deadline: Deadline, hold: Hold): Promise<ServerInfo> =>
   (await reuseReady(context, deadline, hold)) ?? (await import('./protocol/ensure.js')).ensureRunning(context, deadline, hold)
@@ -89,18 +102,20 @@ export class ClientProcessManager {
    *
    * @returns The lease, with the server that it is on.
    * @throws OneServerError As {@link ensureServerRunning}. `PORT_IN_USE` also for a server that one-server did not start.
+   * `INVALID_OPTION` also where no lease may be in the name of `pid`.
    */
-  async acquire(call?: CallOptions): Promise<Lease>
+  async acquire(call?: AcquireOptions): Promise<Lease>
   /**
    * @internal
-   * @param call `command` is what `status()` shows of the holder. The command line tool holds leases for other programs.
+   * @param call `command` is what `status()` shows of the holder. The command line tool holds leases for other programs. `kept`: nobody
+   * will release it.
    * @default the command line of this process
    */
-  async acquire(call?: CallOptions & { command?: string }): Promise<Lease>
-  async acquire({ signal, command = process.argv.slice(1).join(' ') }: CallOptions & { command?: string } = {}): Promise<Lease> {
+  async acquire(call?: AcquireOptions & OwnTerms): Promise<LeaseToKeep>
+  async acquire({ signal, ...terms }: AcquireOptions & OwnTerms = {}): Promise<LeaseToKeep> {
     return this.#call(signal, async (context, deadline) => {
       deadline.check()
-      return (await import('./protocol/lease.js')).acquireLease(context, command, (hold) => ensure(context, deadline, hold))
+      return (await import('./protocol/lease.js')).acquireLease(context, terms, (hold) => ensure(context, deadline, hold))
     })
   }
 

@@ -101,6 +101,7 @@ export const nodeSystem: System = {
   },
   spawn: async (plan) => (await import('./system/spawn-gated.js')).spawnGated(plan),
 
+  describe: async (pid) => (await import('./system/describe.js')).describe(pid),
   watchOver: async (plan) => (await import('./system/watchdog.js')).watchOver(plan),
   endWatchdog: async (id, launchId) => (await import('./system/end-watchdog.js')).endWatchdog(id, launchId),
   watchdogs: async (launchId) => (await import('./system/end-watchdog.js')).watchdogsOf(launchId),

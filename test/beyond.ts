@@ -12,7 +12,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     'readme', 'package', 'commonjs', 'bundle', 'import', 'clean', 'vscode-extension',
   ],
   'clients killed and frozen at more places than before each third change of a launch': [
-    'integration/frozen-launcher', 'integration/killed-follower', 'integration/killed-replacer', 'integration/killed-stop', 'integration/leases-deaths',
+    'integration/frozen-launcher', 'integration/killed-follower', 'integration/killed-replacer', 'integration/killed-stop', 'integration/leases-deaths', 'integration/leases-for-others',
     'integration/recovery',
   ],
   'hostile files, folders, processes, users and rooms': [
@@ -23,14 +23,14 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     'integration/file-systems', 'integration/macos-refused', 'integration/no-shell', 'system/platform/shells',
   ],
   'what servers, surroundings and versions there are': [
-    'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/patience', 'integration/ports', 'integration/ready', 'integration/right-server',
+    'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/leases-for-others', 'integration/patience', 'integration/ports', 'integration/ready', 'integration/right-server',
     'integration/run', 'integration/servers',
     'integration/stop', 'integration/surroundings', 'integration/url', 'integration/vanished', 'integration/versions', 'session-server',
   ],
   'the mistakes of newcomers, servers that are ready by their log, and what a terminal must not get': [
     'cli/control-characters', 'cli/log-readiness', 'cli/newcomer', 'cli/shell-habits', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
   ],
-  'commands besides start, run and stop, and signals to them': ['cli/configured', 'cli/doctor', 'cli/hold', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status'],
+  'commands besides start, run and stop, and signals to them': ['cli/become', 'cli/configured', 'cli/doctor', 'cli/hold', 'cli/hold-pid', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status'],
 }
 
 /** Names in the list for which there is no file: a file that was renamed would run in `npm test` from then on. */

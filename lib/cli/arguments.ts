@@ -40,6 +40,8 @@ export interface Request {
   readonly ifIdle: boolean
   readonly onlyNamed: boolean
   readonly lines: number | undefined
+  /** In whose name a lease is. Undefined: in that of this process. */
+  readonly pid: number | undefined
   /** Variables for the client's command, before they are filled in. */
   readonly clientEnv: Readonly<Record<string, string>>
   /** A name of the config file that the user may have misspelt. */
@@ -109,7 +111,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   const tokens = tokensOf(own)
   // A user who asks for help gets it, whatever else is wrong with the call.
   const help = tokens.some((token) => token.kind === 'option' && token.name === 'help')
-  const { given, names, choices: { lines, clientEnv = {}, ...typed } } = await collect(help ? [] : tokens, accepts)
+  const { given, names, choices: { lines, pid, clientEnv = {}, ...typed } } = await collect(help ? [] : tokens, accepts)
   if (given.has('prev') && given.has('follow')) {
     throw usage('give --prev or --follow, not both: nothing more is written to the log of the run before')
   }
@@ -124,7 +126,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   const { options: asked, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, accepts.flags, env, starts)
   const options = { ...accepts.defaults, ...asked }
   return Object.freeze({
-    options, typed, doubt, settings: settingsFrom(options), help, lines, clientEnv,
+    options, typed, doubt, settings: settingsFrom(options), help, lines, pid, clientEnv,
     follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'), onlyNamed: given.has('named'),
     client: accepts.rest === 'client' ? command ?? [] : [],
   })

@@ -29,7 +29,8 @@ const onSignal = (signal: NodeJS.Signals): void => {
  * would open Node's debugger. To a system that does not know one of them its name is an event like others, which never comes.
  */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const
-for (const signal of SIGNALS) process.on(signal, onSignal)
+const takeSignals = (): void => { for (const signal of SIGNALS) process.on(signal, onSignal) }
+takeSignals()
 
 /** By which the command of `run` died, where that must show. */
 let endsBy: NodeJS.Signals | undefined
@@ -43,6 +44,10 @@ const io: Io = {
   signal: interrupt.signal,
   divert: (to) => { receiver = to },
   endBy: (signal) => { endsBy = signal },
+  leaveSignals: (leave) => {
+    if (leave) for (const signal of SIGNALS) process.removeAllListeners(signal)
+    else takeSignals()
+  },
 }
 
 const begin = async (): Promise<number> => {

@@ -42,7 +42,7 @@ export const COMMANDS = {
     load: () => import('./run.js'),
   },
   hold: {
-    word: 'hold', flags: ['server', ...LAUNCH, ...EVERY], named: true, rest: 'server', alwaysJson: true,
+    word: 'hold', flags: ['pid', 'server', ...LAUNCH, ...EVERY], named: true, rest: 'server', alwaysJson: true,
     load: () => import('./hold.js'),
   },
 } as const satisfies Readonly<Record<string, Command>>

@@ -19,6 +19,10 @@ const OWN: Readonly<Record<OwnFlag, Words>> = {
     value: 'NAME=VALUE', sample: 'BASE_URL={url}',
     text: "a variable for the client's command; {url}, {port} and {host} in it are the server's. May be given again",
   },
+  pid: {
+    value: 'PID', sample: '$$',
+    text: 'return at once, and use the server until that process of yours ends: a shell, an editor, an agent. Not on Windows',
+  },
   named: { text: 'only the default server and those with a name' },
   'if-idle': { text: 'leave the server running while clients use it' },
   lines: { value: 'N', sample: '50', text: 'how many of the last lines (default: 20)' },

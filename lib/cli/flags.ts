@@ -12,7 +12,7 @@ import { shellHabitIn } from '../text/shell-habits.js'
 import { splitWords } from '../text/shell-words.js'
 
 /** What flags add up to: options of the library, and what only the command line knows. */
-export type Choices = ClientProcessManagerOptions & { lines?: number; clientEnv?: Readonly<Record<string, string>> }
+export type Choices = ClientProcessManagerOptions & { lines?: number; pid?: number; clientEnv?: Readonly<Record<string, string>> }
 
 /** A command's own defaults, in place of the table's. */
 export type Defaults = Readonly<Record<string, string>>
@@ -53,6 +53,11 @@ const lines = (spelled: string, value: string): Choices => {
   return { lines: Number(value) }
 }
 
+const pid = (spelled: string, value: string): Choices => {
+  if (!/^[1-9]\d{0,9}$/.test(value)) throw invalidOption(spelled, 'the PID of a process, such as $$ in a shell', value)
+  return { pid: Number(value) }
+}
+
 /** Given several times, the flag adds up (arguments.ts). */
 const clientEnv = (spelled: string, value: string): Choices => {
   const [, name, text] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(value) ?? []
@@ -78,7 +83,8 @@ const flagOf = (option: OptionName, { kind, least, variable }: Rule): Flag => {
 }
 
 const OWN = {
-  env: { read: clientEnv }, lines: { short: 'n', read: lines }, follow: { short: 'f' }, prev: {}, named: {}, 'if-idle': {},
+  env: { read: clientEnv }, pid: { read: pid }, lines: { short: 'n', read: lines },
+  follow: { short: 'f' }, prev: {}, named: {}, 'if-idle': {},
   json: {}, quiet: {}, help: { short: 'h' },
 } as const satisfies Readonly<Record<string, Flag>>
 

@@ -71,14 +71,14 @@ export const PAGES: Readonly<Record<CommandWord, Page>> = {
   run: {
     usage: 'run [name] [options] -- client\'s command ...',
     summary: 'run a command with the server, which stops after the last one',
-    about: `Starts the server unless it runs, then runs the command with ONE_SERVER_URL, ONE_SERVER_PORT and ONE_SERVER_HOST, and what --env adds, passes signals on to it, and ends with its exit code: 128 and the number of the signal that ended it, 127 if it was not found, 126 if it cannot be run. ${LEASED} ${NAMELESS} Without --server and --script, ${BUNDLED}`,
+    about: `Starts the server unless it runs, then runs the command with ONE_SERVER_URL, ONE_SERVER_PORT and ONE_SERVER_HOST, and what --env adds, fills in {url}, {port} and {host} in its words (not in \${url} and %{url}), and becomes the command: PID, signals, terminal and exit code are the command's; 127 if it was not found, 126 if it cannot be run. Under a Node without execve (before 22.15) and on Windows it stays, passes signals on, and ends with the command's exit code, or 128 and the number of its signal. ${LEASED} ${NAMELESS} Without --server and --script, ${BUNDLED}`,
     examples: ['one-server run -- npm test', 'one-server run web --port auto --server "node server.js" -- npm test'],
   },
   hold: {
     usage: 'hold [name] [options] [-- command ...]',
     summary: 'use the server until stdin ends; for programs of any language',
-    about: `Starts the server unless it runs, prints one line of JSON (the same as start --json), and uses the server until its stdin ends or a signal comes. Give it a pipe: the pipe ends with the program that holds its other end, however that program dies. What comes through the pipe is ignored. ${LEASED} ${NAMELESS} Without --server, --script and a command, ${BUNDLED}`,
-    examples: ['one-server hold web --port auto -- node server.js', 'one-server hold --idle-timeout 1m'],
+    about: `Starts the server unless it runs, prints one line of JSON (the same as start --json), and uses the server until its stdin ends or a signal comes. Give it a pipe: the pipe ends with the program that holds its other end, however that program dies. What comes through the pipe is ignored. With --pid it returns at once, and that process uses the server until it ends. ${LEASED} ${NAMELESS} Without --server, --script and a command, ${BUNDLED}`,
+    examples: ['one-server hold web --port auto -- node server.js', 'one-server hold --idle-timeout 1m', 'one-server hold web --pid 4711 --port auto -- node server.js'],
   },
 }
 

@@ -22,10 +22,12 @@ export interface Io {
   readonly divert: (receiver: (signal: NodeJS.Signals) => unknown) => void
   /** This process is to end by the signal, as its command did: a shell loop around it goes on after an exit, and ends after a SIGINT. */
   readonly endBy?: (signal: NodeJS.Signals) => void
+  /** From now on signals do to this process what they do to any, or again what they did before. */
+  readonly leaveSignals?: (leave: boolean) => void
 }
 
 /** What printing needs of it. */
-type Streams = Omit<Io, 'stdin' | 'divert' | 'endBy'>
+type Streams = Omit<Io, 'stdin' | 'divert' | 'endBy' | 'leaveSignals'>
 
 /** Version of every JSON document; it rises when a field changes its meaning or goes. */
 const SCHEMA_VERSION = 1

@@ -1,13 +1,15 @@
 /**
- * `run`: a client's command, with a server for as long as it runs. The command must behave as if called alone: it has the
- * streams for itself while it runs, it receives each signal that we receive, and its exit code is ours. The lease is in
- * our name, so we never end before the command.
+ * `run`: a client's command, with a server for as long as it runs. The command must behave as if called alone. So this process becomes
+ * the command where it can (become.ts). Elsewhere the command is a child: it has the streams for itself while it runs, it receives each
+ * signal that we receive, and its exit code is ours; the lease is in our name, so we never end before the command.
  */
 import { spawn } from 'node:child_process'
 import { bareHost } from '../health/address.js'
+import type { LeaseToKeep } from '../protocol/lease.js'
 import type { ServerInfo } from '../server-info.js'
 import type { Runnable } from '../system/platform/platform.js'
 import type { Request } from './arguments.js'
+import { become, countChildren } from './become.js'
 import { watchForeground } from './foreground.js'
 import type { Io, Output } from './output.js'
 import { prepare, refused, type Refusal } from './program.js'
@@ -46,13 +48,19 @@ const exitCodeOf = async (ended: Exit | Refusal, output: Output): Promise<number
   return ended.exitCode
 }
 
+/** Fills in what a word says of the server. `${port}` belongs to a shell or to JavaScript, and `%{url}` to curl. */
+const filling = ({ url, port }: ServerInfo) => {
+  const values = { url, port: String(port), host: bareHost(new URL(url).hostname) || 'localhost' } as const
+  const fill = (text: string): string => text.replace(/(?<![$%])\{(url|port|host)\}/g, (_, name: keyof typeof values) => values[name])
+  return { values, fill }
+}
+
 /**
  * What the command learns of its server. PORT and BASE_URL mean something else to many programs (`next dev` would listen on the
  * server's port), so names of its own tell it, and any other name only where the caller asks for it.
  */
-const environmentOf = ({ url, port }: ServerInfo, clientEnv: Request['clientEnv']): Record<string, string> => {
-  const values = { url, port: String(port), host: bareHost(new URL(url).hostname) || 'localhost' } as const
-  const fill = (text: string): string => text.replace(/\{(url|port|host)\}/g, (_, name: keyof typeof values) => values[name])
+const environmentOf = (server: ServerInfo, clientEnv: Request['clientEnv']): Record<string, string> => {
+  const { values, fill } = filling(server)
   return {
     ONE_SERVER_URL: values.url, ONE_SERVER_PORT: values.port, ONE_SERVER_HOST: values.host,
     ...Object.fromEntries(Object.entries(clientEnv).map(([name, text]) => [name, fill(text)])),
@@ -63,9 +71,19 @@ export const run = async ({ options, client, clientEnv }: Request, output: Outpu
   const program = client[0] as string
   const prepared = prepare(client, io.env)
   if ('error' in prepared) return exitCodeOf(prepared, output)
-  const ended = await withLease({ options, command: joinWords(client), output, signal }, (server) =>
-    runClient(prepared, { ...io.env, ...environmentOf(server, clientEnv) }, io, output)
-      .catch((error: NodeJS.ErrnoException) => refused(program, error)))
+  const { explained } = await import('./failure.js')
+  const why = (code: string): string => explained(refused(program, Object.assign(new Error(code), { code })).error, output.width)
+  countChildren()
+  const use = async (lease: LeaseToKeep): Promise<Exit | Refusal> => {
+    const { server } = lease
+    const env = { ...io.env, ...environmentOf(server, clientEnv) }
+    const [own, ...rest] = client.map((word, at) => (at === 0 ? word : filling(server).fill(word)))
+    const asked = prepare([own!, ...rest], io.env)
+    if ('error' in asked) return asked
+    await become({ lease, program, args: rest, env, absent: why('ENOENT'), forbidden: why('EACCES'), io })
+    return runClient(asked, env, io, output).catch((error: NodeJS.ErrnoException) => refused(program, error))
+  }
+  const ended = await withLease({ options, command: joinWords(client), output, signal }, use)
   if ('signal' in ended && ended.signal === 'SIGINT') io.endBy?.('SIGINT')
   return exitCodeOf(ended, output)
 }

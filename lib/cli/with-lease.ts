@@ -3,7 +3,7 @@
  * the name of this process and ends with it in any case.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
-import type { Lease, ServerInfo } from '../server-info.js'
+import type { LeaseToKeep } from '../protocol/lease.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
 import type { Output } from './output.js'
 import { Progress } from './progress.js'
@@ -17,24 +17,28 @@ export interface Holder {
   readonly signal: AbortSignal
 }
 
-const acquire = async ({ options, command, output, signal }: Holder): Promise<Lease> => {
+/** `pid`: in the name of that process, for as long as it lives. */
+export const acquire = async (
+  { options, command, output, signal }: Omit<Holder, 'command'> & Partial<Holder>, pid?: number,
+): Promise<LeaseToKeep> => {
   const progress = new Progress(output)
   try {
-    return await new ClientProcessManager({ ...options, onEvent: progress.onEvent }).acquire({ signal, command })
+    const terms = pid === undefined ? {} : { pid, kept: true }
+    return await new ClientProcessManager({ ...options, onEvent: progress.onEvent }).acquire({ signal, command, ...terms })
   } finally {
     // Others may print next: leave a clean line and a visible cursor first.
     progress.end()
   }
 }
 
-export const withLease = async <T>(holder: Holder, use: (server: ServerInfo) => Promise<T>): Promise<T> => {
+export const withLease = async <T>(holder: Holder, use: (lease: LeaseToKeep) => Promise<T>): Promise<T> => {
   const { output, signal } = holder
   const lease = await acquire(holder)
   try {
     // A signal in the last moment of the wait: run nothing any more.
     signal.throwIfAborted()
     output.note(told(lease.server))
-    return await use(lease.server)
+    return await use(lease)
   } finally {
     await lease.release().catch((error: Error) => output.complain(`one-server: the lease could not be released: ${error.message}`))
   }

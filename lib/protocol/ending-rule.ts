@@ -91,7 +91,7 @@ export const endWhenIdle = (context: Context, id: string): Promise<boolean> =>
 /** Ends a launch without leases, on behalf of a person who asked for it. The clients that wait get `because`. */
 export const endUnlessLeased = (context: Context, id: string, because: OneServerError): Promise<boolean> =>
   end(context, id, 'idle', outcomeBody(because, context.system.now()), async (listing) =>
-    (await liveLeases(context, listing, id)).some(({ kind }) => kind === 'lease') || (await isWatchedUnseen(context, listing, id)))
+    (await leasesInUse(context, listing, id)).length > 0 || (await isWatchedUnseen(context, listing, id)))
 
 /** Whether a watchdog holds the launch, by its process alone: something else than a client may have deleted the files of a lease. */
 const isWatched = async ({ system }: Context, id: string): Promise<boolean> => (await system.watchdogs(id)).length > 0
@@ -121,6 +121,17 @@ export const liveLeases = async (context: Context, listing: Listing, id: string)
   const live: LeaseEntry[] = []
   for await (const lease of eachLive(context, listing, id)) live.push(lease)
   return live
+}
+
+/**
+ * The leases whose holder lives, or whose watchdog has not let go: a command that `run` became may leave children behind, which hold the
+ * pipe to the watchdog. A watchdog removes its lease before it waits out the idle time.
+ */
+export const leasesInUse = async (context: Context, listing: Listing, id: string): Promise<LeaseEntry[]> => {
+  const live = await liveLeases(context, listing, id)
+  const watched = new Set(live.flatMap((entry) => (entry.kind === 'watch' ? [entry.id] : [])))
+  return listing.leases.filter((entry) =>
+    entry.kind === 'lease' && entry.launchId === id && (live.includes(entry) || watched.has(entry.id)))
 }
 
 /** Whether there is one: of hundreds, the first answers. */

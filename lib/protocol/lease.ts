@@ -6,6 +6,10 @@
  * its holder releases or dies, waits out the idle time, and then ends the launch if nobody else uses it. A watchdog
  * keeps no promise by itself: where it was killed as well, the next client starts one.
  *
+ * A lease may be in the name of another process, or of what this process is about to become. Until such a lease is handed over, its
+ * watchdog waits for the client that takes it, so a client that dies before leaves nothing that lasts; a client that dies right after
+ * leaves what it was asked for. A client that sleeps there keeps the server as long as it sleeps.
+ *
  * A client that dies right before it writes its lease leaves a watchdog, which ends an unused launch. A client that dies
  * right after leaves the lease of a dead process, which counts for nothing. A client that sleeps there and wakes finds
  * by the look that follows whether its launch was ended meanwhile.
@@ -15,27 +19,52 @@ import type { Context } from '../context.js'
 import { notOurs, unforeseen } from '../errors.js'
 import type { Lease, LeaseStatus, ServerInfo } from '../server-info.js'
 import { recordOf } from '../state/claim.js'
-import { createFile, findLaunch, leasePath, listClaims, type Launch, type LeaseEntry } from '../state/directory.js'
+import { createFile, findLaunch, leasePath, listClaims, pipePath, replaceFile, type Launch, type LeaseEntry } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
-import { judge, type Watchdog } from '../system/system.js'
-import { isLeased, liveLeases } from './ending-rule.js'
+import { judge, type ProcessId, type Watchdog } from '../system/system.js'
+import { isLeased, leasesInUse, liveLeases } from './ending-rule.js'
+import { assertAlive, assertOutside, holderOf, type Holder } from './holder.js'
 import type { Hold } from './pin.js'
 import { launchInUse } from './veto.js'
 
+/** What a caller may say of a lease besides. */
+export interface LeaseTerms {
+  /** The process in whose name it is. Without it, this one. */
+  readonly pid?: number | undefined
+  /** What the holder runs, for people. */
+  readonly command?: string | undefined
+  /** Nobody will release it, so one lease in the name of a process is as good as two. */
+  readonly kept?: boolean
+}
+
+/** A lease that its holder may keep across execve(2). */
+export interface LeaseToKeep extends Lease {
+  /** Makes what this process is about to become the holder. */
+  handOver(): Promise<void>
+  /** Where a FIFO spares the watchdog its looks. Undefined over a pinned launch: no watchdog looks. */
+  readonly pipe: string | undefined
+}
+
 /** The lease of one `acquire()`: placed while `ensure` runs, and released when `ensure` fails. */
-export const acquireLease = async (context: Context, command: string, ensure: (hold: Hold) => Promise<ServerInfo>): Promise<Lease> => {
-  const hold = new LeaseHold(command)
-  const release = async () => {
+export const acquireLease = async (
+  context: Context, { pid, command, kept = false }: LeaseTerms, ensure: (hold: Hold) => Promise<ServerInfo>,
+): Promise<LeaseToKeep> => {
+  const holder = await holderOf(context, pid ?? (await context.system.self()).pid)
+  const hold = new LeaseHold(holder, holder.command ?? command ?? process.argv.slice(1).join(' '), kept)
+  const attempt = async (work: () => Promise<void>) => {
     try {
-      await hold.release(context)
+      await work()
     } catch (error) {
       throw unforeseen(error)
     }
   }
+  const release = () => attempt(() => hold.release(context))
+  const handOver = () => attempt(() => hold.handOver(context))
   try {
     const server = await ensure(hold)
     if (server.adopted) throw notOurs(server.port, server.pid)
-    return { server, release, [Symbol.asyncDispose]: release }
+    if (holder.command !== undefined) await hold.handOver(context)
+    return { server, release, [Symbol.asyncDispose]: release, handOver, get pipe() { return hold.pipeIn(context) } }
   } catch (error) {
     await release()
     throw error
@@ -44,16 +73,19 @@ export const acquireLease = async (context: Context, command: string, ensure: (h
 
 interface Held {
   readonly launch: Pick<Launch, 'id' | 'leader' | 'pinned'>
+  readonly lease: string
   readonly path: string
   /** None over a pinned launch: no lease ends it. */
   readonly watchdog: Watchdog | undefined
+  /** The watchdog waits for its holder, and for this client no more. */
+  readonly handedOver?: true
 }
 
 class LeaseHold implements Hold {
   #held: Held | undefined
 
   /** @param command What the holder runs, for people. */
-  constructor(readonly command: string) {}
+  constructor(readonly holder: Holder, readonly command: string, readonly kept: boolean) {}
 
   async place(context: Context, launch: Held['launch']): Promise<boolean> {
     if (this.#held?.launch.id !== launch.id) {
@@ -68,11 +100,53 @@ class LeaseHold implements Hold {
 
   async #take(context: Context, launch: Held['launch']): Promise<void> {
     const { system, paths } = context
+    const { process, command } = this.holder
+    if (command !== undefined) await assertOutside(context, process, launch.leader, launch.id)
     const id = await system.randomId()
     const watchdog = launch.pinned ? undefined : await startWatchdog(context, launch, id, await timesOf(context, launch.id))
-    const path = leasePath(paths, { id, launchId: launch.id, process: await system.self(), kind: 'lease' })
-    this.#held = { launch, path, watchdog }
-    await createFile(context, path, JSON.stringify({ format: FORMAT, since: system.today().toISOString(), command: this.command }))
+    const path = leasePath(paths, { id, launchId: launch.id, process, kind: 'lease' })
+    this.#held = { launch, lease: id, path, watchdog }
+    await createFile(context, path, this.#body(context))
+  }
+
+  #body({ system }: Context, more: { kept?: true } = {}): string {
+    return JSON.stringify({ format: FORMAT, since: system.today().toISOString(), command: this.command, ...more })
+  }
+
+  /** Where the command that this process becomes may hold a pipe to the watchdog. */
+  pipeIn({ paths }: Context): string | undefined {
+    return this.#held?.watchdog === undefined ? undefined : pipePath(paths, this.#held.launch.id, this.#held.lease)
+  }
+
+  /**
+   * From here on the lease ends with its holder alone. A lease that nobody releases may be there already: then this one ends. Where no
+   * watchdog is needed, nobody removes the leases of holders that have ended, so each that comes removes those of before.
+   */
+  async handOver(context: Context): Promise<void> {
+    const held = this.#held
+    const { process } = this.holder
+    if (held === undefined || held.handedOver) return
+    const { launch: { id: launchId }, watchdog } = held
+    await assertAlive(context, process)
+    if (this.kept && (await isKeptBefore(context, launchId, held.lease, process))) return this.release(context)
+    const isPinned = async () => (await findLaunch(context, launchId))?.pinned === true
+    if (watchdog === undefined || (await isPinned())) watchdog?.dismiss()
+    else await this.#handTo(context, process, held, watchdog)
+    if (this.kept) await replaceFile(context, held.path, this.#body(context, { kept: true }))
+    if (!(await isPinned())) return
+    if (watchdog !== undefined) await context.system.endWatchdog(watchdog.id, launchId)
+    await sweepEnded(context, launchId)
+  }
+
+  /** A watchdog that was killed reads nothing, so another one takes its place. */
+  async #handTo(context: Context, process: ProcessId, held: Held, watchdog: Watchdog): Promise<void> {
+    const { launch, lease } = held
+    for (let one = watchdog, first = true; ; first = false) {
+      this.#held = { ...held, watchdog: one, handedOver: true }
+      await one.handOver(process)
+      if (!first || judge(one.id, await context.system.look(one.id.pid)) !== 'dead') return
+      one = await startWatchdog(context, launch, lease, await timesOf(context, launch.id))
+    }
   }
 
   /** Ends the lease. The server lives on for its idle time, or longer where others hold it or it is pinned. */
@@ -80,6 +154,7 @@ class LeaseHold implements Hold {
     const held = this.#held
     this.#held = undefined
     if (held === undefined) return
+    if (held.handedOver) return takeBack(context, held)
     const { system } = context
     let launch: Launch | undefined
     try {
@@ -93,6 +168,46 @@ class LeaseHold implements Hold {
     }
     const { id } = held.watchdog
     if (launch?.pinned === false && judge(id, await system.look(id.pid)) === 'dead') await guardIfIdle(context, launch)
+  }
+}
+
+/**
+ * Ends a lease that was handed over. Its watchdog reads nothing any more, so it is ended, and another one waits out the idle time. That
+ * one is there first: a client that dies in between must not leave a launch that nobody watches.
+ */
+const takeBack = async (context: Context, { launch: { id: launchId }, lease, path, watchdog }: Held): Promise<void> => {
+  const { system, paths } = context
+  const launch = await findLaunch(context, launchId)
+  const id = await system.randomId()
+  const successor = launch?.pinned === false ? await startWatchdog(context, launch, id, await timesOf(context, launchId)) : undefined
+  await system.remove(path)
+  if (watchdog !== undefined) {
+    await system.endWatchdog(watchdog.id, launchId)
+    await system.remove(leasePath(paths, { id: lease, launchId, process: watchdog.id, kind: 'watch' }))
+  }
+  successor?.letGo()
+}
+
+/** Whether the process has another lease that nobody releases. Only a lease that was handed over says so. */
+const isKeptBefore = async (context: Context, launchId: string, own: string, { pid, start }: ProcessId): Promise<boolean> => {
+  const { system, paths } = context
+  const live = await liveLeases(context, await listClaims(context), launchId)
+  const watched = new Set(live.flatMap((entry) => (entry.kind === 'watch' ? [entry.id] : [])))
+  for (const { name, kind, id, process } of live) {
+    if (kind !== 'lease' || id === own || process.pid !== pid || process.start !== start) continue
+    const found = await system.read(join(paths.host, name))
+    if (found.kind === 'file' && found.text.includes('"kept":true') && watched.has(id) === watched.has(own)) return true
+  }
+  return false
+}
+
+/** Removes the leases of processes that have ended from a pinned launch. */
+const sweepEnded = async (context: Context, launchId: string): Promise<void> => {
+  const { system, paths } = context
+  const listing = await listClaims(context)
+  const inUse = await leasesInUse(context, listing, launchId)
+  for (const entry of listing.leases) {
+    if (entry.kind === 'lease' && entry.launchId === launchId && !inUse.includes(entry)) await system.remove(join(paths.host, entry.name))
   }
 }
 
@@ -135,13 +250,13 @@ export const leasesOn = async (
   context: Context, { id, pinned }: Launch, idleTimeout: number,
 ): Promise<{ leases: LeaseStatus[]; stopsAt: Date | undefined }> => {
   const { system, paths } = context
-  const live = await liveLeases(context, await listClaims(context), id)
+  const listing = await listClaims(context)
   const leases: LeaseStatus[] = []
-  for (const lease of live) if (lease.kind === 'lease') leases.push(await describeLease(context, lease))
+  for (const lease of await leasesInUse(context, listing, id)) leases.push(await describeLease(context, lease))
   if (pinned || leases.length > 0) return { leases, stopsAt: undefined }
   // A watchdog touches its file when its holder has let go.
   let last: number | undefined
-  for (const { name } of live) {
+  for (const { name } of await liveLeases(context, listing, id)) {
     const found = await system.read(join(paths.host, name))
     if (found.kind === 'file') last = Math.max(last ?? 0, found.modified)
   }

@@ -14,6 +14,7 @@
  *     <lease>.<launch>.<pid>.<start>.lease   that process uses it; body: since when, and its command
  *     <lease>.<launch>.<pid>.<start>.watch   that process, a watchdog, ends it when nobody uses it
  *     <random>.<launch>.<pid>.<start>.<until>.wait   that process waits for it until then, in monotonic ms
+ *     <launch>.<lease>.pipe             a FIFO, for an instant: a command opens it, and its watchdog, which removes the name
  *     <launch>.<random>.ending          an intention to end it past its deadline; body: what the waiting clients get
  *     <launch>.<random>.idle            an intention to end it because nobody uses it
  *     <launch>.ended                    it is being ended; body: what the waiting clients get
@@ -69,7 +70,7 @@ export interface Trace {
 
 /** A signal to the group 1 reaches every process (kill(2)), so neither init nor its group is ever a server. */
 const CLAIM = /^([0-9a-f]{16})\.((?!1\.)[1-9]\d{0,9})\.(\d{1,20})\.((?!1\.)[1-9]\d{0,9})\.claim$/
-const MARK = /^([0-9a-f]{16})\.(gate|stdin|ready|unattended|pin|ended|outcome|[0-9a-f]{16}\.(?:ending|idle))$/
+const MARK = /^([0-9a-f]{16})\.(gate|stdin|ready|unattended|pin|ended|outcome|[0-9a-f]{16}\.(?:ending|idle|pipe))$/
 const HOLD = /^([0-9a-f]{16})\.([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.(lease|watch)$/
 const TRACE = /^[0-9a-f]{16}\.([1-9]\d{0,9})\.(\d{1,20})\.(?:tmp|locking)$/
 const WAIT = /^[0-9a-f]{16}\.([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.(\d{1,15})\.wait$/
@@ -91,6 +92,8 @@ export const endingPath = ({ host }: Paths, id: string, random: string, why: End
 export const leasePath = (
   { host }: Paths, { id, launchId, process: { pid, start }, kind }: Omit<LeaseEntry, 'name'>,
 ): string => join(host, `${id}.${launchId}.${pid}.${start}.${kind}`)
+
+export const pipePath = ({ host }: Paths, launchId: string, lease: string): string => join(host, `${launchId}.${lease}.pipe`)
 
 export const waitPath = ({ host }: Paths, random: string, launchId: string, { pid, start }: ProcessId, until: number): string =>
   join(host, `${random}.${launchId}.${pid}.${start}.${Math.floor(until)}.wait`)

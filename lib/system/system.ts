@@ -8,9 +8,9 @@ import type { Clock } from '../deadline.js'
 import type { Endpoint } from '../health/address.js'
 import type { Healthy, HealthPlan, Probe } from '../health/plan.js'
 import type { Paths } from '../paths.js'
-import type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
+import type { Described, Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
 
-export type { Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
+export type { Described, Kin, Leader, Listener, ProcessId, ProcessLook } from './platform/platform.js'
 export type { Healthy, HealthPlan, Probe }
 
 /** Bytes. Our own files have some hundred, and command lines in them may be long; a larger file is none of one-server's. */
@@ -80,6 +80,8 @@ export interface Watchdog {
   letGo(): void
   /** Ends the watchdog, and the launch goes on. */
   dismiss(): void
+  /** Makes another process the holder, or what this process is about to become. The watchdog then looks whether that one lives. */
+  handOver(to: ProcessId): Promise<void>
 }
 
 /** A launch whose processes live, as they alone show it. */
@@ -163,6 +165,8 @@ export interface System extends Clock {
   /** Undefined when the gate was ended before it stood: nothing has run. */
   spawn(plan: SpawnPlan): Promise<GatedChild | undefined>
 
+  /** Whose a process is, and what it runs. Undefined: there is none. `unknown`: this system does not show it. */
+  describe(pid: number): Promise<Described | 'unknown' | undefined>
   /** Starts a watchdog. It keeps neither this process alive nor anything of it. */
   watchOver(plan: WatchdogPlan): Promise<Watchdog>
   /** Kills a process, with what it runs, if it is seen to be a watchdog of this launch. */

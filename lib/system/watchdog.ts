@@ -91,7 +91,16 @@ const startOne = async (
     const id = pid === undefined ? undefined : await identify(Number(pid))
     if (id === undefined || pipe === undefined) throw cannotWatch(plan)
     pipe.unref()
-    const watchdog = { id, letGo: () => { pipe.destroy() }, dismiss: () => { pipe.end('dismissed\n') } }
+    const watchdog: Watchdog = {
+      id,
+      letGo: () => { pipe.destroy() },
+      dismiss: () => { pipe.end('dismissed\n') },
+      // What closes has written all that it could: a watchdog that has gone reads nothing.
+      handOver: (to) => new Promise((resolve) => {
+        if (pipe.destroyed) return resolve()
+        pipe.once('close', () => resolve()).ref().end(`keep ${to.pid} ${to.start}\n`, () => pipe.destroy())
+      }),
+    }
     return { watchdog, given: fds.split(' ').filter(Boolean).map(Number) }
   } catch (error) {
     child.kill('SIGKILL')

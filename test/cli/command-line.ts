@@ -18,7 +18,8 @@ const BIN = fileURLToPath(new URL('../../lib/cli/bin.js', import.meta.url))
  * tap puts its hook into the environment of whatever is spawned. It would double the time of each call
  * and be among the modules that it loads, so it is taken out behind tap's back; `env` keeps the PID.
  */
-export const PROGRAM = ['env', '-u', 'NODE_OPTIONS', process.execPath, BIN] as const
+export const programOf = (node: string): readonly [string, ...string[]] => ['env', '-u', 'NODE_OPTIONS', node, BIN]
+export const PROGRAM = programOf(process.execPath)
 
 /** The path of a server in the fixtures. */
 export const fixture = (name: string): string => fileURLToPath(new URL(`../../../fixtures/${name}.mjs`, import.meta.url))
@@ -107,19 +108,20 @@ export const watched = (child: ChildProcess): Running => {
 const bare = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_|TAP|_TAP|CI$|NO_COLOR$|FORCE_COLOR$|XDG_|ONE_SERVER_|PORT$|HOST$)/.test(name)))
 
-export const home = (t: Test): Home => {
+/** @param program The command line tool, which may run under another Node. */
+export const home = (t: Test, program = PROGRAM): Home => {
   const folder = mkdtempSync(join(tmpdir(), 'os-'))
   const env = { ...bare(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), TERM: 'dumb' }
   const toStop = new Map<string, string[]>()
   const begin: Home['begin'] = (args, { env: more, detached = false, stdin, cwd = folder } = {}) => {
     const stdio: StdioOptions = [stdin ?? 'ignore', 'pipe', 'pipe']
-    const running = watched(spawn(PROGRAM[0], [...PROGRAM.slice(1), ...args], { env: { ...env, ...more }, cwd, detached, stdio }))
+    const running = watched(spawn(program[0], [...program.slice(1), ...args], { env: { ...env, ...more }, cwd, detached, stdio }))
     t.teardown(() => running.child.kill('SIGKILL'))
     return running
   }
   const run: Home['run'] = (args, more = {}) => begin(args, { env: more }).ended
   const shell: Home['shell'] = (args, behind) =>
-    watched(spawn('bash', ['-c', `set -o pipefail; "$0" "$@" ${behind}`, ...PROGRAM, ...args], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })).ended
+    watched(spawn('bash', ['-c', `set -o pipefail; "$0" "$@" ${behind}`, ...program, ...args], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })).ended
   const start: Home['start'] = (args, more) => {
     const at = args.indexOf('--pid-file')
     const which = at < 0 ? args.slice(1, 2).filter((word) => !word.startsWith('-')) : args.slice(at, at + 2)

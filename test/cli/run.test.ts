@@ -6,8 +6,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { isAlive } from '../support/clients.js'
+import { hasExecve } from '../support/execve.js'
 import { onLinux } from '../support/processes.js'
-import { allGone, fixture, home, leaseFiles, PROGRAM, type Running } from './command-line.js'
+import { allGone, fixture, home, leaseFiles, PROGRAM, type Home, type Running } from './command-line.js'
 import { inTerminal, noTerminal, oneServer } from './terminal.js'
 
 /** Says which signals reach it, and its parent's PID; SIGUSR2 ends it. */
@@ -15,7 +16,16 @@ const LISTENS = `
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGALRM']) process.on(signal, () => console.log(signal))
   process.on('SIGUSR2', () => { console.log('over'); process.exit(3) })
   setTimeout(() => process.exit(4), 60_000)
-  console.log('run is ' + process.ppid)`
+  console.log('run is ' + (${hasExecve} ? process.pid : process.ppid))`
+
+/** Where `run` becomes its command the signal shows, and elsewhere what a shell makes of it. */
+const endedBy = (signal: NodeJS.Signals, code: number) => (hasExecve ? { code: null, signal } : { code, signal: null })
+
+/** A process that has become its command cannot release its lease, which counts for nothing: over a pinned server the next lease sweeps it. */
+const leasesGo = async (here: Home): Promise<void> => {
+  if (hasExecve) t.match(JSON.parse((await here.run(['status', 'web', '--json'])).stdout), { leases: [] })
+  else t.same(leaseFiles(here), [])
+}
 
 const LISTENING = ['--', process.execPath, '-e', LISTENS]
 
@@ -71,7 +81,7 @@ t.test('with a server that runs', async (t) => {
   })
 
   t.test('a command that a signal ends', async (t) => {
-    t.match(await run(['run', 'web', '--quiet', '--', 'sh', '-c', 'kill -KILL $$']), { code: 137, stdout: '', stderr: '' })
+    t.match(await run(['run', 'web', '--quiet', '--', 'sh', '-c', 'kill -KILL $$']), { ...endedBy('SIGKILL', 137), stdout: '', stderr: '' })
   })
 
   t.test('a script whose interpreter is missing, and one that names none', async (t) => {
@@ -85,7 +95,7 @@ t.test('with a server that runs', async (t) => {
   t.test('every signal is passed on, again and again, and the lease ends before it does', async (t) => {
     const { child, ended, prints } = begin(['run', 'web', '--quiet', ...LISTENING], { detached: true })
     await prints('run is')
-    t.equal(leaseFiles(here).length, 1)
+    t.equal(leaseFiles(here).length >= 1, true)
     const sent = ['SIGINT', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM', 'SIGTERM', 'SIGUSR1', 'SIGALRM'] as const
     for (const [index, signal] of sent.entries()) {
       child.kill(signal)
@@ -95,15 +105,15 @@ t.test('with a server that runs', async (t) => {
     const { code, stdout } = await ended
     t.equal(code, 3)
     t.same(heard(stdout), sent)
-    t.same(leaseFiles(here), [])
+    await leasesGo(here)
   })
 
   t.test('a signal that ends its command', async (t) => {
     const { child, ended, prints } = begin(['run', 'web', '--quiet', '--', 'sh', '-c', 'echo ready; exec sleep 100'], { detached: true })
     await prints('ready')
     child.kill('SIGTERM')
-    t.match(await ended, { code: 143, signal: null, stdout: 'ready\n', stderr: '' })
-    t.same(leaseFiles(here), [])
+    t.match(await ended, { ...endedBy('SIGTERM', 143), stdout: 'ready\n', stderr: '' })
+    await leasesGo(here)
   })
 
   t.test('in a terminal', { skip: noTerminal }, async (t) => {

@@ -12,7 +12,7 @@ export interface Terminal extends Running {
 }
 
 /** How the command line tool is called from within. */
-export const oneServer = (args: readonly string[]): string => joinWords([...PROGRAM, ...args])
+export const oneServer = (args: readonly string[], program = PROGRAM): string => joinWords([...program, ...args])
 
 /** Runs the text of a bash program in the foreground of a new terminal, with job control. All that it prints is on stdout. */
 export const inTerminal = (t: Pick<Test, 'teardown'>, program: string, { env, cwd }: { env: NodeJS.ProcessEnv; cwd: string }): Terminal => {

@@ -3,12 +3,13 @@
  * start it explicitly or mean to stop it if it is idle. Nobody who holds it may lose it, and when nobody
  * does any more, nothing of it may be left.
  */
-import type { ServerInfo } from '../../lib/server-info.js'
+import type { OneServerError } from '../../lib/errors.js'
+import type { Lease, ServerInfo } from '../../lib/server-info.js'
 import { contextOf } from '../../lib/context.js'
 import { reap } from '../../lib/protocol/stop.js'
 import { settingsFrom } from '../../lib/options/settings.js'
 import type { Act, RunPlan } from './schedule.js'
-import { HOST_FOLDER, PID_FILE } from './world.js'
+import { HOST_FOLDER, PID_FILE, type World } from './world.js'
 
 const IDLE = 100
 
@@ -34,6 +35,48 @@ export const userWithoutLease: Act = async (manager, system, world) => {
   world.hold(found.launchId!, (await system.self()).pid)
   await system.sleep(1000)
   return 'used it'
+}
+
+/** Uses the server on a lease that another client has taken in its name, and ends, by itself or by a fault. */
+export const ward: Act = async (_, system, world) => {
+  const { pid } = await system.self()
+  for (let looks = 0; looks < 100; looks++) {
+    await system.sleep(20)
+    await system.look(pid)
+    if (!world.held.some(({ by }) => by === pid)) continue
+    await system.sleep(200)
+    break
+  }
+  world.exit(world.actors.find((actor) => actor.pid === pid)!)
+  return 'ended'
+}
+
+/** A lease in the name of the first client, or none where that one has ended. */
+const forWard = async (manager: Parameters<Act>[0], world: World): Promise<Lease | undefined> => {
+  const ward = world.actors[0]!
+  try {
+    return await manager.acquire({ pid: ward.pid })
+  } catch (error) {
+    if ((error as OneServerError).code === 'INVALID_OPTION' && ward.crashed) return undefined
+    throw error
+  }
+}
+
+/** Takes a lease in the name of the first client, and ends at once. */
+export const guardian: Act = async (manager, _, world) => {
+  const [first] = world.actors
+  const lease = await forWard(manager, world)
+  // A client that has gone holds nothing, and its lease is that of a process that has ended.
+  if (lease !== undefined && !first!.crashed) world.hold(lease.server.launchId!, first!.pid)
+  return 'taken'
+}
+
+/** Takes it, and releases it before the other one ends. */
+export const fickleGuardian: Act = async (manager, system, world) => {
+  const lease = await forWard(manager, world)
+  await system.sleep(50)
+  await lease?.release()
+  return 'released'
 }
 
 /** Lets go and comes again at once: into the end of the server that it let go of. */
@@ -132,6 +175,12 @@ export const anyHolders = (random: () => number): RunPlan => {
     const drawn = random()
     return drawn < 0.5 ? holder : drawn < 0.8 ? returningHolder : other
   }))
+}
+
+/** A client in whose name 1 to 3 others take leases, beside holders. */
+export const anyGuardians = (random: () => number): RunPlan => {
+  const others = Array.from({ length: 1 + Math.floor(random() * 3) }, () => (random() < 0.7 ? guardian : fickleGuardian))
+  return leasePlan([ward, ...others, ...(random() < 0.5 ? [holder] : [])])
 }
 
 export const vanishingPlan = (acts: readonly Act[]): RunPlan => {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { endingPlan, waiter } from './ending.js'
 import { exploreAll, exploreRandom, replaySeed } from './explore.js'
 import { holds } from './holds.js'
-import { anyHolders, anyVanishing, cleaner, holder, leasePlan, returningHolder, starter, vanishingPlan, wiper } from './leases.js'
+import { anyGuardians, anyHolders, anyVanishing, cleaner, guardian, holder, leasePlan, returningHolder, starter, vanishingPlan, ward, wiper } from './leases.js'
 import { anyPatience, impatient, late, patiencePlan, patient, waits } from './patience.js'
 import { early, late as lateStranger, neighbourPlan } from './neighbour.js'
 import { anyVersions, newer, older, replacingPlan } from './replacing.js'
@@ -51,6 +51,11 @@ t.test('a holder that lets go and comes again into the end of the server, beside
 
 t.test('2 to 5 holders in random orders, beside an explicit start or a stop that spares holders, with kills and freezes of clients and watches', async (t) => {
   holds(t, await exploreRandom(anyHolders, 1, 300))
+})
+
+t.test('leases that others take in the name of a client, released or not, with kills and freezes of all of them', async (t) => {
+  holds(t, await exploreAll(leasePlan([ward, guardian]), { preemptions: 1, faults: 0, kinds: [] }))
+  holds(t, await exploreRandom(anyGuardians, 1, 300))
 })
 
 t.test('clients of two versions, every order with one preemption or one fault, and random ones, at a lock that keeps order', async (t) => {

@@ -83,7 +83,8 @@ interface Process {
 /** A watch over a launch: a process of its own, which the holder's end of the pipe wakes. */
 export interface Watch {
   readonly actor: Actor
-  readonly holder: Actor
+  /** Whose end wakes it. */
+  holder: Actor
   readonly launchId: string
   /** Its idle time has passed, and it holds nothing any more. */
   hasLetGo: boolean
@@ -358,6 +359,7 @@ export class World {
     const others = (names: readonly string[]) => names.flatMap((name) => new RegExp(`^\\w+\\.${launchId}\\.(\\d+)\\.\\d+\\.(?:lease|watch)$`).exec(name)?.[1] ?? [])
     const go = async (): Promise<void> => {
       if (await woken) return
+      for (const name of await system.list(folder)) if (name.startsWith(`${lease}.${launchId}.`) && name.endsWith('.lease')) await system.remove(`${folder}/${name}`)
       await system.sleep(idleTimeout)
       for (const name of await system.list(folder)) if (name.startsWith(`${lease}.${launchId}.`)) await system.remove(`${folder}/${name}`)
       watch.hasLetGo = true
@@ -368,6 +370,15 @@ export class World {
     }
     void go().catch(() => {}).finally(() => { watch.done = true; actor.crashed = true })
     return watch
+  }
+
+  /** The watch looks at another process from here on: it sees within a moment that this one has ended. */
+  #handOver(own: Actor, to: ProcessId): void {
+    const watch = this.watches.find(({ actor }) => actor === own)
+    const holder = this.actors.find(({ pid }) => pid === to.pid)
+    if (watch === undefined || watch.isIdle) return
+    if (holder === undefined || holder.crashed) watch.wake(false)
+    else watch.holder = holder
   }
 
   /** The seam, as one client sees it. */
@@ -534,9 +545,11 @@ export class World {
         return true
       }),
       spawn: (plan) => step('spawns', () => spawn(plan)),
+      describe: (pid) => step(`asks whose ${pid} is`, () => (world.#look(pid).state === 'gone' ? undefined : { isOwn: true, command: 'another' })),
       watchOver: (plan) => step('sets a watch', () => {
         const { actor: own, wake } = world.#addWatch(actor, plan, random)
-        return { id: { pid: own.pid, start: String(own.pid * 7) }, letGo: () => wake(false), dismiss: () => wake(true) }
+        const handOver = (to: ProcessId) => step(`hands over to ${to.pid}`, () => world.#handOver(own, to))
+        return { id: { pid: own.pid, start: String(own.pid * 7) }, letGo: () => wake(false), dismiss: () => wake(true), handOver }
       }),
       watchdogs: (launchId) => step('looks for watchdogs', () =>
         world.watches.filter((watch) => watch.launchId === launchId && !watch.done && !watch.hasLetGo && !watch.actor.frozen)

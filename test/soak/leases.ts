@@ -1,7 +1,11 @@
 /** Leases with real processes: 32 holders round after round, releases against acquires, and a holder that is frozen for a minute. */
-import { isAlive, place } from '../support/clients.js'
+import { join } from 'node:path'
+import { programOf } from '../cli/command-line.js'
+import { start, startSpeaking } from '../support/child.js'
+import { fixture, isAlive, place } from '../support/clients.js'
 import { gone, holder } from '../support/holders.js'
-import { lastOneOut, releaseAgainstAcquire } from '../support/leases.js'
+import { execveNode, withExecve } from '../support/execve.js'
+import { lastOneOut, lastProcessOut, releaseAgainstAcquire } from '../support/leases.js'
 import { until } from '../support/until.js'
 import { round, type Series } from './series.js'
 
@@ -65,4 +69,38 @@ const frozenHolder: Series = {
   }),
 }
 
-export const leases: readonly Series[] = [crowdOfHolders, comeAndGo, frozenHolder]
+const forOthers: Series = {
+  name: 'leases in the names of 16 processes, killed at random moments', rounds: 100,
+  run: async (count, progress) => ({
+    cases: count,
+    violations: await rounds(count, progress, () => round(async (t) => {
+      const here = place(t)
+      const manager = here.manager('healthy', { idleTimeout: 0 })
+      return lastProcessOut(here, 16, async () => {
+        const one = start(t, 'sleep', ['600'])
+        await manager.acquire({ pid: one.pid! })
+        return one
+      })
+    })),
+  }),
+}
+
+const commands: Series = {
+  name: 'run that is its command, 8 at once, killed at random moments', rounds: 100,
+  run: async (count, progress) => ({
+    cases: count,
+    violations: await rounds(count, progress, () => round(async (t) => {
+      const here = place(t)
+      const which = ['--pid-file', here.pidFile, '--port', 'auto', '--idle-timeout', '0', '--quiet', '--script', fixture('healthy')]
+      const [program, ...args] = [...programOf(execveNode), 'run', ...which, '--', '/bin/sh', '-c', 'echo ready; exec sleep 600']
+      return lastProcessOut(here, 8, async () => {
+        const { child, line } = startSpeaking(t, program!, args, { env: { ...here.env, LEDGER: join(here.folder, 'ledger') }, cwd: here.folder })
+        await line()
+        return child
+      })
+    })),
+    ...('skip' in withExecve ? { note: 'without execve: the command is a child of run' } : {}),
+  }),
+}
+
+export const leases: readonly Series[] = [crowdOfHolders, comeAndGo, frozenHolder, forOthers, commands]

@@ -1,7 +1,7 @@
 /** The simulation, at length: random orders by the hundred thousand, and every order within wider bounds. */
 import { endingPlan, waiter } from '../simulation/ending.js'
 import { exploreAll, exploreRandom, type Bounds, type Explored } from '../simulation/explore.js'
-import { anyHolders, anyVanishing, holder, leasePlan, returningHolder } from '../simulation/leases.js'
+import { anyGuardians, anyHolders, anyVanishing, holder, leasePlan, returningHolder } from '../simulation/leases.js'
 import type { RunPlan } from '../simulation/schedule.js'
 import { exploreHostileStates } from '../simulation/hostile.js'
 import { anyVersions, newer, older, replacingPlan } from '../simulation/replacing.js'
@@ -32,6 +32,11 @@ export const randomOrders: Series = {
 export const randomHolders: Series = {
   name: 'simulated: 2 to 5 holders of leases, random orders and faults', rounds: 50_000,
   run: async (rounds) => outcomeOf(await exploreRandom(anyHolders, 1, rounds, 3)),
+}
+
+export const randomGuardians: Series = {
+  name: 'simulated: leases for another client by 1 to 3 others, random orders and faults', rounds: 50_000,
+  run: async (rounds) => outcomeOf(await exploreRandom(anyGuardians, 1, rounds, 3)),
 }
 
 export const randomVanishing: Series = {

@@ -11,9 +11,9 @@ import { kills } from './kills.js'
 import { leases } from './leases.js'
 import { recoveryTime } from './recovery.js'
 import type { Outcome, Series } from './series.js'
-import { everyOrder, hostileStates, randomHolders, randomOrders, randomVanishing, randomVersions } from './simulation.js'
+import { everyOrder, hostileStates, randomGuardians, randomHolders, randomOrders, randomVanishing, randomVersions } from './simulation.js'
 
-const ALL: readonly Series[] = [crowd, ...kills, recoveryTime, ...leases, randomOrders, randomHolders, randomVanishing, randomVersions, hostileStates, ...everyOrder]
+const ALL: readonly Series[] = [crowd, ...kills, recoveryTime, ...leases, randomOrders, randomHolders, randomGuardians, randomVanishing, randomVersions, hostileStates, ...everyOrder]
 
 const { values } = parseArgs({ options: { rounds: { type: 'string' }, only: { type: 'string' } } })
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)

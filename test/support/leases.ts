@@ -1,6 +1,7 @@
 /** The two series about leases: `npm test` takes a few rounds of each, `npm run soak` hundreds. */
+import type { ChildProcess } from 'node:child_process'
 import type { Test } from 'tap'
-import { isAlive, now, place } from './clients.js'
+import { isAlive, now, place, type Place } from './clients.js'
 import { gone, holder } from './holders.js'
 import { isWithin } from './within.js'
 
@@ -31,6 +32,27 @@ export const lastOneOut = async (t: Teardown, count: number, idleTimeout: number
   const took = (await gone(here)) - last
   if (!isWithin(took, idleTimeout + 1000)) wrong.push(`it ended only ${Math.round(took)} ms after its last holder`)
   if (here.starts().length !== 1) wrong.push(`${here.starts().length} servers were started`)
+  return wrong
+}
+
+/**
+ * Leases in the names of other processes, which end at random moments, by whatever signal: the server must outlive all but the last, and
+ * go after it. `begin` starts one of them, and resolves when its lease is there.
+ */
+export const lastProcessOut = async (here: Place, count: number, begin: () => Promise<ChildProcess>): Promise<string[]> => {
+  const processes = await Promise.all(Array.from({ length: count }, begin))
+  const [first] = here.starts()
+  const wrong: string[] = []
+  if (here.starts().length !== 1) wrong.push(`${here.starts().length} servers were started`)
+  const order = processes.toSorted(() => Math.random() - 0.5)
+  for (const [index, one] of order.entries()) {
+    await new Promise((resolve) => { setTimeout(resolve, Math.random() * 300) })
+    if (!isAlive(first!.pid)) wrong.push('it ended before its last holder')
+    if (index % 3 === 2) one.kill('SIGSTOP')
+    one.kill(index % 2 === 0 ? 'SIGKILL' : 'SIGTERM')
+    if (index % 3 === 2) one.kill('SIGCONT')
+  }
+  await gone(here)
   return wrong
 }
 

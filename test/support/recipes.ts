@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { fixture, startSpeaking } from './child.js'
 import type { Fates } from './newcomer.js'
+import { until } from './until.js'
 
 /** For a process that has let go, and lives. A lease of a process that has ended would not be listed in any case. */
 const tellLeases = (name: string): string =>
@@ -109,6 +110,57 @@ export const recipes: Fates = {
         child.stdin!.end()
         t.equal(await ended, 0, 'the end of its stdin is the end of the lease')
       }
+      t.equal(sh('one-server stop docs').status, 0)
+    },
+  },
+  'A shell sh 1': {
+    run: async (t, text, { folder, env, sh }) => {
+      const terminal = async () => {
+        const { child, line } = startSpeaking(t, 'sh', [], { cwd: folder, env })
+        child.stdin!.write(`${text}\n${text}\necho "$ONE_SERVER_URL"\n`)
+        return { child, url: await line() }
+      }
+      const [one, other] = [await terminal(), await terminal()]
+      t.match(one.url, /^http:/)
+      t.equal(one.url, other.url)
+      const pids = () => (JSON.parse(sh('one-server status web --json').stdout) as { leases: { pid: number }[] }).leases.map(({ pid }) => pid)
+      t.same(pids().toSorted(), [one.child.pid, other.child.pid].toSorted(), 'a lease for each')
+      one.child.kill('SIGKILL')
+      await until(() => pids().length === 1, 'the first one to let go')
+      t.same(pids(), [other.child.pid])
+      t.equal(sh('one-server stop web').status, 0)
+    },
+  },
+  'An agent json 1': {
+    run: async (t, text, { folder, env, sh }) => {
+      const { hooks: { SessionStart: [start] } } = JSON.parse(text) as { hooks: { SessionStart: { hooks: { command: string }[] }[] } }
+      // As the agent runs it: by a shell, with what it knows of the session on stdin.
+      const agent = `require('node:child_process').spawn('/bin/sh', ['-c', process.argv[1]], { stdio: ['ignore', 'inherit', 'ignore'] }); setInterval(() => {}, 1e6)`
+      const { child, line } = startSpeaking(t, process.execPath, ['-e', agent, start!.hooks[0]!.command], { cwd: folder, env })
+      t.match(JSON.parse(await line()), { url: /^http:/ })
+      const leases = () => (JSON.parse(sh('one-server status docs --json').stdout) as { leases: { pid: number }[] }).leases
+      t.match(leases(), [{ pid: child.pid }], 'in the name of the session')
+      child.kill('SIGKILL')
+      await until(() => leases().length === 0, 'the lease to end with it')
+      t.equal(sh('one-server stop docs').status, 0)
+    },
+  },
+  'Vim vim 1': {
+    run: async (t, text, { folder, env, sh }) => {
+      const leases = () => (JSON.parse(sh('one-server status docs --json').stdout) as { leases: { pid: number }[] }).leases
+      if (spawnSync('vim', ['--version']).status === 0) {
+        writeFileSync(join(folder, 'hold.vim'), `${text}\ncall writefile([g:docs_url, getpid()], 'told')\nqa!`)
+        t.equal(sh('vim -es -u NONE -S hold.vim').status, 0)
+        t.match(readFileSync(join(folder, 'told'), 'utf8'), /^http:/)
+      } else {
+        t.comment('vim is not installed here: its words are run for another process')
+        const { child } = startSpeaking(t, 'sleep', ['600'], { cwd: folder, env })
+        const words = /'(.*?)' \. getpid\(\) \. '(.*)'/.exec(text)!
+        t.match(JSON.parse(sh(`${words[1]}${child.pid}${words[2]}`).stdout), { url: /^http:/ })
+        t.match(leases(), [{ pid: child.pid }])
+        child.kill('SIGKILL')
+      }
+      await until(() => leases().length === 0, 'the lease to end with it')
       t.equal(sh('one-server stop docs').status, 0)
     },
   },

@@ -16,7 +16,7 @@ const OWN_FAILURES: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM']
  * A file of a process. Undefined: the process has gone, or is another user's. A process that could not be read for want of a descriptor
  * would be taken for no kin, and its launch for dead. So this client's own failure is an error, and no answer.
  */
-const fileOf = (pid: number, name: string, encoding: BufferEncoding): string | undefined => {
+export const fileOf = (pid: number, name: string, encoding: BufferEncoding): string | undefined => {
   const path = `/proc/${pid}/${name}`
   try {
     return readFileSync(path, encoding)

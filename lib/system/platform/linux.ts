@@ -3,7 +3,9 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { stateUnusable } from '../../errors.js'
-import { environmentOf, hasEnded, HINT, isOwn, isThread, launchByStdin, numberIn, readStat, statOf, type Stat } from './linux-proc.js'
+import {
+  environmentOf, fileOf, hasEnded, HINT, isOwn, isThread, launchByStdin, numberIn, readStat, statOf, type Stat,
+} from './linux-proc.js'
 import type { Kin, Launching, Leader, Platform, ProcessId, ProcessLook } from './platform.js'
 import { gate, NULL_DEVICE, START_TAKES, watchdogWith } from './posix.js'
 import { exists, send } from './signal.js'
@@ -129,12 +131,16 @@ export const linux = {
   busy: [],
 } satisfies Platform
 
-/** How the watchdog's shell looks at a process: field 3 and field 22 of its stat. */
+/** How the watchdog's shell looks at a process: fields 3 and 22 of its stat. A zombie that has threads (field 20) lives. */
 const LOOK = `
 look() {
   read -r stat <"/proc/$1/stat" || return
   stat=\${stat##*\\) } number=0 start=
-  for word in $stat; do number=$((number + 1)); test $number = 20 && start=$word; done
+  for word in $stat; do
+    number=$((number + 1))
+    case $number in 18) threads=$word ;; 20) start=$word ;; esac
+  done
+  case $stat in Z*) test "$threads" -le 1 || stat=S ;; esac
   test "$start"
 }`
 
@@ -170,17 +176,22 @@ export const linuxLaunching: Launching = {
     }),
   startTakes: START_TAKES,
   gate,
-  watchdog: /* @__PURE__ */ watchdogWith(LOOK),
+  watchdog: /* @__PURE__ */ watchdogWith(LOOK, 2),
   isWatchdog,
+  describe: (pid) => {
+    const words = fileOf(pid, 'cmdline', 'utf8')?.replace(/\0$/, '').replaceAll('\0', ' ')
+    return words === undefined ? undefined : { isOwn: isOwn(pid), command: words }
+  },
   watchdogs: (launchId) => {
-    const found: ProcessId[] = []
+    const found: (ProcessId & Stat)[] = []
     for (const name of readdirSync('/proc')) {
       const pid = Number(name)
       if (!Number.isInteger(pid) || !isWatchdog(pid, launchId) || hasLetGo(pid) || !isOwn(pid)) continue
       const stat = readStat(pid)
       // A stopped watchdog ends nothing.
-      if (stat !== undefined && !hasEnded(stat) && stat.state !== 'T' && stat.state !== 't') found.push({ pid, start: stat.start })
+      if (stat !== undefined && !hasEnded(stat) && stat.state !== 'T' && stat.state !== 't') found.push({ pid, ...stat })
     }
-    return found
+    // What a watchdog is about to run looks like that watchdog until it runs, and no file names it.
+    return found.filter(({ parent }) => !found.some(({ pid }) => pid === parent)).map(({ pid, start }) => ({ pid, start }))
   },
 }

@@ -147,8 +147,13 @@ look() {
 }`
 
 export const macosLaunching = (run: Run): Launching => ({
-  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], startTakes: START_TAKES, gate, watchdog: /* @__PURE__ */ watchdogWith(LOOK),
+  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], startTakes: START_TAKES, gate, watchdog: /* @__PURE__ */ watchdogWith(LOOK, 10),
   watchdogs: () => [],
+  describe: async (pid) => {
+    const row = await run(PS, ['-ww', '-o', 'uid=', '-o', 'command=', '-p', String(pid)], ENV).catch(() => '')
+    const [, uid, command] = /^\s*(\d+)\s+(.*)$/m.exec(row) ?? []
+    return command === undefined ? undefined : { isOwn: uid === String(process.getuid?.()), command: command.trim() }
+  },
   // The environment of /bin/sh does not show, since it is Apple's own. Its arguments do, and one of them is the script.
   isWatchdog: async (pid, launchId) => {
     const words = await run(PS, ['-ww', '-o', 'command=', '-p', String(pid)], ENV).catch(() => '')

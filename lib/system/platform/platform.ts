@@ -119,6 +119,14 @@ export interface Platform {
   readonly busy: readonly string[]
 }
 
+/** A process in whose name a lease may be. */
+export interface Described {
+  /** It is this user's, and nobody else's in any respect. */
+  readonly isOwn: boolean
+  /** Its command line. */
+  readonly command: string
+}
+
 /** What only the start of a server or of a watchdog asks. */
 export interface Launching {
   /** A file that swallows what is written to it and is always at its end. */
@@ -134,9 +142,12 @@ export interface Launching {
   gate(plan: GatePlan): Invocation
   /**
    * A process that prints `pid <n>`, the watchdog, and after it the descriptors that the process has, where that shows. It reads
-   * descriptor 3: a line dismisses it. On end-of-file it waits out the idle time, removes the files of its lease, and runs the reaper.
+   * descriptor 3: a line dismisses it, and `keep <pid> <start>` gives it another holder, whose end it notices by itself. On
+   * end-of-file it waits out the idle time, removes the files of its lease, and runs the reaper.
    */
   watchdog(order: WatchdogOrder): Invocation & { readonly cwd: string }
+  /** Whose a process is, and what it runs. Undefined: there is none. Absent where no watchdog could see the end of another program. */
+  describe?(pid: number): Soon<Described | undefined>
   /** Whether a process is seen to be a watchdog of this launch. False where this system does not show it. */
   isWatchdog(pid: number, launchId: string): Soon<boolean>
   /** The watchdogs of this launch whose holder lives or whose idle time runs. None where this system does not show them. */

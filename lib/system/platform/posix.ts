@@ -69,9 +69,12 @@ said="pid $!"; for fd in /proc/$$/fd/*; do test -e "$fd" && said="$said \${fd##*
  * `sleep` that knows no fractions, $5 Node, $6 the PID file, $7 the seconds that one run of the reaper may take, $8 those until the next,
  * $9 the PID of the leader, and after it the start time of the leader.
  *
- * 1. A line dismisses the watchdog; end-of-file means that its holder let go or died.
- * 2. It touches its own file, which shows others since when it waits, and waits out the idle time. No `sleep` lasts longer than 30 s, so
- *    that no process waits for weeks for a launch that was stopped.
+ * 1. End-of-file means that its holder let go or died. The word `keep` makes another process the holder, or what the holder is about to
+ *    become: then it looks whether that process lives, ever more rarely, and a PID with another start time is a stranger. A pipe with a
+ *    name spares the looks: a command holds it open for as long as the command or a child of it lives. It is opened for both directions
+ *    first, since to open it for reading alone would wait for a writer, which may be dead. Any other line dismisses the watchdog.
+ * 2. It removes the lease, touches its own file, which shows others since when it waits, and waits out the idle time. No `sleep` lasts
+ *    longer than 30 s, so that no process waits for weeks for a launch that was stopped.
  * 3. It lets go first and then looks for others, so of several that end together the last one sees nobody. It removes the files of its
  *    lease, and since something may have deleted all files, it turns its stdin from the pipe to /dev/null: that shows in /proc.
  *    Another holder or watchdog that seems to live is left to look for itself. Its name is its PID and start time,
@@ -86,8 +89,9 @@ said="pid $!"; for fd in /proc/$$/fd/*; do test -e "$fd" && said="$said \${fd##*
  * A shell that cannot fork exits, with status 2, or 254 if it is bash. All that it can do then is to become another program,
  * which waits and becomes the watchdog again.
  */
-const watchdogScript = (look: string): string => `
-read -r word && exit 0
+const watchdogScript = (look: string, rarest: number): string => `
+held=$ONE_SERVER_HELD
+test "$held" || { read -r word held && test "$word" != keep && exit 0; }
 cd / && umask 077 && ulimit -c 0
 launch=$2 longest=30 leader=$9 born=\${10}
 restart() {
@@ -105,7 +109,20 @@ outwait() {
     run sleep $slice; left=$((left - slice))
   done
 }
+still() { if look "$pid"; then test "$start" = "$since" && case $stat in Z*) false ;; esac; else kill -0 "$pid"; fi; }
+listen() {
+  test -p "$pipe" && command exec 4<>"$pipe" && command exec <"$pipe" && command exec 4<&- || return
+  while read -r word; do run rm -f "$pipe"; done
+}
 works() { look $reaper && test "$start" = "$since" && case $stat in Z*) false ;; esac; }
+pipe=$0/$2.$1.pipe
+if test "$held"; then
+  ONE_SERVER_HELD=$held pid=\${held%% *} since=\${held##* }
+  export ONE_SERVER_HELD
+  for nap in 0.05 0.1 0.2 0.5 1; do listen; still || break; command -p sleep $nap || run sleep 1; done
+  while still; do run sleep ${rarest}; listen; done
+fi
+run rm -f "$pipe" "$0/$1.$2."*.lease
 run touch -ch "$0/$1.$2."*.watch
 if test $4 -gt $longest; then outwait $4; else command -p sleep "$3" || run sleep "$4"; fi
 run rm -f "$0/$1.$2."*
@@ -137,8 +154,11 @@ exit 0
 /** What finds and loads programs, and nothing else of the holder's: a runner takes what carries its marks for a process of its job. */
 const INHERITED = ['PATH', 'LD_LIBRARY_PATH']
 
-/** `look` defines a function of the shell: it takes a PID and sets `stat` and `start`, or fails. */
-export const watchdogWith = (look: string): Launching['watchdog'] => (order) => ({
+/**
+ * `look` defines a function of the shell: it takes a PID and sets `stat` and `start`, or fails. `rarest`: the seconds between two looks
+ * at a holder that has no pipe, such that they cost less than a thousandth of a core.
+ */
+export const watchdogWith = (look: string, rarest: number): Launching['watchdog'] => (order) => ({
   program: '/bin/sh',
   args: [
     '-c', STARTER, 'one-server',
@@ -148,7 +168,7 @@ export const watchdogWith = (look: string): Launching['watchdog'] => (order) => 
   ],
   env: {
     ...Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
-    ONE_SERVER_WATCH: watchdogScript(look), ONE_SERVER_REAPER: order.reaper,
+    ONE_SERVER_WATCH: watchdogScript(look, rarest), ONE_SERVER_REAPER: order.reaper,
   },
   cwd: '/',
 })
