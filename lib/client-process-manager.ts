@@ -73,10 +73,7 @@ export class ClientProcessManager {
    * `INVALID_OPTION` (from within the server itself), `ABORTED`.
    */
   async ensureServerRunning({ signal }: CallOptions = {}): Promise<ServerInfo> {
-    return this.#call(signal, async (context, deadline) => {
-      deadline.check()
-      return singleFlight(context, deadline, (own) => ensure(context, own, pin))
-    })
+    return this.#start(signal, (context, deadline) => singleFlight(context, deadline, (own) => ensure(context, own, pin)))
   }
 
   /**
@@ -98,10 +95,8 @@ export class ClientProcessManager {
    */
   async acquire(call?: CallOptions & { command?: string }): Promise<Lease>
   async acquire({ signal, command = process.argv.slice(1).join(' ') }: CallOptions & { command?: string } = {}): Promise<Lease> {
-    return this.#call(signal, async (context, deadline) => {
-      deadline.check()
-      return (await import('./protocol/lease.js')).acquireLease(context, command, (hold) => ensure(context, deadline, hold))
-    })
+    return this.#start(signal, async (context, deadline) =>
+      (await import('./protocol/lease.js')).acquireLease(context, command, (hold) => ensure(context, deadline, hold)))
   }
 
   /**
@@ -124,7 +119,7 @@ export class ClientProcessManager {
    * (from within the server itself), `ABORTED`
    */
   async startServer({ signal }: CallOptions = {}): Promise<number | undefined> {
-    return this.#call(signal, async (context, deadline) => (await import('./protocol/ensure.js')).startDetached(context, deadline))
+    return this.#start(signal, async (context, deadline) => (await import('./protocol/ensure.js')).startDetached(context, deadline))
   }
 
   /**
@@ -154,6 +149,16 @@ export class ClientProcessManager {
     return this.#call(signal, async (context, deadline) => {
       deadline.check()
       return (await import('./protocol/status.js')).statusOf(context)
+    })
+  }
+
+  /** A call that may start the server. Only such a call reads `envFile`: to look at a server or stop it, its variables say nothing. */
+  #start<Result>(signal: AbortSignal | undefined, work: (context: Context, deadline: Deadline) => Promise<Result>): Promise<Result> {
+    return this.#call(signal, async (context, deadline) => {
+      deadline.check()
+      const { settings } = context
+      const read = settings.envFile && (await import('./options/env-file.js')).withEnvFile(settings)
+      return work(read ? { ...context, settings: read } : context, deadline)
     })
   }
 

@@ -97,8 +97,9 @@ const collect = async (tokens: ReturnType<typeof tokensOf>, { word, flags }: Acc
     // `--port --json` is a forgotten value, not a port called --json; `--port=--json` is one.
     const forgotten = !token.value || (!token.inlineValue && token.value.startsWith('-'))
     if (forgotten) throw usage((await import('./flag-words.js')).needsValue(name, token.rawName))
-    const { clientEnv: variable, ...rest } = reads(token.rawName, token.value as string)
+    const { clientEnv: variable, envFile, ...rest } = reads(token.rawName, token.value as string)
     Object.assign(choices, rest)
+    if (envFile !== undefined) choices.envFile = [choices.envFile ?? [], envFile].flat()
     if (variable !== undefined) choices.clientEnv = { ...choices.clientEnv, ...variable }
   }
   return { given, names, choices }

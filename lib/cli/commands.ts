@@ -18,7 +18,7 @@ export interface Command extends Accepts {
 }
 
 const WHICH: readonly FlagName[] = ['pid-file']
-const ADDRESS: readonly FlagName[] = ['port', 'host', 'health', 'health-match', 'health-timeout', 'ready', 'no-reuse-existing']
+const ADDRESS: readonly FlagName[] = ['port', 'host', 'health', 'health-match', 'health-status', 'health-timeout', 'ready', 'no-reuse-existing']
 /** A launch depends on every option; --server is only for a command that cannot have the server's own after --. */
 const LAUNCH = OPTION_FLAGS.filter((name) => name !== 'server')
 const EVERY: readonly FlagName[] = ['json', 'quiet', 'help']

@@ -19,6 +19,7 @@ const describe = (event: OneServerEvent): string | undefined => {
       if (event.for === 'launch') return `waiting for the launch of another client${withPid(event.pid)}`
       // A line with both would not fit, and the line about the launch has said the PID.
       if (event.url?.startsWith('log:')) return `waiting for a line of its log: ${event.url.slice('log:'.length)}`
+      if (event.url?.startsWith('cmd:')) return `waiting for ${event.url.slice('cmd:'.length)} to exit with 0`
       if (/^(?:tcp|socket):/.test(event.url ?? '')) return `waiting for a connection to ${event.url}`
       return `waiting for the health check${event.url === undefined ? withPid(event.pid) : ` of ${event.url}`}`
     case 'claimed':
