@@ -19,6 +19,7 @@ const OWN: Readonly<Record<OwnFlag, Words>> = {
     value: 'NAME=VALUE', sample: 'BASE_URL={url}',
     text: "a variable for the client's command; {url}, {port} and {host} in it are the server's. May be given again",
   },
+  watch: { text: 'go on, until Ctrl-C: redraws on a terminal, else a line for each change' },
   named: { text: 'only the default server and those with a name' },
   'if-idle': { text: 'leave the server running while clients use it' },
   lines: { value: 'N', sample: '50', text: 'how many of the last lines (default: 20)' },

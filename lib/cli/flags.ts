@@ -5,7 +5,9 @@
  */
 import { invalidCombination, invalidOption } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
-import { parseDuration, parseHealth, parseHost, parseOnMismatch, parsePath, parsePort, parseReady, parseStatuses, type Kind } from '../options/parse.js'
+import {
+  parseDuration, parseHealth, parseHost, parseOnMismatch, parsePath, parsePort, parseReady, parseStatuses, type Kind,
+} from '../options/parse.js'
 import { logPattern } from '../options/log-pattern.js'
 import { RULES, type OptionName, type OPTIONS, type Rule } from '../options/table.js'
 import { shellHabitIn } from '../text/shell-habits.js'
@@ -86,7 +88,7 @@ const flagOf = (option: OptionName, { kind, least, variable }: Rule): Flag => {
 }
 
 const OWN = {
-  env: { read: clientEnv }, lines: { short: 'n', read: lines }, follow: { short: 'f' }, prev: {}, named: {}, 'if-idle': {},
+  env: { read: clientEnv }, lines: { short: 'n', read: lines }, follow: { short: 'f' }, prev: {}, named: {}, watch: {}, 'if-idle': {},
   json: {}, quiet: {}, help: { short: 'h' },
 } as const satisfies Readonly<Record<string, Flag>>
 

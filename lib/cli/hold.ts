@@ -4,7 +4,7 @@
  */
 import type { Request } from './arguments.js'
 import type { Io, Output } from './output.js'
-import { withLease } from './with-lease.js'
+import { withLeases } from './with-lease.js'
 import { joinWords } from '../text/shell-words.js'
 
 /** Resolves when stdin ends, in whatever way, or at a signal. What comes through stdin is dropped. */
@@ -16,11 +16,11 @@ const untilLetGo = ({ stdin, signal }: Io): Promise<void> =>
     stdin.once('end', resolve).once('close', resolve).once('error', () => resolve()).resume()
   })
 
-export const run = async ({ options, typed }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
+export const run = async ({ servers, typed }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
   const which = typed.name ?? typed.pidFile
   const command = joinWords(['one-server', 'hold', ...(which === undefined ? [] : [which])])
-  await withLease({ options, command, output, signal }, async (server) => {
-    await output.document(server)
+  await withLeases({ servers, command, output, signal }, async (up) => {
+    await output.document(up.get(typed.name)!.server)
     await untilLetGo(io)
   })
   return 0

@@ -12,6 +12,9 @@ const WORTH_SHOWING = 100
 /** To stand after the process that has the PID. */
 export const withPid = (pid: number | undefined): string => (pid === undefined ? '' : ` (PID ${pid})`)
 
+/** What a line begins with that is about one of several servers. */
+export const prefix = (name: string | undefined): string => (name === undefined ? '' : `${name}: `)
+
 const describe = (event: OneServerEvent): string | undefined => {
   switch (event.type) {
     case 'waiting':
@@ -51,12 +54,19 @@ export class Progress {
   }
 
   /** For `onEvent`. */
-  readonly onEvent = (event: OneServerEvent): void => {
+  readonly onEvent = (event: OneServerEvent): void => this.#tell(event, '')
+
+  /** For `onEvent` of one of several servers. */
+  of(name: string | undefined): (event: OneServerEvent) => void {
+    return (event) => this.#tell(event, prefix(name))
+  }
+
+  #tell(event: OneServerEvent, before: string): void {
     if (event.type === 'stopped') this.#stopped = true
     // A stop removes the traces of its server on purpose: nothing was left behind by accident.
     if (event.type === 'stale-removed' && this.#stopped) return
     const text = describe(event)
-    if (text !== undefined) this.say(text)
+    if (text !== undefined) this.say(`${before}${text}`)
   }
 
   say(text: string): void {

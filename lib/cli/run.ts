@@ -4,14 +4,13 @@
  * our name, so we never end before the command.
  */
 import { spawn } from 'node:child_process'
-import { bareHost } from '../health/address.js'
-import type { ServerInfo } from '../server-info.js'
+import { factsOf, fillIn, variablesOf } from '../bring-up.js'
 import type { Runnable } from '../system/platform/platform.js'
 import type { Request } from './arguments.js'
 import { watchForeground } from './foreground.js'
 import type { Io, Output } from './output.js'
 import { prepare, refused, type Refusal } from './program.js'
-import { withLease } from './with-lease.js'
+import { withLeases, type UpByName } from './with-lease.js'
 import { joinWords } from '../text/shell-words.js'
 
 /** Signals of keys: a terminal sends them to all processes in its foreground. */
@@ -47,24 +46,26 @@ const exitCodeOf = async (ended: Exit | Refusal, output: Output): Promise<number
 }
 
 /**
- * What the command learns of its server. PORT and BASE_URL mean something else to many programs (`next dev` would listen on the
- * server's port), so names of its own tell it, and any other name only where the caller asks for it.
+ * What the command learns of its servers: where the first one is, and by its name where each one is. PORT and BASE_URL mean something
+ * else to many programs (`next dev` would listen on the server's port), so names of its own tell it, and any other name only where the
+ * caller asks for it.
  */
-const environmentOf = ({ url, port }: ServerInfo, clientEnv: Request['clientEnv']): Record<string, string> => {
-  const values = { url, port: String(port), host: bareHost(new URL(url).hostname) || 'localhost' } as const
-  const fill = (text: string): string => text.replace(/\{(url|port|host)\}/g, (_, name: keyof typeof values) => values[name])
+const environmentOf = (up: UpByName, first: string | undefined, clientEnv: Request['clientEnv']): Record<string, string> => {
+  const { server } = up.get(first)!
+  const { url, port, host } = factsOf(server)
   return {
-    ONE_SERVER_URL: values.url, ONE_SERVER_PORT: values.port, ONE_SERVER_HOST: values.host,
-    ...Object.fromEntries(Object.entries(clientEnv).map(([name, text]) => [name, fill(text)])),
+    ONE_SERVER_URL: url!, ONE_SERVER_PORT: port!, ONE_SERVER_HOST: host!, ...variablesOf(up),
+    ...Object.fromEntries(Object.entries(clientEnv).map(([name, text]) => [name, fillIn(text, up, server)])),
   }
 }
 
-export const run = async ({ options, client, clientEnv }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
+export const run = async (request: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
+  const { servers, names, client, clientEnv } = request
   const program = client[0] as string
   const prepared = prepare(client, io.env)
   if ('error' in prepared) return exitCodeOf(prepared, output)
-  const ended = await withLease({ options, command: joinWords(client), output, signal }, (server) =>
-    runClient(prepared, { ...io.env, ...environmentOf(server, clientEnv) }, io, output)
+  const ended = await withLeases({ servers, command: joinWords(client), output, signal }, async (up) =>
+    runClient(prepared, { ...io.env, ...environmentOf(up, names[0], clientEnv) }, io, output)
       .catch((error: NodeJS.ErrnoException) => refused(program, error)))
   if ('signal' in ended && ended.signal === 'SIGINT') io.endBy?.('SIGINT')
   return exitCodeOf(ended, output)
