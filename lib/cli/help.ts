@@ -42,7 +42,7 @@ export const PAGES: Readonly<Record<CommandWord, Page>> = {
     usage: 'wait [name,...] [options]',
     summary: 'wait until it is ready; start nothing',
     about: `Prints the URL, as start does, and ends as start does where a launch fails meanwhile. It runs no readiness command: it waits until a client that starts the server has found it ready. ${NAMELESS}`,
-    examples: ['one-server wait db && npm run migrate', 'one-server wait api,db --timeout 2m'],
+    examples: ['one-server wait db', 'one-server wait api,db --timeout 2m'],
   },
   stop: {
     usage: 'stop [name,...] [options]',

@@ -25,7 +25,7 @@ export type ConfiguredOptions = ClientProcessManagerOptions & Configured
 export const serversOf = ({ file, text, inPackage, isCode, value }: Found): ReadonlyMap<string, Part> => {
   const document = isCode ? partOf(file, value) : parse(file, text, inPackage)
   const root = inPackage ? document.entries().get(PACKAGE_KEY) as Part : document
-  if (!root.isObject) throw root.wrong(isCode ? 'expected export default of an object with servers' : 'expected an object with servers')
+  if (!root.isObject) throw root.wrong(isCode ? 'expected an object with servers, exported by default' : 'expected an object with servers')
   const entries = root.entries()
   for (const [name, part] of entries) {
     if (name !== '$schema' && name !== 'servers') throw part.wrong(`unknown key; ${didYouMean(name, ['servers', '$schema'])}`)

@@ -24,8 +24,8 @@ const wrong = (file: string, error: unknown): OneServerError => {
   const { code, message = String(error) } = (error ?? {}) as NodeJS.ErrnoException
   if (file.endsWith('.ts') && (code === 'ERR_UNKNOWN_FILE_EXTENSION' || code === 'ERR_NO_TYPESCRIPT')) {
     return new OneServerError(
-      'INVALID_OPTION', `${file}: this Node (${process.version}) does not run TypeScript`,
-      'Use Node 22.18, 23.6 or newer, which strip types, or write the configuration as one-server.config.mjs or .json.', {}, error,
+      'INVALID_OPTION', `${file}: this Node (${process.version}) does not run TypeScript; Node 22.18, 23.6 and newer do`,
+      'Use such a Node, or write the configuration as one-server.config.mjs or .json.', {}, error,
     )
   }
   return new OneServerError('INVALID_OPTION', `${file}${lineIn(file, error)}: it cannot be run: ${message}`, HINT, {}, error)

@@ -1,6 +1,6 @@
 /**
- * The check over HTTP: GET, 2xx is healthy unless the plan has other statuses, redirects are not followed. `node:http` rather than fetch, because loading
- * fetch costs a client more than everything else that a warm call does.
+ * The check over HTTP: GET, 2xx is healthy unless the plan has other statuses, redirects are not followed. `node:http` rather than
+ * fetch, because loading fetch costs a client more than everything else that a warm call does.
  */
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'

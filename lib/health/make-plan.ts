@@ -25,7 +25,8 @@ const byHttp = (settings: Settings, port: number): HealthPlan => {
 }
 
 /**
- * How to ask a server on this port. A line of a log or a command does not show which protocol the server speaks; a `healthPath` beside it says HTTP.
+ * How to ask a server on this port. A line of a log or a command does not show which protocol the server speaks; a `healthPath` beside
+ * it says HTTP.
  */
 export const makePlan = (settings: Settings, port: number): HealthPlan => {
   const { given, host, ready, logFile } = settings

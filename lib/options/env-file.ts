@@ -1,7 +1,8 @@
 /**
  * The variables of `envFile`, by Node's own parser, so that a file means here what it means to `node --env-file`. A server that began
  * without its secrets would fail later, and elsewhere: so a file that is missing is an error. The path may come from a foreign checkout,
- * and a FIFO there must not hold a call: so only plain files are read. Few callers have such a file, so the call that reads one loads this.
+ * and a FIFO there must not hold a call: so only plain files are read. Few callers have such a file, so only a call that reads one loads
+ * this.
  */
 import { invalidOption } from '../errors.js'
 import { systemReason } from '../text/system-reason.js'

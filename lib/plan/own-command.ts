@@ -14,7 +14,7 @@ import { joinWords } from '../text/shell-words.js'
 import { findProgram } from './command.js'
 import { environmentFor } from './environment.js'
 
-/** Undefined where readiness is none by a command. Throws COMMAND_NOT_FOUND: to find that out only by waiting would cost the whole time. */
+/** Undefined for another kind of readiness. Throws COMMAND_NOT_FOUND: a wait for a program that is not there would take the whole time. */
 export const ownCommand = async (system: System, settings: Settings, port: number): Promise<OwnCommand | undefined> => {
   const { command } = makePlan(settings, port)
   if (command === undefined) return undefined
