@@ -29,7 +29,8 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'the mistakes of newcomers, servers that are ready by their log, and what a terminal must not get': [
     'cli/control-characters', 'cli/log-readiness', 'cli/newcomer', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
   ],
-  'commands besides start, run, hold and stop': ['cli/configured', 'cli/doctor', 'cli/list', 'cli/logs', 'cli/restart', 'cli/status'],
+  'several servers, configurations that are code, and readiness by a command': ['cli/code-config', 'cli/several', 'integration/ready-command'],
+  'commands besides start, run, hold and stop': ['cli/wait', 'cli/watch-list', 'cli/configured', 'cli/doctor', 'cli/list', 'cli/logs', 'cli/restart', 'cli/status'],
 }
 
 /** Names in the list for which there is no file: a file that was renamed would run in `npm test` from then on. */

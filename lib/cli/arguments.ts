@@ -133,7 +133,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   if (typed.envFile !== undefined) {
     // What stands on the command line comes before all that a file says, its env included.
     const { variablesIn } = await import('../options/env-file.js')
-    typed.env = variablesIn('--env-file', [typed.envFile].flat() as string[])
+    typed.env = variablesIn('--server-env-file', [typed.envFile].flat() as string[])
     delete typed.envFile
   }
   const completed = help ? { servers: [], doubt: undefined } : await serversAsked(typed, asked, { flags: accepts.flags, env, starts })

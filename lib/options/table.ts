@@ -186,8 +186,9 @@ export const OPTIONS = {
     schema: { type: 'object', propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }, additionalProperties: { type: ['string', 'null'] } },
     text: 'environment variables, merged over what the server inherits. {port} and {host} are filled in; null removes one',
   },
+  // Node 20 takes --env-file for its own, also behind the name of a script.
   envFile: {
-    kind: 'paths', flag: 'env-file', value: 'PATH', sample: '.env', key: 'envFile',
+    kind: 'paths', flag: 'server-env-file', value: 'PATH', sample: '.env', key: 'envFile',
     schema: { anyOf: [STRING, { type: 'array', items: STRING }] },
     text: 'a file of NAME=VALUE lines for the server; comes before the env of the config file, and may be given again',
     inFile: { text: 'a file of NAME=VALUE lines, or a list of such, relative to this file; env comes before it' },
