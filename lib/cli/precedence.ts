@@ -93,7 +93,9 @@ const unseen = async (name: string, found: Found, rest: ClientProcessManagerOpti
 }
 
 /** The servers of these names, each after those that it needs. */
-const complete = async (names: readonly string[], { options: { name: _, ...rest }, starts }: Asked): Promise<Completed> => {
+const complete = async (names: readonly string[], { options, starts }: Asked): Promise<Completed> => {
+  const rest = { ...options }
+  delete rest.name
   const found = locate()
   const outside = async (name: string, judged: (name: string) => Promise<string | undefined> | string | undefined): Promise<Completed> => {
     const options = { ...rest, name }

@@ -7,7 +7,7 @@
 import type { Ready } from '../options/parse.js'
 import type { HealthPlan } from './plan.js'
 
-/** What shows that a server is ready: an answer to GET, a connection to a port or a Unix socket, a line of its log, a program's exit code 0. */
+/** What shows that a server is ready: an answer to GET, a connection to a port or a socket, a line of its log, a program's exit code 0. */
 export type Kind = 'http' | Ready['kind']
 
 export interface Traits {
