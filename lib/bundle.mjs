@@ -34,10 +34,11 @@ const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.js
 /** Where the sources are that the others import lazily. */
 const COLD = [
   'ensure', 'lease', 'status', 'stop', 'outcome', 'file-lock', 'end-watchdog', 'launches', 'describe', 'patient-files', 'windows-acts',
+  'own-command', 'env-file', 'with-needs',
 ]
 const LAUNCH = ['spawn-gated', 'listeners', 'wait-until-ready', 'watchdog']
-const CHECKS = ['connect', 'read-log']
-const CONFIG = ['configured']
+const CHECKS = ['connect', 'read-log', 'run-command']
+const CONFIG = ['configured', 'servers-for']
 
 /** Dependencies that are ES modules only: a CommonJS loader cannot load them, so its files contain them. */
 const ES_ONLY = ['get-port']
@@ -178,7 +179,9 @@ const FUNNEL = ['kind', 'least', 'default']
 /** An entry point made of a text. */
 const entry = (...lines) => ({ stdin: { resolveDir: lib, contents: lines.join('\n') } })
 
-const COPIED = ['health/connect.js', 'plain-file.js', 'text/terminal-text.js', 'options/table.js'].map((file) => join(lib, file))
+const COPIED = [
+  'health/connect.js', 'plain-file.js', 'options/env-file.js', 'options/table.js', 'text/terminal-text.js', 'text/shell-words.js', 'text/fill.js',
+].map((file) => join(lib, file))
 
 /**
  * What keeps no state need not be shared: each file has a copy of what it uses of it. So a platform may answer what a warm call

@@ -46,7 +46,7 @@ export interface StopOptions extends CallOptions {
 }
 
 /** @internal What only the command line says of a lease. */
-type OwnTerms = Pick<LeaseTerms, 'command' | 'kept'>
+export type OwnTerms = Pick<LeaseTerms, 'command' | 'kept'>
 
 const ensure = async (context: Context, deadline: Deadline, hold: Hold): Promise<ServerInfo> =>
   (await reuseReady(context, deadline, hold)) ?? (await import('./protocol/ensure.js')).ensureRunning(context, deadline, hold)
@@ -86,10 +86,7 @@ export class ClientProcessManager {
    * `INVALID_OPTION` (from within the server itself), `ABORTED`.
    */
   async ensureServerRunning({ signal }: CallOptions = {}): Promise<ServerInfo> {
-    return this.#call(signal, async (context, deadline) => {
-      deadline.check()
-      return singleFlight(context, deadline, (own) => ensure(context, own, pin))
-    })
+    return this.#start(signal, (context, deadline) => singleFlight(context, deadline, (own) => ensure(context, own, pin)))
   }
 
   /**
@@ -113,10 +110,8 @@ export class ClientProcessManager {
    */
   async acquire(call?: AcquireOptions & OwnTerms): Promise<LeaseToKeep>
   async acquire({ signal, ...terms }: AcquireOptions & OwnTerms = {}): Promise<LeaseToKeep> {
-    return this.#call(signal, async (context, deadline) => {
-      deadline.check()
-      return (await import('./protocol/lease.js')).acquireLease(context, terms, (hold) => ensure(context, deadline, hold))
-    })
+    return this.#start(signal, async (context, deadline) =>
+      (await import('./protocol/lease.js')).acquireLease(context, terms, (hold) => ensure(context, deadline, hold)))
   }
 
   /**
@@ -139,7 +134,7 @@ export class ClientProcessManager {
    * (from within the server itself), `ABORTED`
    */
   async startServer({ signal }: CallOptions = {}): Promise<number | undefined> {
-    return this.#call(signal, async (context, deadline) => (await import('./protocol/ensure.js')).startDetached(context, deadline))
+    return this.#start(signal, async (context, deadline) => (await import('./protocol/ensure.js')).startDetached(context, deadline))
   }
 
   /**
@@ -169,6 +164,16 @@ export class ClientProcessManager {
     return this.#call(signal, async (context, deadline) => {
       deadline.check()
       return (await import('./protocol/status.js')).statusOf(context)
+    })
+  }
+
+  /** A call that may start the server. Only such a call reads `envFile`: to look at a server or stop it, its variables say nothing. */
+  #start<Result>(signal: AbortSignal | undefined, work: (context: Context, deadline: Deadline) => Promise<Result>): Promise<Result> {
+    return this.#call(signal, async (context, deadline) => {
+      deadline.check()
+      const { settings } = context
+      const read = settings.envFile && (await import('./options/env-file.js')).withEnvFile(settings)
+      return work(read ? { ...context, settings: read } : context, deadline)
     })
   }
 

@@ -10,8 +10,9 @@ export interface FromConfigOptions extends Omit<ClientProcessManagerOptions, 'na
 }
 
 /**
- * The server of this name in the nearest `one-server.config.json`, or below the key `one-server` of the nearest
- * `package.json`, from `from` upwards. The same name in two checkouts stands for two servers.
+ * The server of this name in the nearest `one-server.config.json` (or `.ts`, `.mjs`, `.js`, which is code, and is run), or below the key
+ * `one-server` of the nearest `package.json`, from `from` upwards. The same name in two checkouts stands for two servers. What the
+ * server needs by the file is started, and leased, before it.
  *
  * @returns A promise, since the parser of the file is loaded by the first call.
  * @throws OneServerError `INVALID_OPTION`: there is no file, it has no such server, or it has a mistake; the message names
@@ -19,8 +20,10 @@ export interface FromConfigOptions extends Omit<ClientProcessManagerOptions, 'na
  */
 export const fromConfig = async (name: string, { from, ...options }: FromConfigOptions = {}): Promise<ClientProcessManager> => {
   try {
-    const { configured } = await import('./config/configured.js')
-    return new ClientProcessManager(configured(name, options, from))
+    const { serversFor } = await import('./config/servers-for.js')
+    const servers = await serversFor(name, options, from)
+    const own = servers.at(-1)!
+    return servers.length === 1 ? new ClientProcessManager(own.options) : new (await import('./with-needs.js')).WithNeeds(servers)
   } catch (error) {
     throw unforeseen(error)
   }

@@ -148,6 +148,19 @@ const ALL: Readonly<Record<string, Fates>> = {
   'lib/README.md': {
     'Special cases text 1': { why: 'integration/edges.test empties a log as copytruncate does' },
   },
+  'lib/config/README.md': {
+    'Several servers jsonc 1': {
+      run: async (t, text, { folder, sh, standIn }) => {
+        const path = join(folder, 'several')
+        mkdirSync(path, { recursive: true })
+        standIn('redis-server', LISTENER("argv[argv.indexOf('--port') + 1]"))
+        writeFileSync(join(path, 'api.mjs'), blockOf('Start and run js 1').text)
+        writeFileSync(join(path, 'one-server.config.json'), text.replace('"api.mjs"]', '"api.mjs"], "health": "/"'))
+        t.match(sh('one-server run api -- printenv ONE_SERVER_URL_DB', {}, path), { status: 0, stdout: /^tcp:\/\/localhost:\d+\n$/ })
+        t.equal(sh('one-server stop api,db', {}, path).status, 0)
+      },
+    },
+  },
   'fixtures/README.md': recipes,
   'test/README.md': {
     'Where a test goes sh 1': { run: (t, text, here) => inClone(t, text, here, ['npm run build']) },

@@ -11,23 +11,29 @@ import { invalidCombination, type OneServerError } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
 import { settingsFrom, type Configured, type Settings } from '../options/settings.js'
 import { FLAGS, flag, type Choices, type Defaults, type FlagName } from './flags.js'
+import { RULES, type OptionName } from '../options/table.js'
 import { shellHabitOf } from '../text/shell-habits.js'
-import { complete } from './precedence.js'
+import type { Server } from '../bring-up.js'
+import { serversAsked } from './precedence.js'
 
 /** What a command takes. */
 export interface Accepts {
   /** The command's own name, for messages. */
   readonly word: string
   readonly flags: readonly FlagName[]
-  /** It takes [name]. */
-  readonly named: boolean
+  /** It takes [name]; `several`: also more than one, as `api,web`. */
+  readonly named: boolean | 'several'
   /** Whose command it takes after `--`. Absent: none. */
   readonly rest?: 'server' | 'client'
   readonly defaults?: Defaults
 }
 
 export interface Request {
-  /** Options of the library, as given by flags, the environment and the config file, and the command's own defaults. */
+  /** What the call is about, each after those that it needs. */
+  readonly servers: readonly Server[]
+  /** The names that the user gave, in that order. None: the default server, or one by its PID file. */
+  readonly names: readonly string[]
+  /** Of the first server that was asked for: options of the library, as given by flags, the environment and the config file. */
   readonly options: ClientProcessManagerOptions & Configured
   /** Those that the user typed. */
   readonly typed: ClientProcessManagerOptions
@@ -39,6 +45,7 @@ export interface Request {
   readonly prev: boolean
   readonly ifIdle: boolean
   readonly onlyNamed: boolean
+  readonly watch: boolean
   readonly lines: number | undefined
   /** In whose name a lease is. Undefined: in that of this process. */
   readonly pid: number | undefined
@@ -99,8 +106,9 @@ const collect = async (tokens: ReturnType<typeof tokensOf>, { word, flags }: Acc
     // `--port --json` is a forgotten value, not a port called --json; `--port=--json` is one.
     const forgotten = !token.value || (!token.inlineValue && token.value.startsWith('-'))
     if (forgotten) throw usage((await import('./flag-words.js')).needsValue(name, token.rawName))
-    const { clientEnv: variable, ...rest } = reads(token.rawName, token.value as string)
+    const { clientEnv: variable, envFile, ...rest } = reads(token.rawName, token.value as string)
     Object.assign(choices, rest)
+    if (envFile !== undefined) choices.envFile = [choices.envFile ?? [], envFile].flat()
     if (variable !== undefined) choices.clientEnv = { ...choices.clientEnv, ...variable }
   }
   return { given, names, choices }
@@ -115,34 +123,59 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   if (given.has('prev') && given.has('follow')) {
     throw usage('give --prev or --follow, not both: nothing more is written to the log of the run before')
   }
-  if (!help) place(typed, names, accepts)
+  const asked = help ? [] : place(typed, names, accepts)
   const command = help ? undefined : commandAfter(rest, accepts)
   if (accepts.rest === 'server' && command !== undefined) {
     if (typed.command !== undefined) throw usage('give --server or a command after --, not both')
     typed.command = command
   }
+  if (typed.command !== undefined && asked.length > 1) throw usage(`a command is about one server, got ${asked.join(', ')}`)
   if (typed.command !== undefined) assertShareable(typed, given.has('server'), accepts)
   const starts = accepts.rest !== undefined
-  const { options: asked, doubt } = help ? { options: {}, doubt: undefined } : await complete(typed, accepts.flags, env, starts)
-  const options = { ...accepts.defaults, ...asked }
+  if (typed.envFile !== undefined) {
+    // What stands on the command line comes before all that a file says, its env included.
+    const { variablesIn } = await import('../options/env-file.js')
+    typed.env = variablesIn('--server-env-file', [typed.envFile].flat() as string[])
+    delete typed.envFile
+  }
+  const completed = help ? { servers: [], doubt: undefined } : await serversAsked(typed, asked, { flags: accepts.flags, env, starts })
+  const { doubt } = completed
+  const servers = completed.servers.map((server) => ({ ...server, options: { ...accepts.defaults, ...server.options } }))
+  const options = servers.find(({ name }) => name === asked[0])?.options ?? {}
+  // All are judged before anything begins.
+  for (const server of servers) settingsFrom(server.options)
   return Object.freeze({
-    options, typed, doubt, settings: settingsFrom(options), help, lines, pid, clientEnv,
-    follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'), onlyNamed: given.has('named'),
+    servers, names: asked, options, typed, doubt, settings: settingsFrom(options), help, lines, pid, clientEnv,
+    follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'),
+    onlyNamed: given.has('named'), watch: given.has('watch'),
     client: accepts.rest === 'client' ? command ?? [] : [],
   })
 }
 
-/** Words that belong to no flag: the name. */
-const place = (options: ClientProcessManagerOptions, names: readonly string[], { word, named, rest }: Accepts): void => {
+/** Words that belong to no flag: the name, or several of them between commas. */
+const place = (options: ClientProcessManagerOptions, names: readonly string[], accepts: Accepts): readonly string[] => {
+  const { word, named, rest } = accepts
   const [name] = names
   if (name !== undefined && !named) throw usage(`${word} takes no name, got ${JSON.stringify(name)}`)
   if (names.length > 1) {
     const but = rest === undefined ? '' : `; the ${rest}'s command goes after --`
     throw usage(`${word} takes one name, got ${names.map((item) => JSON.stringify(item)).join(' ')}${but}`)
   }
-  if (name === undefined) return
+  if (name === undefined) return []
   if (options.pidFile !== undefined) throw usage('give a name or --pid-file, not both: each names the server')
-  options.name = name
+  const all = [...new Set(named === 'several' ? name.split(',') : [name])]
+  if (all.includes('')) throw usage(`a name is missing in ${JSON.stringify(name)}`)
+  if (all.length > 1) assertForAll(options, all, accepts)
+  options.name = all[0]!
+  return all
+}
+
+/** Of several servers each has its own command, port and so on: of the options only times can hold for all. */
+const assertForAll = (options: ClientProcessManagerOptions, names: readonly string[], { flags }: Accepts): void => {
+  const one = (Object.keys(options) as OptionName[]).find((option) => RULES[option].kind !== 'duration')
+  if (one === undefined) return
+  const spelled = RULES[one].flag ?? flags.find((name) => name === RULES.healthPath.flag)
+  throw usage(`--${spelled} is about one server, got ${names.join(', ')}: write it into the config file, where each has its own`)
 }
 
 const EXAMPLES = { server: 'node server.js', client: 'npm test' } as const

@@ -22,7 +22,8 @@ import type { Io } from './output.js'
 type Execve = (file: string, args: readonly string[], env: NodeJS.ProcessEnv) => never
 
 export interface Becoming {
-  readonly lease: LeaseToKeep
+  /** The command holds all of them. Its descriptor 9 spares the watchdog of the first one its looks; the others look. */
+  readonly leases: readonly LeaseToKeep[]
   readonly program: string
   readonly args: readonly string[]
   readonly env: NodeJS.ProcessEnv
@@ -99,16 +100,16 @@ const childless = async (): Promise<boolean> => {
 }
 
 /** Returns only where this process cannot become the command. */
-export const become = async ({ lease, program, args, env, absent, forbidden, io }: Becoming): Promise<void> => {
+export const become = async ({ leases, program, args, env, absent, forbidden, io }: Becoming): Promise<void> => {
   const { execve } = process as typeof process & { execve?: Execve }
   // A program by this name would be an option of the shell's exec.
   if (execve === undefined || !programs.onlyInPath || program.startsWith('-')) return
-  const { pipe = '' } = lease
+  const pipe = leases[0]?.pipe ?? ''
   const words = [pipe, absent, forbidden, program, ...args]
   const makePipe = () => run('/bin/sh', ['-c', 'command -p mkfifo -m 600 "$1"', 'one-server', pipe], env)
   const [way] = await Promise.all([wayTo(words, env), pipe === '' ? undefined : makePipe()])
   if (way === undefined || !(await childless())) return
-  await lease.handOver()
+  for (const lease of leases) await lease.handOver()
   // What has been typed until here must end this process, and what is typed from here on must end the command.
   await new Promise((resolve) => { setImmediate(resolve) })
   io.signal.throwIfAborted()

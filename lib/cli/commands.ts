@@ -18,25 +18,33 @@ export interface Command extends Accepts {
 }
 
 const WHICH: readonly FlagName[] = ['pid-file']
-const ADDRESS: readonly FlagName[] = ['port', 'host', 'health', 'health-match', 'health-timeout', 'ready', 'no-reuse-existing']
+const ADDRESS: readonly FlagName[] = [
+  'port', 'host', 'health', 'health-match', 'health-status', 'health-timeout', 'ready', 'no-reuse-existing',
+]
 /** A launch depends on every option; --server is only for a command that cannot have the server's own after --. */
 const LAUNCH = OPTION_FLAGS.filter((name) => name !== 'server')
 const EVERY: readonly FlagName[] = ['json', 'quiet', 'help']
 
 /** In the order of the help. */
 export const COMMANDS = {
-  start: { word: 'start', flags: [...LAUNCH, ...EVERY], named: true, rest: 'server', load: () => import('./start.js') },
-  status: { word: 'status', flags: [...WHICH, ...ADDRESS, ...EVERY], named: true, load: () => import('./status.js') },
-  stop: { word: 'stop', flags: ['if-idle', ...WHICH, ...ADDRESS, 'stop-timeout', ...EVERY], named: true, load: () => import('./stop.js') },
+  start: { word: 'start', flags: [...LAUNCH, ...EVERY], named: 'several', rest: 'server', load: () => import('./start.js') },
+  status: { word: 'status', flags: [...WHICH, ...ADDRESS, ...EVERY], named: 'several', load: () => import('./status.js') },
+  wait: {
+    word: 'wait', flags: [...WHICH, ...ADDRESS, 'timeout', ...EVERY], named: 'several', defaults: { startupTimeout: '60s' },
+    load: () => import('./wait.js'),
+  },
+  stop: {
+    word: 'stop', flags: ['if-idle', ...WHICH, ...ADDRESS, 'stop-timeout', ...EVERY], named: 'several', load: () => import('./stop.js'),
+  },
   restart: { word: 'restart', flags: [...LAUNCH, ...EVERY], named: true, rest: 'server', load: () => import('./restart.js') },
   logs: {
     word: 'logs', flags: ['lines', 'follow', 'prev', ...WHICH, 'log-file', 'quiet', 'help'], named: true,
     load: () => import('./logs.js'),
   },
-  list: { word: 'list', flags: ['named', ...EVERY], named: false, load: () => import('./list.js') },
+  list: { word: 'list', flags: ['named', 'watch', ...EVERY], named: false, load: () => import('./list.js') },
   doctor: { word: 'doctor', flags: [...WHICH, ...EVERY], named: true, load: () => import('./doctor.js') },
   run: {
-    word: 'run', flags: ['env', 'server', ...LAUNCH, 'quiet', 'help'], named: true, rest: 'client', sharesStreams: true,
+    word: 'run', flags: ['env', 'server', ...LAUNCH, 'quiet', 'help'], named: 'several', rest: 'client', sharesStreams: true,
     // The tool of a CI, whose machines are busy and where nobody waits in front of them: as long as Playwright's webServer.
     defaults: { startupTimeout: '60s' },
     load: () => import('./run.js'),

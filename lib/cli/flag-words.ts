@@ -23,6 +23,7 @@ const OWN: Readonly<Record<OwnFlag, Words>> = {
     value: 'PID', sample: '$$',
     text: 'return at once, and use the server until that process of yours ends: a shell, an editor, an agent. Not on Windows',
   },
+  watch: { text: 'go on, until Ctrl-C: redraws on a terminal, else a line for each change' },
   named: { text: 'only the default server and those with a name' },
   'if-idle': { text: 'leave the server running while clients use it' },
   lines: { value: 'N', sample: '50', text: 'how many of the last lines (default: 20)' },

@@ -5,7 +5,9 @@
  */
 import { invalidCombination, invalidOption } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
-import { parseDuration, parseHealth, parseHost, parseOnMismatch, parsePort, parseReady, type Kind } from '../options/parse.js'
+import {
+  parseDuration, parseHealth, parseHost, parseOnMismatch, parsePath, parsePort, parseReady, parseStatuses, type Kind,
+} from '../options/parse.js'
 import { logPattern } from '../options/log-pattern.js'
 import { RULES, type OptionName, type OPTIONS, type Rule } from '../options/table.js'
 import { shellHabitIn } from '../text/shell-habits.js'
@@ -33,19 +35,21 @@ const port = (spelled: string, value: string): Choices => {
   return { port: choice.kind === 'list' ? choice.ports : 'auto' }
 }
 
-const ready = (spelled: string, value: string): Choices => {
-  const choice = value.startsWith('log:') ? { log: logPattern(spelled, value.slice('log:'.length)) } : value
-  parseReady(spelled, choice)
-  return { ready: choice }
-}
-
-const command = (spelled: string, value: string): Choices => {
+const wordsOf = (spelled: string, value: string): readonly string[] => {
   const split = splitWords(value)
   if ('malformed' in split) throw invalidOption(spelled, `a command in words and quotes as a shell has them (${split.malformed})`, value)
   const habit = shellHabitIn(value)
   if (habit !== undefined) throw invalidCombination(`${spelled}: ${habit}`, 'See one-server --help.')
   if (!split.words[0]) throw invalidOption(spelled, 'a command, such as "node server.js"', value)
-  return { command: split.words }
+  return split.words
+}
+
+const ready = (spelled: string, value: string): Choices => {
+  const [, words] = /^cmd:(.*)$/s.exec(value) ?? []
+  const choice = words !== undefined ? { command: wordsOf(spelled, words) }
+    : value.startsWith('log:') ? { log: logPattern(spelled, value.slice('log:'.length)) } : value
+  parseReady(spelled, choice)
+  return { ready: choice }
 }
 
 const lines = (spelled: string, value: string): Choices => {
@@ -67,7 +71,13 @@ const clientEnv = (spelled: string, value: string): Choices => {
 
 /** A value of these kinds is not the word itself. */
 const READERS: Partial<Record<Kind, (spelled: string, value: string, option: OptionName, least?: number) => Choices>> = {
-  port, ready, command,
+  port, ready,
+  command: (spelled, value) => ({ command: wordsOf(spelled, value) }),
+  paths: (spelled, value) => ({ envFile: [parsePath(spelled, value)] }),
+  statuses: (spelled, value) => {
+    parseStatuses(spelled, value)
+    return { healthStatus: value }
+  },
   healthPath: parseHealth,
   host: (spelled, value) => ({ host: parseHost(spelled, value) }),
   mismatch: (spelled, value) => ({ onMismatch: parseOnMismatch(spelled, value) }),
@@ -84,7 +94,7 @@ const flagOf = (option: OptionName, { kind, least, variable }: Rule): Flag => {
 
 const OWN = {
   env: { read: clientEnv }, pid: { read: pid }, lines: { short: 'n', read: lines },
-  follow: { short: 'f' }, prev: {}, named: {}, 'if-idle': {},
+  follow: { short: 'f' }, prev: {}, named: {}, watch: {}, 'if-idle': {},
   json: {}, quiet: {}, help: { short: 'h' },
 } as const satisfies Readonly<Record<string, Flag>>
 

@@ -27,21 +27,27 @@ const LEASED = 'The server stops --idle-timeout after its last client, unless st
 
 export const PAGES: Readonly<Record<CommandWord, Page>> = {
   start: {
-    usage: 'start [name] [options] [-- command ...]',
+    usage: 'start [name,...] [options] [-- command ...]',
     summary: 'start the server unless it runs; print its URL once healthy',
     about: `A server that already runs is used as it is, and that is no error. It then runs until somebody stops it, even if run or hold started it. ${NAMELESS} Without --script and a command, ${BUNDLED} No shell runs the command; {port} and {host} in it are filled in.`,
     examples: ['one-server start', 'one-server start web --port auto -- node server.js --port {port}'],
   },
   status: {
-    usage: 'status [name] [options]',
+    usage: 'status [name,...] [options]',
     summary: 'tell whether it runs, where, since when, and who uses it',
-    about: `Starts nothing. Exits with 3 when no server runs. ${NAMELESS} --port, --host and --health say where to look for a server that one-server did not start.`,
+    about: `Starts nothing. Exits with 3 when no server runs, or one of several does not. ${NAMELESS} --port, --host and --health say where to look for a server that one-server did not start.`,
     examples: ['one-server status web', 'one-server status web --json | jq -r .url'],
   },
+  wait: {
+    usage: 'wait [name,...] [options]',
+    summary: 'wait until it is ready; start nothing',
+    about: `Prints the URL, as start does, and ends as start does where a launch fails meanwhile. It runs no readiness command: it waits until a client that starts the server has found it ready. ${NAMELESS}`,
+    examples: ['one-server wait db', 'one-server wait api,db --timeout 2m'],
+  },
   stop: {
-    usage: 'stop [name] [options]',
+    usage: 'stop [name,...] [options]',
     summary: 'stop it and wait until it has exited',
-    about: `Asks the whole process group to stop, and kills it after --stop-timeout. Clients that use the server lose it; they are listed. Nothing to stop is no error. A server that one-server did not start is left running. ${NAMELESS}`,
+    about: `Of several, one that needs another by the config file is stopped before it. Asks the whole process group to stop, and kills it after --stop-timeout. Clients that use the server lose it; they are listed. Nothing to stop is no error. A server that one-server did not start is left running. ${NAMELESS}`,
     examples: ['one-server stop web', 'one-server stop web --if-idle'],
   },
   restart: {
@@ -60,7 +66,7 @@ export const PAGES: Readonly<Record<CommandWord, Page>> = {
     usage: 'list [options]',
     summary: 'one line for each server: name, state, PID, clients, URL',
     about: 'Lists the default server, those with a name, and on Linux every other server that runs for you on this host, by its PID file. A server with a name whose clients were all killed is stopped on this occasion; list only looks at those without a name. Names live in $ONE_SERVER_STATE_DIR, else $XDG_STATE_HOME/one-server, else ~/.local/state/one-server.',
-    examples: ['one-server list', 'one-server list --named --json'],
+    examples: ['one-server list', 'one-server list --named --json', 'one-server list --watch'],
   },
   doctor: {
     usage: 'doctor [name] [options]',
@@ -69,10 +75,10 @@ export const PAGES: Readonly<Record<CommandWord, Page>> = {
     examples: ['one-server doctor web', 'one-server doctor web --json'],
   },
   run: {
-    usage: 'run [name] [options] -- client\'s command ...',
+    usage: 'run [name,...] [options] -- client\'s command ...',
     summary: 'run a command with the server, which stops after the last one',
-    about: `Starts the server unless it runs, then runs the command with ONE_SERVER_URL, ONE_SERVER_PORT and ONE_SERVER_HOST, and what --env adds, fills in {url}, {port} and {host} in its words (not in \${url} and %{url}), and becomes the command: PID, signals, terminal and exit code are the command's; 127 if it was not found, 126 if it cannot be run. Under a Node without execve (before 22.15) and on Windows it stays, passes signals on, and ends with the command's exit code, or 128 and the number of its signal. ${LEASED} ${NAMELESS} Without --server and --script, ${BUNDLED}`,
-    examples: ['one-server run -- npm test', 'one-server run web --port auto --server "node server.js" -- npm test'],
+    about: `Starts the server unless it runs, then runs the command with ONE_SERVER_URL, ONE_SERVER_PORT and ONE_SERVER_HOST (of the first server), ONE_SERVER_URL_<NAME> for each with a name, and what --env adds, fills in {url}, {port} and {host} in its words (not in \${url} and %{url}), and becomes the command: PID, signals, terminal and exit code are the command's; 127 if it was not found, 126 if it cannot be run. Under a Node without execve (before 22.15) and on Windows it stays, passes signals on, and ends with the command's exit code, or 128 and the number of its signal. ${LEASED} ${NAMELESS} Without --server and --script, ${BUNDLED}`,
+    examples: ['one-server run -- npm test', 'one-server run web --port auto --server "node server.js" -- npm test', 'one-server run api,web -- npm test'],
   },
   hold: {
     usage: 'hold [name] [options] [-- command ...]',

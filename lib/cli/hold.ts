@@ -5,8 +5,9 @@
  */
 import type { Request } from './arguments.js'
 import type { Io, Output } from './output.js'
-import { told } from './start.js'
-import { acquire, withLease } from './with-lease.js'
+import { prefix } from './progress.js'
+import { nameAmong, told } from './start.js'
+import { acquire, withLeases } from './with-lease.js'
 import { joinWords } from '../text/shell-words.js'
 
 /** Resolves when stdin ends, in whatever way, or at a signal. What comes through stdin is dropped. */
@@ -18,17 +19,17 @@ const untilLetGo = ({ stdin, signal }: Io): Promise<void> =>
     stdin.once('end', resolve).once('close', resolve).once('error', () => resolve()).resume()
   })
 
-export const run = async ({ options, typed, pid }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
+export const run = async ({ servers, typed, pid }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
   if (pid !== undefined) {
-    const { server } = await acquire({ options, output, signal }, pid)
-    output.note(told(server))
-    await output.document(server)
+    const up = await acquire({ servers, output, signal }, { pid, kept: true })
+    for (const server of servers) output.note(`${prefix(nameAmong(servers, server))}${told(up.get(server.name)!.server)}`)
+    await output.document(up.get(typed.name)!.server)
     return 0
   }
   const which = typed.name ?? typed.pidFile
   const command = joinWords(['one-server', 'hold', ...(which === undefined ? [] : [which])])
-  await withLease({ options, command, output, signal }, async ({ server }) => {
-    await output.document(server)
+  await withLeases({ servers, command, output, signal }, async (up) => {
+    await output.document(up.get(typed.name)!.server)
     await untilLetGo(io)
   })
   return 0

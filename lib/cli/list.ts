@@ -148,21 +148,36 @@ const table = (entries: readonly Entry[], output: Output): string => {
     .join('')
 }
 
-export const run = async ({ onlyNamed }: Request, output: Output, signal: AbortSignal): Promise<number> => {
+const listed = async (onlyNamed: boolean, signal: AbortSignal): Promise<readonly Entry[]> => {
   const folder = stateDir(process.env)
   const host = await nodeSystem.host()
-  const listed = namesIn(folder, host).map((file) => named(join(folder, file)))
+  const found = namesIn(folder, host).map((file) => named(join(folder, file)))
   const unnamed = defaultPidFile(process.env)
   if (existsSync(unnamed) || isClaimed(unnamed, host)) {
-    listed.unshift({ name: '(default)', folder: undefined, pidFile: resolve(unnamed), isElsewhere: false })
+    found.unshift({ name: '(default)', folder: undefined, pidFile: resolve(unnamed), isElsewhere: false })
   }
-  const known = listed.map(({ pidFile }) => resolvePidFile(pidFile, realpath))
+  const known = found.map(({ pidFile }) => resolvePidFile(pidFile, realpath))
   const own = resolvePidFile(join(folder, '.pid'), realpath)
   for (const pidFile of unlisted(known)) {
-    if (dirname(pidFile) === dirname(own) && pidFile.endsWith('.pid')) listed.push(named(pidFile))
-    else if (!onlyNamed) listed.push({ name: pidFile, folder: undefined, pidFile, isElsewhere: true })
+    if (dirname(pidFile) === dirname(own) && pidFile.endsWith('.pid')) found.push(named(pidFile))
+    else if (!onlyNamed) found.push({ name: pidFile, folder: undefined, pidFile, isElsewhere: true })
   }
-  const servers = await Promise.all(listed.map((one) => look(one, signal)))
+  return Promise.all(found.map((one) => look(one, signal)))
+}
+
+/** Of a change the time that is left is no part: it changes at each look. */
+const seen = ({ state, pid, url, reason, pinned, isEnding, leases, stopsAt }: Entry): string =>
+  JSON.stringify([state, pid, url, reason, pinned, isEnding, leases.map((lease) => lease.pid), stopsAt !== undefined])
+
+export const run = async ({ onlyNamed, watch }: Request, output: Output, signal: AbortSignal): Promise<number> => {
+  if (watch) {
+    const { watchList } = await import('./watch-list.js')
+    const gone = (entry: Entry): string => `${title(entry)}  gone`
+    const lines = (entries: readonly Entry[]): string => (entries.length === 0 ? '' : table(entries, output))
+    await watchList({ look: () => listed(onlyNamed, signal), table: lines, id: ({ pidFile }) => pidFile, seen, gone }, output, signal)
+    return 0
+  }
+  const servers = await listed(onlyNamed, signal)
   if (output.json) await output.document({ servers })
   else if (servers.length > 0) await output.result(table(servers, output))
   else output.note('no servers')

@@ -7,7 +7,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { onOneLine, printable } from '../text/terminal-text.js'
 
-export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number }
 
 /** All that a command may touch of its process. */
 export interface Io {
@@ -79,6 +79,11 @@ export class Output {
   /** Whether a person reads the result. */
   get isTerminal(): boolean {
     return this.#io.stdout.isTTY === true
+  }
+
+  /** Rows that a result may have on the terminal. */
+  get rows(): number {
+    return this.#io.stdout.rows || 24
   }
 
   /** Prints the result for people. */

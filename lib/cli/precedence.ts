@@ -7,15 +7,16 @@
  * that start nothing only doubt it: for them a name that nobody has used is a server that does not run.
  */
 import { existsSync } from 'node:fs'
-import { CONFIG_FILE, locate, locateUnread, PACKAGE_KEY } from '../config/locate.js'
+import type { Server } from '../bring-up.js'
+import { CONFIG_FILE, locate, locateUnread, PACKAGE_KEY, type Found } from '../config/locate.js'
 import { override } from '../config/override.js'
 import { invalidCombination } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
-import { settingsFrom, type Configured } from '../options/settings.js'
+import { settingsFrom } from '../options/settings.js'
 import { flag, type FlagName } from './flags.js'
 
 interface Completed {
-  readonly options: ClientProcessManagerOptions & Configured
+  readonly servers: readonly Server[]
   /** A name of the file that the user may have misspelt. */
   readonly doubt: string | undefined
 }
@@ -73,20 +74,62 @@ const judge = async (name: string, file: string, names: readonly string[], start
   )
 }
 
-export const complete = async (
-  typed: ClientProcessManagerOptions, flags: readonly FlagName[], env: NodeJS.ProcessEnv, starts: boolean,
-): Promise<Completed> => {
-  const options = override(fromEnvironment(flags, env), typed)
-  const { name, ...rest } = options
-  const found = name === undefined ? undefined : locate()
-  if (name === undefined) {
-    const isBundled = starts && options.pidFile === undefined && options.serverScript === undefined
-    return { options, doubt: isBundled && !existsSync(settingsFrom({}).pidFile) ? unreadNote() : undefined }
+/** What of the command line is about one server each, and what holds for all. */
+interface Asked {
+  readonly options: ClientProcessManagerOptions
+  /** The command would start a server. */
+  readonly starts: boolean
+}
+
+const plain = (name: string | undefined, options: Server['options']): Server => ({ name, options, needs: [] })
+
+/** A file that is code is not run by a command that starts nothing: the server is found where its name and folder say. */
+const unseen = async (name: string, found: Found, rest: ClientProcessManagerOptions): Promise<Server> => {
+  const { placeOf } = await import('../config/configured.js')
+  const options = override(placeOf(found, name), rest)
+  const { pidFile, logFile } = settingsFrom(options)
+  const isOurs = existsSync(pidFile) || existsSync(logFile) || !isSure({ ...rest, name })
+  return plain(name, isOurs ? options : { ...rest, name })
+}
+
+/** The servers of these names, each after those that it needs. */
+const complete = async (names: readonly string[], { options, starts }: Asked): Promise<Completed> => {
+  const rest = { ...options }
+  delete rest.name
+  const found = locate()
+  const outside = async (name: string, judged: (name: string) => Promise<string | undefined> | string | undefined): Promise<Completed> => {
+    const options = { ...rest, name }
+    return { servers: [plain(name, options)], doubt: isSure(options) ? undefined : await judged(name) }
   }
-  if (found === undefined) return { options, doubt: isSure(options) ? undefined : unread(name, starts) }
-  const { optionsOf, serversOf } = await import('../config/configured.js')
-  const servers = serversOf(found)
-  const server = servers.get(name)
-  if (server !== undefined) return { options: override(optionsOf(found, name, server), rest), doubt: undefined }
-  return { options, doubt: isSure(options) ? undefined : await judge(name, found.file, [...servers.keys()], starts) }
+  const each = async (one: (name: string) => Promise<Completed>): Promise<Completed> => {
+    const all = await Promise.all(names.map(one))
+    return { servers: all.flatMap(({ servers }) => servers), doubt: all.find(({ doubt }) => doubt !== undefined)?.doubt }
+  }
+  if (found === undefined) return each((name) => outside(name, () => unread(name, starts)))
+  if (found.isCode && !starts) return each(async (name) => ({ servers: [await unseen(name, found, rest)], doubt: undefined }))
+  const { asked: ofNames, loaded, needing, serversOf, timesIn } = await import('../config/servers-for.js')
+  const file = await loaded(found)
+  const servers = serversOf(file)
+  const known = names.filter((name) => servers.has(name))
+  const others = names.filter((name) => !servers.has(name))
+  const alone = others.length === 0 ? [] : [await Promise.all(others.map((name) =>
+    outside(name, () => judge(name, file.file, [...servers.keys()], starts))))].flat()
+  // Only what starts servers needs what they need. To look at one, or to stop it, concerns that one.
+  const own = starts ? needing(file, known, () => rest, timesIn(rest)) : ofNames(file, known, () => rest)
+  const doubt = alone.find((one) => one.doubt !== undefined)?.doubt
+  return { servers: [...own, ...alone.flatMap((one) => one.servers)], doubt }
+}
+
+/** What the call is about, in the order in which it is to be brought up; no server twice. */
+export const serversAsked = async (
+  typed: ClientProcessManagerOptions, names: readonly string[],
+  { flags, env, starts }: Pick<Asked, 'starts'> & { readonly flags: readonly FlagName[]; readonly env: NodeJS.ProcessEnv },
+): Promise<Completed> => {
+  const several = names.length > 1
+  const around = fromEnvironment(flags, env)
+  const { timesIn } = several ? await import('../config/servers-for.js') : { timesIn: (all: ClientProcessManagerOptions) => all }
+  const options = override(several ? timesIn(around) : around, typed)
+  if (names.length > 0) return complete(names, { options, starts })
+  const isBundled = starts && options.pidFile === undefined && options.serverScript === undefined
+  return { servers: [plain(undefined, options)], doubt: isBundled && !existsSync(settingsFrom({}).pidFile) ? unreadNote() : undefined }
 }

@@ -12,6 +12,9 @@ const WORTH_SHOWING = 100
 /** To stand after the process that has the PID. */
 export const withPid = (pid: number | undefined): string => (pid === undefined ? '' : ` (PID ${pid})`)
 
+/** What a line begins with that is about one of several servers. */
+export const prefix = (name: string | undefined): string => (name === undefined ? '' : `${name}: `)
+
 const describe = (event: OneServerEvent): string | undefined => {
   switch (event.type) {
     case 'waiting':
@@ -19,6 +22,7 @@ const describe = (event: OneServerEvent): string | undefined => {
       if (event.for === 'launch') return `waiting for the launch of another client${withPid(event.pid)}`
       // A line with both would not fit, and the line about the launch has said the PID.
       if (event.url?.startsWith('log:')) return `waiting for a line of its log: ${event.url.slice('log:'.length)}`
+      if (event.url?.startsWith('cmd:')) return `waiting for ${event.url.slice('cmd:'.length)} to exit with 0`
       if (/^(?:tcp|socket):/.test(event.url ?? '')) return `waiting for a connection to ${event.url}`
       return `waiting for the health check${event.url === undefined ? withPid(event.pid) : ` of ${event.url}`}`
     case 'claimed':
@@ -50,12 +54,19 @@ export class Progress {
   }
 
   /** For `onEvent`. */
-  readonly onEvent = (event: OneServerEvent): void => {
+  readonly onEvent = (event: OneServerEvent): void => this.#tell(event, '')
+
+  /** For `onEvent` of one of several servers. */
+  of(name: string | undefined): (event: OneServerEvent) => void {
+    return (event) => this.#tell(event, prefix(name))
+  }
+
+  #tell(event: OneServerEvent, before: string): void {
     if (event.type === 'stopped') this.#stopped = true
     // A stop removes the traces of its server on purpose: nothing was left behind by accident.
     if (event.type === 'stale-removed' && this.#stopped) return
     const text = describe(event)
-    if (text !== undefined) this.say(text)
+    if (text !== undefined) this.say(`${before}${text}`)
   }
 
   say(text: string): void {

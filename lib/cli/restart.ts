@@ -4,6 +4,7 @@
  * found. A server that was stopped and cannot be started again is a loss, so all that would make the second call fail is
  * found before the first.
  */
+import { bringUp } from '../bring-up.js'
 import { ClientProcessManager } from '../client-process-manager.js'
 import { invalidCombination, portInUse } from '../errors.js'
 import { contextOf } from '../context.js'
@@ -21,8 +22,23 @@ import { Progress, withPid } from './progress.js'
 const allows = (choice: ClientProcessManagerOptions['port'], port: number): boolean =>
   choice === undefined || choice === 'auto' || (typeof choice === 'object' ? choice.includes(port) : choice === port)
 
-export const run = async ({ options, typed }: Request, output: Output, signal: AbortSignal): Promise<number> => {
+/** The options of the server, which name where those are that it needs: these are started first. */
+const filledIn = async (servers: Request['servers'], signal: AbortSignal): Promise<Request['options']> => {
+  let own: Request['options'] = {}
+  await bringUp(servers, {
+    begin: async (server, options, until) => {
+      if (server !== servers.at(-1)) return { server: await new ClientProcessManager(options).ensureServerRunning({ signal: until }) }
+      own = options
+      return { server: undefined as never }
+    },
+    letGo: async () => {},
+  }, signal)
+  return own
+}
+
+export const run = async ({ servers, typed }: Request, output: Output, signal: AbortSignal): Promise<number> => {
   const progress = new Progress(output)
+  const options = await filledIn(servers, signal)
   const manager = new ClientProcessManager({ ...options, onEvent: progress.onEvent })
   try {
     const before = await manager.status({ signal })

@@ -4,16 +4,14 @@
  * signal that we receive, and its exit code is ours; the lease is in our name, so we never end before the command.
  */
 import { spawn } from 'node:child_process'
-import { bareHost } from '../health/address.js'
-import type { LeaseToKeep } from '../protocol/lease.js'
-import type { ServerInfo } from '../server-info.js'
+import { factsOf, fillIn, variablesOf } from '../bring-up.js'
 import type { Runnable } from '../system/platform/platform.js'
 import type { Request } from './arguments.js'
 import { become, countChildren } from './become.js'
 import { watchForeground } from './foreground.js'
 import type { Io, Output } from './output.js'
 import { prepare, refused, type Refusal } from './program.js'
-import { withLease } from './with-lease.js'
+import { withLeases, type UpByName } from './with-lease.js'
 import { joinWords } from '../text/shell-words.js'
 
 /** Signals of keys: a terminal sends them to all processes in its foreground. */
@@ -48,42 +46,39 @@ const exitCodeOf = async (ended: Exit | Refusal, output: Output): Promise<number
   return ended.exitCode
 }
 
-/** Fills in what a word says of the server. `${port}` belongs to a shell or to JavaScript, and `%{url}` to curl. */
-const filling = ({ url, port }: ServerInfo) => {
-  const values = { url, port: String(port), host: bareHost(new URL(url).hostname) || 'localhost' } as const
-  const fill = (text: string): string => text.replace(/(?<![$%])\{(url|port|host)\}/g, (_, name: keyof typeof values) => values[name])
-  return { values, fill }
-}
-
 /**
- * What the command learns of its server. PORT and BASE_URL mean something else to many programs (`next dev` would listen on the
- * server's port), so names of its own tell it, and any other name only where the caller asks for it.
+ * What the command learns of its servers: where the first one is, and by its name where each one is. PORT and BASE_URL mean something
+ * else to many programs (`next dev` would listen on the server's port), so names of its own tell it, and any other name only where the
+ * caller asks for it.
  */
-const environmentOf = (server: ServerInfo, clientEnv: Request['clientEnv']): Record<string, string> => {
-  const { values, fill } = filling(server)
+const environmentOf = (up: UpByName, first: string | undefined, clientEnv: Request['clientEnv']): Record<string, string> => {
+  const { server } = up.get(first)!
+  const { url, port, host } = factsOf(server)
   return {
-    ONE_SERVER_URL: values.url, ONE_SERVER_PORT: values.port, ONE_SERVER_HOST: values.host,
-    ...Object.fromEntries(Object.entries(clientEnv).map(([name, text]) => [name, fill(text)])),
+    ONE_SERVER_URL: url!, ONE_SERVER_PORT: port!, ONE_SERVER_HOST: host!, ...variablesOf(up),
+    ...Object.fromEntries(Object.entries(clientEnv).map(([name, text]) => [name, fillIn(text, up, server)])),
   }
 }
 
-export const run = async ({ options, client, clientEnv }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
+export const run = async (request: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
+  const { servers, names, client, clientEnv } = request
   const program = client[0] as string
   const prepared = prepare(client, io.env)
   if ('error' in prepared) return exitCodeOf(prepared, output)
   const { explained } = await import('./failure.js')
   const why = (code: string): string => explained(refused(program, Object.assign(new Error(code), { code })).error, output.width)
   countChildren()
-  const use = async (lease: LeaseToKeep): Promise<Exit | Refusal> => {
-    const { server } = lease
-    const env = { ...io.env, ...environmentOf(server, clientEnv) }
-    const [own, ...rest] = client.map((word, at) => (at === 0 ? word : filling(server).fill(word)))
-    const asked = prepare([own!, ...rest], io.env)
+  const use = async (up: UpByName): Promise<Exit | Refusal> => {
+    const env = { ...io.env, ...environmentOf(up, names[0], clientEnv) }
+    const { server } = up.get(names[0])!
+    const words = client.map((word, at) => (at === 0 ? word : fillIn(word, up, server)))
+    const asked = prepare(words, io.env)
     if ('error' in asked) return asked
-    await become({ lease, program, args: rest, env, absent: why('ENOENT'), forbidden: why('EACCES'), io })
+    const [, ...args] = words
+    await become({ leases: [...up.values()], program, args, env, absent: why('ENOENT'), forbidden: why('EACCES'), io })
     return runClient(asked, env, io, output).catch((error: NodeJS.ErrnoException) => refused(program, error))
   }
-  const ended = await withLease({ options, command: joinWords(client), output, signal }, use)
+  const ended = await withLeases({ servers, command: joinWords(client), output, signal }, use)
   if ('signal' in ended && ended.signal === 'SIGINT') io.endBy?.('SIGINT')
   return exitCodeOf(ended, output)
 }

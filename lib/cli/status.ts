@@ -1,6 +1,6 @@
 /**
  * `status`: shows the state and changes nothing. The exit code alone answers "is there a server?": 0 for one that runs, in
- * any state, and 3 for none.
+ * any state, and 3 for none; of several servers, 3 where one of them does not run.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
 import type { ServerStatus } from '../server-info.js'
@@ -9,6 +9,7 @@ import { ending, rows as clients } from './clients.js'
 import { formatDuration } from '../text/duration.js'
 import { onOneLine } from '../text/terminal-text.js'
 import type { Output } from './output.js'
+import { nameAmong } from './start.js'
 
 const NOT_RUNNING = 3
 
@@ -33,12 +34,17 @@ const rows = (status: ServerStatus, output: Output): [string, string | undefined
   ]
 }
 
-export const run = async ({ options }: Request, output: Output, signal: AbortSignal): Promise<number> => {
-  const status = await new ClientProcessManager(options).status({ signal })
-  if (output.json) await output.document(status)
-  else {
-    const known = rows(status, output).filter(([, value]) => value !== undefined)
-    await output.result(known.map(([label, value]) => `${label.padEnd(LABEL)}${onOneLine(value ?? '')}\n`).join(''))
-  }
-  return status.state === 'stopped' ? NOT_RUNNING : 0
+const table = (status: ServerStatus, name: string | undefined, output: Output): string => {
+  const known = [['name', name] as const, ...rows(status, output)].filter(([, value]) => value !== undefined)
+  return known.map(([label, value]) => `${label.padEnd(LABEL)}${onOneLine(value ?? '')}\n`).join('')
+}
+
+export const run = async ({ servers, names }: Request, output: Output, signal: AbortSignal): Promise<number> => {
+  const asked = names.length === 0 ? servers : names.map((name) => servers.find((server) => server.name === name)!)
+  const all = await Promise.all(asked.map(({ options }) => new ClientProcessManager(options).status({ signal })))
+  const nameOf = (at: number): string | undefined => nameAmong(asked, asked[at]!)
+  const several = (): object => ({ servers: all.map((status, at) => ({ name: nameOf(at), ...status })) })
+  if (output.json) await output.document(all.length > 1 ? several() : all[0]!)
+  else await output.result(all.map((status, at) => table(status, nameOf(at), output)).join('\n'))
+  return all.some(({ state }) => state === 'stopped') ? NOT_RUNNING : 0
 }

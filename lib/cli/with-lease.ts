@@ -1,45 +1,57 @@
 /**
- * A lease for as long as `run` or `hold` needs the server. A release that fails must not change their result: the lease is in
+ * Leases for as long as `run` or `hold` needs its servers. A release that fails must not change their result: the lease is in
  * the name of this process and ends with it in any case.
  */
+import { bringUp, type Server } from '../bring-up.js'
 import { ClientProcessManager } from '../client-process-manager.js'
 import type { LeaseToKeep } from '../protocol/lease.js'
-import type { ClientProcessManagerOptions } from '../options/options.js'
 import type { Output } from './output.js'
-import { Progress } from './progress.js'
-import { told } from './start.js'
+import { prefix, Progress } from './progress.js'
+import { nameAmong, told } from './start.js'
 
 export interface Holder {
-  readonly options: ClientProcessManagerOptions
+  /** Each after those that it needs. */
+  readonly servers: readonly Server[]
   /** What `status` and `list` show of this client. */
   readonly command: string
   readonly output: Output
   readonly signal: AbortSignal
 }
 
-/** `pid`: in the name of that process, for as long as it lives. */
+/** Leases on servers that are up, by their names. */
+export type UpByName = ReadonlyMap<string | undefined, LeaseToKeep>
+
+/** `terms`: in whose name. */
 export const acquire = async (
-  { options, command, output, signal }: Omit<Holder, 'command'> & Partial<Holder>, pid?: number,
-): Promise<LeaseToKeep> => {
+  { servers, command, output, signal }: Omit<Holder, 'command'> & Partial<Holder>, terms: { pid?: number; kept?: boolean } = {},
+): Promise<UpByName> => {
   const progress = new Progress(output)
   try {
-    const terms = pid === undefined ? {} : { pid, kept: true }
-    return await new ClientProcessManager({ ...options, onEvent: progress.onEvent }).acquire({ signal, command, ...terms })
+    return await bringUp(servers, {
+      begin: (server, options, until) => {
+        const onEvent = progress.of(nameAmong(servers, server))
+        return new ClientProcessManager({ ...options, onEvent }).acquire({ signal: until, command, ...terms })
+      },
+      letGo: (lease) => lease.release(),
+    }, signal)
   } finally {
     // Others may print next: leave a clean line and a visible cursor first.
     progress.end()
   }
 }
 
-export const withLease = async <T>(holder: Holder, use: (lease: LeaseToKeep) => Promise<T>): Promise<T> => {
-  const { output, signal } = holder
-  const lease = await acquire(holder)
+export const withLeases = async <T>(holder: Holder, use: (up: UpByName) => Promise<T>): Promise<T> => {
+  const { servers, output, signal } = holder
+  const leases = await acquire(holder)
   try {
     // A signal in the last moment of the wait: run nothing any more.
     signal.throwIfAborted()
-    output.note(told(lease.server))
-    return await use(lease)
+    for (const server of servers) output.note(`${prefix(nameAmong(servers, server))}${told(leases.get(server.name)!.server)}`)
+    return await use(leases)
   } finally {
-    await lease.release().catch((error: Error) => output.complain(`one-server: the lease could not be released: ${error.message}`))
+    // A server may still need others while it ends, so they are let go after it.
+    for (const lease of [...leases.values()].toReversed()) {
+      await lease.release().catch((error: Error) => output.complain(`one-server: the lease could not be released: ${error.message}`))
+    }
   }
 }

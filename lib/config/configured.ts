@@ -11,18 +11,21 @@ import type { ClientProcessManagerOptions } from '../options/options.js'
 import { EXPECTED_NAME, NAME, workingDirectory } from '../options/parse.js'
 import { settingsFrom, type Configured } from '../options/settings.js'
 import { stateDir } from '../paths.js'
+import { variablesIn } from '../options/env-file.js'
 import { parse, type Part } from './document.js'
 import { KEYS, optionsFor } from './keys.js'
 import { CONFIG_FILE, locate, PACKAGE_KEY, type Found } from './locate.js'
+import { idleTimeoutWith } from './needs.js'
 import { override } from './override.js'
+import { partOf } from './value-part.js'
 
 export type ConfiguredOptions = ClientProcessManagerOptions & Configured
 
 /** The servers of a file, by name. */
-export const serversOf = ({ file, text, inPackage }: Found): ReadonlyMap<string, Part> => {
-  const document = parse(file, text, inPackage)
+export const serversOf = ({ file, text, inPackage, isCode, value }: Found): ReadonlyMap<string, Part> => {
+  const document = isCode ? partOf(file, value) : parse(file, text, inPackage)
   const root = inPackage ? document.entries().get(PACKAGE_KEY) as Part : document
-  if (!root.isObject) throw root.wrong('expected an object with servers')
+  if (!root.isObject) throw root.wrong(isCode ? 'expected an object with servers, exported by default' : 'expected an object with servers')
   const entries = root.entries()
   for (const [name, part] of entries) {
     if (name !== '$schema' && name !== 'servers') throw part.wrong(`unknown key; ${didYouMean(name, ['servers', '$schema'])}`)
@@ -45,7 +48,7 @@ const inFile = (part: Part, options: readonly string[], error: unknown): unknown
 
 const valueOf = (name: string, part: Part, folder: string): object => {
   const option = KEYS.get(name)
-  if (option === undefined) throw part.wrong(`unknown key; ${didYouMean(name, [...KEYS.keys()])}`)
+  if (option === undefined) throw part.wrong(`unknown key; ${didYouMean(name, [...KEYS.keys(), 'needs'])}`)
   if (part.value === null) throw part.wrong('expected a value, got null; leave the key out for its default')
   // A key that stands twice would lose one of its values in silence; entries() refuses it.
   part.entries()
@@ -53,7 +56,8 @@ const valueOf = (name: string, part: Part, folder: string): object => {
   try {
     const given = optionsFor(name, option, part.value, folder)
     options = Object.keys(given)
-    settingsFrom({ pidFile: '/any', ...given })
+    const { envFile } = settingsFrom({ pidFile: '/any', ...given })
+    if (envFile !== undefined) variablesIn(name, envFile)
     return given
   } catch (error) {
     throw inFile(part, options, error)
@@ -66,12 +70,27 @@ const pidFileFor = (name: string, folder: string): string => {
   return join(stateDir(process.env), `${name}-${hash}.pid`)
 }
 
-/** The options of one server of a file. */
-export const optionsOf = (found: Found, name: string, part: Part): ConfiguredOptions => {
+/** What the place of a file alone says of a server of it, whatever the file says. */
+export const placeOf = ({ folder }: Found, name: string): ConfiguredOptions => {
+  const real = realpathSync(folder)
+  return { pidFile: pidFileFor(name, real), cwd: real, configured: { name, folder: real } }
+}
+
+/**
+ * The options of one server of a file. `starts`: the call may start it. No other reads `envFile`: a server whose variables are gone can
+ * be stopped all the same.
+ */
+export const optionsOf = (found: Found, name: string, servers: ReadonlyMap<string, Part>, starts = true): ConfiguredOptions => {
+  const part = servers.get(name)!
   if (!part.isObject) throw part.wrong('expected an object')
-  const folder = realpathSync(found.folder)
-  const given = Object.assign({}, ...[...part.entries()].map(([key, value]) => valueOf(key, value, folder))) as ClientProcessManagerOptions
-  const options = { pidFile: pidFileFor(name, folder), cwd: folder, ...given, configured: { name, folder } }
+  const place = placeOf(found, name)
+  const keys = [...part.entries()].filter(([key]) => key !== 'needs' && (starts || key !== 'envFile'))
+  if (found.isCode && keys.some(([key]) => key === 'pidFile')) {
+    throw part.wrong('a configuration that is code cannot say it, since status, stop and others do not run it', 'pidFile')
+  }
+  const given = Object.assign({}, ...keys.map(([key, value]) => valueOf(key, value, place.cwd!))) as ClientProcessManagerOptions
+  const idleTimeout = idleTimeoutWith(servers, name)
+  const options = { ...place, ...given, ...(idleTimeout === undefined ? {} : { idleTimeout }) }
   try {
     settingsFrom(options)
   } catch (error) {
@@ -81,8 +100,9 @@ export const optionsOf = (found: Found, name: string, part: Part): ConfiguredOpt
 }
 
 /** The options of the server of this name in the nearest file; `options` come before them. */
-export const configured = (name: string, options: ClientProcessManagerOptions, from?: string): ConfiguredOptions => {
-  const found = locate(from)
+export const configured = (
+  name: string, options: ClientProcessManagerOptions, from?: string, found: Found | undefined = locate(from),
+): ConfiguredOptions => {
   if (found === undefined) {
     const folder = from ?? workingDirectory() ?? 'the working directory, which was removed,'
     throw new OneServerError(
@@ -91,8 +111,7 @@ export const configured = (name: string, options: ClientProcessManagerOptions, f
     )
   }
   const servers = serversOf(found)
-  const part = servers.get(name)
-  if (part !== undefined) return override(optionsOf(found, name, part), options)
+  if (servers.has(name)) return override(optionsOf(found, name, servers), options)
   const near = closestMatch(String(name), [...servers.keys()])
   throw new OneServerError(
     'INVALID_OPTION', `${found.file}: there is no server ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}`,

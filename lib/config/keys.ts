@@ -4,11 +4,12 @@
  * relative to that file, wherever it is read from.
  */
 import { resolve } from 'node:path'
-import { invalidCombination } from '../errors.js'
+import { invalidCombination, invalidOption } from '../errors.js'
 import { logPattern } from '../options/log-pattern.js'
 import { parseHealth, type Kind } from '../options/parse.js'
 import { OPTIONS, type OptionName, type Row } from '../options/table.js'
-import { shellHabitOf } from '../text/shell-habits.js'
+import { shellHabitIn, shellHabitOf } from '../text/shell-habits.js'
+import { splitWords } from '../text/shell-words.js'
 
 /** Each key, and the option that it is. */
 export const KEYS: ReadonlyMap<string, OptionName> = new Map(
@@ -28,6 +29,9 @@ const socketIn = (value: unknown, folder: string): unknown =>
 
 /** JSON has no regular expressions. */
 const readyIn = (value: unknown, folder: string): unknown => {
+  const [, text] = typeof value === 'string' ? /^cmd:(.*)$/s.exec(value) ?? [] : []
+  const words = text === undefined ? (value as { command?: unknown } | null)?.command : wordsIn(text)
+  if (words !== undefined) return { ...(typeof value === 'object' ? value : {}), command: withoutHabits(words) }
   const log = typeof value === 'string' ? /^log:(.*)$/s.exec(value)?.[1] : (value as { log?: unknown } | null)?.log
   if (typeof log !== 'string') return socketIn(value, folder)
   return { ...(typeof value === 'object' ? value : {}), log: logPattern('ready', log) }
@@ -41,8 +45,17 @@ const withoutHabits = (value: unknown): unknown => {
   return value
 }
 
+const wordsIn = (text: string): readonly string[] => {
+  const split = splitWords(text)
+  const habit = shellHabitIn(text)
+  if (habit !== undefined) throw invalidCombination(habit, 'Correct the file and call again.')
+  if ('malformed' in split) throw invalidOption('ready', `a command in words and quotes as a shell has them (${split.malformed})`, text)
+  return split.words
+}
+
 const BY_KIND: Partial<Record<Kind, (value: unknown, folder: string) => unknown>> = {
-  path: inFolder, variables: withoutNull, ready: readyIn, command: withoutHabits,
+  path: inFolder, paths: (value, folder) => (Array.isArray(value) ? value.map((one) => inFolder(one, folder)) : inFolder(value, folder)),
+  variables: withoutNull, ready: readyIn, command: withoutHabits,
 }
 
 /** What the value of a key is to the library. `folder` is that of the config file. */

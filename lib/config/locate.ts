@@ -10,6 +10,9 @@ import { readPlainFile, whatElse } from '../plain-file.js'
 
 export const CONFIG_FILE = 'one-server.config.json'
 
+/** The same as code, which a call that starts servers runs, and no other call does. */
+const CODE_FILES = ['one-server.config.ts', 'one-server.config.mjs', 'one-server.config.js'] as const
+
 /** The key of package.json that may hold the same. */
 export const PACKAGE_KEY = 'one-server'
 
@@ -19,6 +22,9 @@ export interface Found {
   readonly text: string
   /** It stands in a package.json, below {@link PACKAGE_KEY}. */
   readonly inPackage: boolean
+  /** It is code; `value` is what it exports by default, once it was run (load-code.ts). */
+  readonly isCode: boolean
+  readonly value?: unknown
 }
 
 /** Undefined also where this user may not search a folder above: a file that nobody can see there configures nothing. */
@@ -35,7 +41,11 @@ const LARGEST = 1024 * 1024
 const LARGEST_PACKAGE = 16 * LARGEST
 
 const ownConfig = (folder: string, from: string): Found | undefined => {
-  const file = join(folder, CONFIG_FILE)
+  const [name, other] = [CONFIG_FILE, ...CODE_FILES].filter((one) => look(join(folder, one), lstatSync) !== undefined)
+  if (name === undefined) return undefined
+  const file = join(folder, name)
+  // Of two files people edit the one that is not read.
+  if (other !== undefined) throw stateUnusable(file, `stands beside ${other}, and only one of them can count`, 'Remove one of the two.')
   const own = look(file, lstatSync)
   if (own === undefined) return undefined
   const stats = own.isSymbolicLink() ? look(file) : own
@@ -48,8 +58,14 @@ const ownConfig = (folder: string, from: string): Found | undefined => {
   if ('refused' in found) throw refuse(found.refused)
   // Between the look and the opening another user can lead the name elsewhere: what was read is what counts.
   trust(file, found.stats, from)
-  return { file, folder, text: found.text, inPackage: false }
+  const isCode = name !== CONFIG_FILE
+  // What runs is not the descriptor that was read: in such a folder another user could put a file of the same name into its place.
+  if (isCode && isOpenToAll(folder)) throw refuse('is code, in a folder in which every user may replace it')
+  return { file, folder, text: found.text, inPackage: false, isCode }
 }
+
+/** All may write there, and nothing (the sticky bit) keeps them from the files of others. */
+const isOpenToAll = (folder: string): boolean => process.getuid !== undefined && ((look(folder)?.mode ?? 0) & 0o1002) === 0o002
 
 const opened = (file: string): ReturnType<typeof readPlainFile> => {
   try {
@@ -80,7 +96,7 @@ const packageConfig = (folder: string, from: string): Found | undefined => {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, PACKAGE_KEY)) return undefined
   } catch {}
   trust(file, stats, from)
-  return { file, folder, text, inPackage: true }
+  return { file, folder, text, inPackage: true, isCode: false }
 }
 
 /**
@@ -107,7 +123,7 @@ export const locate = (from: string | undefined = workingDirectory()): Found | u
 }
 
 /** What people write by the habit of other tools. */
-const UNREAD = /^one-server\.config\.(?!json$)\w+$|^\.one-serverrc(?:\.\w+)?$|^one-server\.ya?ml$/
+const UNREAD = /^one-server\.config\.(?!(?:json|ts|mjs|js)$)\w+$|^\.one-serverrc(?:\.\w+)?$|^one-server\.ya?ml$/
 
 /** The nearest configuration file of a kind that is not read. Only a call that finds no other asks. */
 export const locateUnread = (from: string | undefined = workingDirectory()): string | undefined => {

@@ -10,10 +10,16 @@ const describe = (row: Row): string => {
   return `${words[0]?.toUpperCase()}${words.slice(1)}.${standard === undefined ? '' : ` Default: ${standard}.`}`
 }
 
+/** The one key that is no option of a server: it is about others. */
+const NEEDS = {
+  description: 'Names of servers in this file that are started before this one, and leased with it.',
+  type: 'array', items: { type: 'string', pattern: NAME.source },
+}
+
 const properties = (): object => Object.fromEntries([...KEYS].map(([key, option]) => {
   const row: Row = OPTIONS[option]
-  return [key, { description: describe(row), ...row.schema }]
-}))
+  return [key, { description: describe(row), ...row.schema }] as [string, object]
+}).concat([['needs', NEEDS]]))
 
 export const schema = (): object => ({
   $schema: 'http://json-schema.org/draft-07/schema#',

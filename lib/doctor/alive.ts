@@ -5,7 +5,7 @@
 import type { Context } from '../context.js'
 import { readyMark } from '../state/claim.js'
 import { probeLaunch } from '../protocol/readiness.js'
-import { checkAgain } from '../protocol/check-again.js'
+import { checkAgain, looking } from '../protocol/check-again.js'
 import type { LeaseEntry } from '../state/directory.js'
 import { judge } from '../system/system.js'
 import { formatDuration } from '../text/duration.js'
@@ -103,8 +103,8 @@ const ofHealth = async (context: Context, { launch, record }: Seen): Promise<Fin
   const data = { urls, headers }
   // Nothing is decided by the answer of a server that boots; that of a ready one is judged as every call judges it.
   const answer = first === undefined
-    ? await probeLaunch(context, launch, record)
-    : await checkAgain(context, record, first)
+    ? await probeLaunch(looking(context), launch, record)
+    : await checkAgain(looking(context), record, first)
   if (answer.healthy) {
     const asked = headers.length === 0 ? '' : ` (asked with ${headers.join(', ')})`
     return [finding('health', 'ok', `${redactUrl(answer.url)} answers${asked}`, { data })]

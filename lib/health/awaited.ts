@@ -3,6 +3,7 @@
  * a message that speaks of one sends its reader to look for it.
  */
 import type { Match } from '../options/parse.js'
+import { joinWords } from '../text/shell-words.js'
 import { redactUrl } from '../text/redact-url.js'
 import { kindOf, type Kind } from './kind.js'
 import type { HealthPlan } from './plan.js'
@@ -16,6 +17,7 @@ const WORDS: Readonly<Record<Kind, (plan: HealthPlan) => string>> = {
   http: ({ urls }) => `the health check of ${redactUrl(urls[0]!)}`,
   tcp: ({ urls }) => `a connection to ${redactUrl(urls[0]!)}`,
   socket: ({ urls }) => `a connection to ${redactUrl(urls[0]!)}`,
+  command: ({ command }) => `the command ${joinWords(command!)} to exit with 0`,
   log: ({ log }) => `a line of its log ${quoted(log!.match)}`,
 }
 
@@ -25,6 +27,7 @@ export const awaited = (plan: HealthPlan): string => WORDS[kindOf(plan)](plan)
 /** The same for the event, which has a URL for it. */
 export const awaitedUrl = (plan: HealthPlan): string => {
   const match = plan.log?.match
+  if (plan.command !== undefined) return `cmd:${joinWords(plan.command)}`
   if (match === undefined) return redactUrl(plan.urls[0]!)
   return `log:${'text' in match ? match.text : regExp(match)}`
 }

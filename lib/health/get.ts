@@ -1,6 +1,6 @@
 /**
- * The check over HTTP: GET, 2xx is healthy, redirects are not followed. `node:http` rather than fetch, because loading
- * fetch costs a client more than everything else that a warm call does.
+ * The check over HTTP: GET, 2xx is healthy unless the plan has other statuses, redirects are not followed. `node:http` rather than
+ * fetch, because loading fetch costs a client more than everything else that a warm call does.
  */
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
@@ -99,6 +99,10 @@ const COMMON = { accept: '*/*', 'user-agent': 'one-server' }
 /** The headers of a check. `healthHeaders` go over the common ones: of one name in two cases, node:http sends the last. */
 export const headersOf = ({ headers }: HealthPlan): Record<string, string> => ({ ...COMMON, ...headers })
 
+/** Whether a server says by this status that it is well. */
+export const isHealthy = ({ status: statuses = [[200, 299]] }: HealthPlan, status: number): boolean =>
+  statuses.some(([from, to]) => status >= from && status <= to)
+
 /** Why the server at this address must not get something secret; undefined where it may. */
 export type Refuse = (address: string, port: number) => Promise<string | undefined>
 
@@ -137,8 +141,7 @@ export const getUrl = (
     const call = send(options, (response) => {
       endTimer()
       const status = response.statusCode ?? 0
-      const isSuccess = status >= 200 && status < 300
-      resolve(isSuccess ? judgeBody(url, response, match, timeout) : { healthy: false, reason: `it answered ${status}` })
+      resolve(isHealthy(plan, status) ? judgeBody(url, response, match, timeout) : { healthy: false, reason: `it answered ${status}` })
       // A body that never ends must not hold this process or the connection open.
       response.on('error', () => {})
       response.on('end', startTimer(timeout, () => call.destroy(), false))

@@ -7,11 +7,14 @@
 import type { Ready } from '../options/parse.js'
 import type { HealthPlan } from './plan.js'
 
-/** What shows that a server is ready: an answer to GET, a connection to a port or to a Unix socket, a line of its log. */
+/** What shows that a server is ready: an answer to GET, a connection to a port or a socket, a line of its log, a program's exit code 0. */
 export type Kind = 'http' | Ready['kind']
 
 export interface Traits {
-  /** Each call asks a ready server again. A line that was printed stays printed, so asking for it again shows nothing. */
+  /**
+   * Each call asks a ready server again. A line that was printed stays printed, so asking for it again shows nothing. A command is
+   * run again only by a client whose own options name it; to all others a server that was ready is ready while it lives.
+   */
   readonly isAskedAgain: boolean
   /**
    * Passing the check shows that a server which nobody recorded is the wanted one, so it may be adopted. An accepted
@@ -27,10 +30,12 @@ const TRAITS: Readonly<Record<Kind, Traits>> = {
   tcp: { isAskedAgain: true, isAdoptable: false, bindsPort: true },
   socket: { isAskedAgain: true, isAdoptable: false, bindsPort: false },
   log: { isAskedAgain: false, isAdoptable: false, bindsPort: true },
+  command: { isAskedAgain: false, isAdoptable: false, bindsPort: true },
 }
 
 /** The kind of a plan, from its shape: the record on disk does not name it. */
-export const kindOf = ({ urls, log }: HealthPlan): Kind => {
+export const kindOf = ({ urls, log, command }: HealthPlan): Kind => {
+  if (command !== undefined) return 'command'
   if (log !== undefined) return 'log'
   const scheme = urls[0]?.split(':', 1)[0]
   return scheme === 'tcp' || scheme === 'socket' ? scheme : 'http'

@@ -4,15 +4,16 @@
  */
 import { readyBeforeStart, type OneServerError } from '../errors.js'
 import type { Settings } from '../options/settings.js'
+import { fill } from '../text/fill.js'
 import { addressesOf, bareHost } from './address.js'
-import type { HealthPlan, Probe } from './plan.js'
+import { RUN, type HealthPlan, type OwnCommand, type Probe } from './plan.js'
 
 const atPort = ({ host }: Settings, port: number, scheme: 'http' | 'tcp'): string[] =>
   addressesOf(host).map((address) => `${scheme}://${address}:${port}`)
 
 const byHttp = (settings: Settings, port: number): HealthPlan => {
-  const { healthPath, healthUrl, healthHeaders: headers, healthMatch: match } = settings
-  const matching = match === undefined ? {} : { match }
+  const { healthPath, healthUrl, healthHeaders: headers, healthMatch: match, healthStatus: status } = settings
+  const matching = { ...(status === undefined ? {} : { status }), ...(match === undefined ? {} : { match }) }
   if (healthUrl === undefined) return { urls: atPort(settings, port, 'http').map((url) => url + healthPath), headers, ...matching }
   const url = new URL(healthUrl.replaceAll('{port}', String(port)))
   const at = (address: string): string => {
@@ -24,7 +25,8 @@ const byHttp = (settings: Settings, port: number): HealthPlan => {
 }
 
 /**
- * How to ask a server on this port. A line of a log does not show which protocol the server speaks; a `healthPath` beside it says HTTP.
+ * How to ask a server on this port. A line of a log or a command does not show which protocol the server speaks; a `healthPath` beside
+ * it says HTTP.
  */
 export const makePlan = (settings: Settings, port: number): HealthPlan => {
   const { given, host, ready, logFile } = settings
@@ -35,21 +37,24 @@ export const makePlan = (settings: Settings, port: number): HealthPlan => {
       return { urls: addressesOf(ready.host ?? host).map((address) => `tcp://${address}:${ready.port || port}`), headers: {} }
     case 'socket':
       return { urls: [`socket:${ready.path.split('/').map(encodeURIComponent).join('/')}`], headers: {} }
-    case 'log': {
+    case 'log':
+    case 'command': {
       const urls = atPort(settings, port, given.has('healthPath') ? 'http' : 'tcp')
-      return { urls, headers: {}, log: { file: logFile, match: ready.match } }
+      if (ready.kind === 'log') return { urls, headers: {}, log: { file: logFile, match: ready.match } }
+      return { urls, headers: {}, command: ready.words.map((word) => fill(word, { host, port })) }
     }
   }
 }
 
 /**
  * As `makePlan`, for one launch. Another server may write to a log of the same name and must not make this one look ready,
- * so a plan by log keeps the inode of the launch's own log.
+ * so a plan by log keeps the inode of the launch's own log. `own`: how this client runs the plan's command.
  */
 export const makeLaunchPlan = async (
-  settings: Settings, port: number, inodeOfLog: () => Promise<string | undefined>,
+  settings: Settings, port: number, inodeOfLog: () => Promise<string | undefined>, own?: OwnCommand,
 ): Promise<HealthPlan> => {
-  const plan = makePlan(settings, port)
+  const made = makePlan(settings, port)
+  const plan = made.command === undefined || own === undefined ? made : { ...made, [RUN]: own }
   const inode = plan.log === undefined ? undefined : await inodeOfLog()
   return plan.log === undefined || inode === undefined ? plan : { ...plan, log: { ...plan.log, inode } }
 }

@@ -25,6 +25,8 @@ const eachUrl = (ask: Ask): Check['check'] => async (plan, timeout, signal, refu
   return worst
 }
 
+const later = (load: () => Promise<Check['check']>): Check => ({ load, check: async (...asked) => (await load())(...asked) })
+
 const byConnection: Check = {
   load: () => import('./connect.js'),
   check: eachUrl(async (url, _, timeout) => (await import('./connect.js')).connects(url, timeout)),
@@ -37,10 +39,8 @@ const CHECKS: Readonly<Record<Kind, Check>> = {
   },
   tcp: byConnection,
   socket: byConnection,
-  log: {
-    load: () => import('./read-log.js'),
-    check: async (plan, timeout) => (await import('./read-log.js')).probeLog(plan, timeout),
-  },
+  log: later(async () => (await import('./read-log.js')).probeLog),
+  command: later(async () => (await import('./run-command.js')).probeCommand),
 }
 
 /** Loads what a check by this plan needs, for a caller that has to wait anyway. What cannot be loaded fails the check itself. */

@@ -15,7 +15,7 @@ import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
 import { isLoopback } from './address.js'
 import { tryConnection } from './connect.js'
-import { headersOf, isSecret, type Refuse } from './get.js'
+import { headersOf, isHealthy, isSecret, type Refuse } from './get.js'
 import { kindOf, type Kind } from './kind.js'
 import type { Healthy, HealthPlan, Probe } from './plan.js'
 import { prepare, probe } from './probe.js'
@@ -70,6 +70,7 @@ const RESOURCES: Readonly<Record<Kind, ((url: string) => string) | undefined>> =
   tcp: (url) => url.replace('tcp://', 'tcp:'),
   socket: (url) => `socket:${decodeURIComponent(new URL(url).pathname)}`,
   log: undefined,
+  command: undefined,
 }
 
 /**
@@ -102,9 +103,12 @@ export const waitUntilReady = async (
   prepare(plan)
   const check = (url: string): Promise<Probe> => probe({ ...plan, urls: [url] }, timeout, cancel.signal, refuse)
   const began = performance.now()
-  for (; resourceOf === undefined && !ended; await pauseFor(pauseAfter(performance.now() - began, interval))) {
+  for (let took = 0; resourceOf === undefined && !ended; await pauseFor(Math.max(took, pauseAfter(performance.now() - began, interval)))) {
+    const asked = performance.now()
     const answer = await probe(plan, timeout, cancel.signal, refuse)
     if (answer.healthy) return answer
+    // A program costs more than a request. With as long a pause it gets half of a processor at most, and the server the other half.
+    took = Math.min(performance.now() - asked, interval)
   }
   for (let slices = 0; resourceOf !== undefined && !ended;) {
     const candidate = await nextCandidate(urls, slices)
@@ -136,6 +140,7 @@ export const waitUntilReady = async (
       simultaneous: 1,
       log: false,
       followRedirect: false,
+      validateStatus: (status: number) => isHealthy(plan, status),
       headers: headersOf(plan),
       strictSSL: !isLoopback(new URL(url).hostname),
       // HTTP_PROXY would capture even 127.0.0.1.

@@ -32,6 +32,11 @@ export interface ClientProcessManagerOptions {
   /** Environment variables for the server, merged over what it inherits. `{port}` and `{host}` are filled in; `undefined` removes one. */
   env?: Readonly<Record<string, string | undefined>>
   /**
+   * A file of `NAME=VALUE` lines, as Node's `--env-file` reads it, or a list of such, of which later ones come before earlier ones.
+   * `env` comes before them.
+   */
+  envFile?: string | readonly string[]
+  /**
    * What the server inherits of the launching client's environment: all of it, or the listed names.
    * The server keeps the environment of the client that launched it, for all clients.
    * @default true
@@ -53,6 +58,12 @@ export interface ClientProcessManagerOptions {
   healthPath?: string
   /** Whole URL of the health check, http or https, instead of `host` and `healthPath`. `{port}` is filled in. */
   healthUrl?: string
+  /**
+   * The statuses of a healthy answer: `401`, `'200-399'`, `[200, '400-404']`, for a server that answers so when it is well. Unless
+   * `healthMatch` says what the body holds, no client then uses a server that somebody ran by hand.
+   * @default '200-299'
+   */
+  healthStatus?: number | string | readonly (number | string)[]
   /** Headers of the health check. The PID file (mode 0600) keeps them, since every client sends them. */
   healthHeaders?: Readonly<Record<string, string>>
   /**
@@ -65,10 +76,12 @@ export interface ClientProcessManagerOptions {
   reuseExisting?: boolean
   /**
    * Readiness other than HTTP, in wait-on's words: `'tcp:5432'`, `'tcp:{port}'`, `'socket:/run/x.sock'`, `'http-get://…'` (as
-   * `healthUrl`); or `{ log: /ready to accept/ }`, a line of the server's output (`^` and `$` are its ends). No client then uses
-   * a server that somebody ran by hand. With `log` the URL is `tcp://localhost:…`, or `http:` where `healthPath` is given.
+   * `healthUrl`); `{ log: /ready to accept/ }`, a line of the server's output (`^` and `$` are its ends); or
+   * `{ command: ['pg_isready', '-p', '{port}'] }`, a program that exits with 0 within `healthTimeout`, run without a shell in the
+   * server's folder and environment, and only by calls that start servers and name the same command. No client then uses
+   * a server that somebody ran by hand. With `log` and `command` the URL is `tcp://localhost:…`, or `http:` where `healthPath` is given.
    */
-  ready?: string | { readonly log: string | RegExp }
+  ready?: string | { readonly log: string | RegExp } | { readonly command: readonly string[] }
   /** The version of the server that this client wants, compared by Semantic Versioning. */
   version?: string
   /**

@@ -20,6 +20,10 @@ export type Ready =
   | { readonly kind: 'tcp'; readonly host: string | undefined; readonly port: number }
   | { readonly kind: 'socket'; readonly path: string }
   | { readonly kind: 'log'; readonly match: Match }
+  | { readonly kind: 'command'; readonly words: readonly string[] }
+
+/** Statuses of HTTP, from and to. */
+export type Statuses = readonly (readonly [from: number, to: number])[]
 
 /**
  * The names that a server may have. On Windows `con.pid` is the console, so the names of its devices are names nowhere: a config file is
@@ -179,12 +183,20 @@ const parseMatch = (option: string, value: unknown): Match => {
 /** A log is searched line by line: `^` and `$` must not be the ends of all that the server has printed. */
 const byLines = (match: Match): Match => ('text' in match || match.flags.includes('m') ? match : { ...match, flags: `${match.flags}m` })
 
+const parseCommand = (option: string, value: unknown): readonly string[] => {
+  const isList = Array.isArray(value) && value.every((item) => typeof item === 'string' && !item.includes('\0'))
+  // Arguments may be empty, the program may not.
+  if (!isList || !value[0]) throw invalidOption(option, "a list such as ['node', 'server.js', '--port', '{port}']", value)
+  return Object.freeze([...value])
+}
+
 /** Readiness in wait-on's words; one by HTTP is `healthUrl`. */
 export const parseReady = (option: string, value: unknown): Ready | { readonly kind: 'url'; readonly url: string } => {
-  const expected = "'tcp:5432', 'tcp:{port}', 'socket:/path', 'http-get://host/path' or { log: 'text' }"
-  if (typeof value === 'object' && value !== null && Object.keys(value).join() === 'log') {
-    return { kind: 'log', match: byLines(parseMatch(`${option}.log`, (value as { log: unknown }).log)) }
-  }
+  const expected = "'tcp:5432', 'tcp:{port}', 'socket:/path', 'http-get://host/path', { log: 'text' } or { command: ['program'] }"
+  const key = Object.keys(Object(value)).join()
+  const item: unknown = Object(value)[key]
+  if (key === 'log') return { kind: 'log', match: byLines(parseMatch(`${option}.log`, item)) }
+  if (key === 'command') return { kind: 'command', words: parseCommand(`${option}.command`, item) }
   const text = string(option, value, expected)
   const tcp = /^tcp:(?:(.+):)?(\d{1,5}|\{port\})$/.exec(text)
   if (tcp !== null) {
@@ -208,6 +220,16 @@ export const parseOnMismatch = (option: string, value: unknown): 'error' | 'reus
   return value
 }
 
+/** A status, a range or a list of these, of the answers by which a server says that it is well. */
+export const parseStatuses = (option: string, value: unknown): Statuses => {
+  const statuses = [value].flat().join().split(',').map((item) => {
+    const [, from, to = from] = /^([2-5]\d\d)(?:-([2-5]\d\d))?$/.exec(item.trim()) ?? []
+    return [Number(from), Number(to)] as const
+  })
+  if (statuses.every(([from, to]) => from <= to)) return statuses
+  throw invalidOption(option, "a status such as 401, a range such as '200-399', or a list of these", value)
+}
+
 const parseBoolean = (option: string, value: unknown): boolean => {
   if (typeof value !== 'boolean') throw invalidOption(option, 'true or false', value)
   return value
@@ -217,13 +239,6 @@ const parseInherit = (option: string, value: unknown): boolean | readonly string
   if (typeof value === 'boolean') return value
   const isList = Array.isArray(value) && value.every((item) => typeof item === 'string')
   if (!isList) throw invalidOption(option, 'true, false or a list of names', value)
-  return Object.freeze([...value])
-}
-
-const parseCommand = (option: string, value: unknown): readonly string[] => {
-  const isList = Array.isArray(value) && value.every((item) => typeof item === 'string' && !item.includes('\0'))
-  // Arguments may be empty, the program may not.
-  if (!isList || !value[0]) throw invalidOption(option, "a list such as ['node', 'server.js', '--port', '{port}']", value)
   return Object.freeze([...value])
 }
 
@@ -239,6 +254,7 @@ export const KINDS = {
   variables: (option: string, value: unknown) => stringMap(option, value, VARIABLES),
   headers: (option: string, value: unknown) => stringMap(option, value, HEADERS) as Readonly<Record<string, string>>,
   port: parsePort, host: parseHost, healthPath: parseHealthPath, healthUrl: parseHealthUrl, ready: parseReady,
+  paths: (option: string, value: unknown) => [value].flat().map((path) => parsePath(option, path)), statuses: parseStatuses,
   mismatch: parseOnMismatch, listener: parseListener,
 } as const
 

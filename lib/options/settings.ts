@@ -51,11 +51,15 @@ const assertTogether = ({ name, pidFile, command, serverScript, ready, healthUrl
   }
 }
 
-/** Only TCP has a port in its readiness. A socket or a line of the log says nothing about one, so any free port will do. */
+/** Only TCP has a port in its readiness. A socket, a line of the log or a command says nothing about one, so any free port will do. */
 const portFor = (ready: Parsed['ready']): PortChoice => {
   if (ready?.kind === 'tcp' && ready.port > 0) return { kind: 'fixed', port: ready.port }
-  return ready?.kind === 'socket' || ready?.kind === 'log' ? { kind: 'auto' } : { kind: 'fixed', port: 3000 }
+  return ready === undefined || ['tcp', 'url'].includes(ready.kind) ? { kind: 'fixed', port: 3000 } : { kind: 'auto' }
 }
+
+/** Names in `env` that another environment has with the same value. */
+export const spreadOf = (env: Settings['env'], from: NodeJS.ProcessEnv): ReadonlySet<string> =>
+  new Set(Object.entries(env).filter(([name, value]) => value === from[name]).map(([name]) => name))
 
 /** Validates, fills in the defaults and freezes. */
 export const settingsFrom = (all: ClientProcessManagerOptions & Configured = {}, env: NodeJS.ProcessEnv = process.env): Settings => {
@@ -80,7 +84,7 @@ export const settingsFrom = (all: ClientProcessManagerOptions & Configured = {},
   return Object.freeze({
     ...rest,
     given: new Set(Object.entries(options).filter(([, value]) => value !== undefined).map(([key]) => key)),
-    spread: new Set(Object.entries(rest.env).filter(([name, value]) => value === env[name]).map(([name]) => name)),
+    spread: spreadOf(rest.env, env),
     ...(configured === undefined ? {} : { configured }),
     pidFile,
     cwd: rest.cwd ?? workingDirectory() ?? '(removed)',

@@ -47,7 +47,11 @@ export interface Row extends Rule {
 }
 
 const STRING: Schema = { type: 'string', minLength: 1 }
+const COMMAND: Schema = { type: 'array', items: { type: 'string' }, minItems: 1 }
 const PORT: Schema = { type: 'integer', minimum: 1, maximum: 65535 }
+
+const STATUS: Schema = { type: 'integer', minimum: 200, maximum: 599 }
+const STATUSES = '^\\s*[2-5]\\d\\d(-[2-5]\\d\\d)?\\s*(,\\s*[2-5]\\d\\d(-[2-5]\\d\\d)?\\s*)*$'
 
 const duration = (least = 0): Schema => ({
   anyOf: [{ type: 'number', minimum: least, maximum: LONGEST }, { type: 'string', pattern: '^\\s*\\d+(\\.\\d+)?(ms|s|m|h)?\\s*$' }],
@@ -68,7 +72,7 @@ export const OPTIONS = {
   },
   command: {
     kind: 'command', flag: 'server', value: 'COMMAND', sample: '"node server.js"', key: 'command',
-    schema: { type: 'array', items: { type: 'string' }, minItems: 1 },
+    schema: COMMAND,
     text: "the server's command in one word, split at blanks; quotes and backslashes as in a shell, but none is run",
     inFile: { text: 'the server: [program, ...args], run without a shell. {port} and {host} are filled in' },
   },
@@ -98,6 +102,14 @@ export const OPTIONS = {
     kind: 'match', flag: 'health-match', value: 'TEXT', sample: '"ok"', key: 'healthMatch', schema: STRING,
     text: 'what the body of a healthy answer must hold',
   },
+  healthStatus: {
+    kind: 'statuses', flag: 'health-status', value: 'STATUS', sample: '200-399', key: 'healthStatus',
+    schema: {
+      anyOf: [STATUS, { type: 'string', pattern: STATUSES }, { type: 'array', items: { anyOf: [STATUS, { type: 'string', pattern: STATUSES }] }, minItems: 1 }],
+    },
+    text: 'the statuses of a healthy answer: 401, 200-399, or a list such as 200-299,401', otherwise: '200-299',
+    inFile: { text: "the statuses of a healthy answer: 401, '200-399', or a list of such" },
+  },
   healthHeaders: {
     kind: 'headers', default: {}, key: 'healthHeaders', schema: { type: 'object', additionalProperties: { type: 'string' } },
     text: 'headers of the health check',
@@ -106,13 +118,14 @@ export const OPTIONS = {
     kind: 'ready', flag: 'ready', value: 'WHEN', sample: 'tcp:5432', key: 'ready',
     schema: {
       anyOf: [
-        { type: 'string', pattern: '^(tcp:.+|socket:.+|https?(-get)?://.+|log:.+)$' },
+        { type: 'string', pattern: '^(tcp:.+|socket:.+|https?(-get)?://.+|log:.+|cmd:.+)$' },
         { type: 'object', properties: { log: STRING }, required: ['log'], additionalProperties: false },
+        { type: 'object', properties: { command: COMMAND }, required: ['command'], additionalProperties: false },
       ],
     },
-    text: 'ready when this answers, instead of the health check: tcp:5432, tcp:{port}, socket:/path, http-get://…, or log:TEXT or log:/REGEXP/i, when its output holds that',
+    text: 'ready when this answers, instead of the health check: tcp:5432, tcp:{port}, socket:/path, http-get://…, log:TEXT or log:/REGEXP/i, when its output holds that, or cmd:COMMAND, when that exits with 0',
     inFile: {
-      text: "instead of the health check: 'tcp:5432', 'tcp:{port}', 'socket:/path' (relative to this file), 'http-get://…', or { \"log\": \"text\" } or \"/regexp/i\", when its output holds that",
+      text: "instead of the health check: 'tcp:5432', 'tcp:{port}', 'socket:/path' (relative to this file), 'http-get://…', or { \"log\": \"text\" } or \"/regexp/i\", when its output holds that, or { \"command\": [\"pg_isready\", \"-p\", \"{port}\"] }, when that exits with 0",
     },
   },
   reuseExisting: {
@@ -172,6 +185,13 @@ export const OPTIONS = {
     kind: 'variables', default: {}, key: 'env',
     schema: { type: 'object', propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }, additionalProperties: { type: ['string', 'null'] } },
     text: 'environment variables, merged over what the server inherits. {port} and {host} are filled in; null removes one',
+  },
+  // Node 20 takes --env-file for its own, also behind the name of a script.
+  envFile: {
+    kind: 'paths', flag: 'server-env-file', value: 'PATH', sample: '.env', key: 'envFile',
+    schema: { anyOf: [STRING, { type: 'array', items: STRING }] },
+    text: 'a file of NAME=VALUE lines for the server; comes before the env of the config file, and may be given again',
+    inFile: { text: 'a file of NAME=VALUE lines, or a list of such, relative to this file; env comes before it' },
   },
   inheritEnv: {
     kind: 'inherit', default: true, key: 'inheritEnv',

@@ -9,6 +9,7 @@ import { commandNotFound } from '../errors.js'
 import type { Settings } from '../options/settings.js'
 import { programs } from '../system/platform/current.js'
 import type { System } from '../system/system.js'
+import { fill } from '../text/fill.js'
 import { libraryFolder } from '../this-copy.js'
 
 export interface Command {
@@ -56,10 +57,6 @@ const find = async (system: System, names: readonly string[], folders: readonly 
   return undefined
 }
 
-/** `{port}` and `{host}` in a word of the command or in a value of `env`: one-server may choose the port, so no caller knows it before. */
-export const fill = (text: string, { host }: Pick<Settings, 'host'>, port: number): string =>
-  text.replaceAll('{port}', String(port)).replaceAll('{host}', host)
-
 /** The command with `{port}` and `{host}` filled in. Throws COMMAND_NOT_FOUND. */
 export const resolveCommand = async (
   system: System, settings: Settings, port: number, env: Env,
@@ -68,22 +65,34 @@ export const resolveCommand = async (
     throw commandNotFound(`The working directory of the server does not exist: ${settings.cwd}`, 'Correct cwd (--cwd).')
   }
   if (settings.command === undefined) return script(system, settings)
-  const [program = '', ...args] = settings.command.map((word) => fill(word, settings, port))
+  const words = settings.command.map((word) => fill(word, { host: settings.host, port }))
+  return { ...(await findProgram(system, words, { cwd: settings.cwd, env, what: "The server's program" })), isScript: false }
+}
+
+interface Where {
+  readonly cwd: string
+  readonly env: Env
+  /** Whose program it is, as a message begins. */
+  readonly what: string
+}
+
+/** The program of these words by its absolute path, as a shell finds it. Throws COMMAND_NOT_FOUND. */
+export const findProgram = async (
+  system: System, [program = '', ...args]: readonly string[], { cwd, env, what }: Where,
+): Promise<Pick<Command, 'program' | 'args'>> => {
   const folders = foldersFor(program, env)
-  const found = await find(system, programs.filesOf(program, env), folders, settings.cwd)
+  const found = await find(system, programs.filesOf(program, env), folders, cwd)
   // What is there and cannot be run says more than that nothing was found.
-  const other = found ?? (programs.onlyInPath ? undefined : await find(system, [program], folders, settings.cwd))
+  const other = found ?? (programs.onlyInPath ? undefined : await find(system, [program], folders, cwd))
   const not = other === undefined ? undefined : programs.whyNot(other, args)
-  if (not !== undefined) throw commandNotFound(`The server's program cannot be run: ${other}: ${not.why}`, not.hint)
-  if (found !== undefined) return { program: found, args, isScript: false }
-  const exists = /[\\/]/.test(program) && (await system.kindOf(resolve(settings.cwd, program))) === 'file'
+  if (not !== undefined) throw commandNotFound(`${what} cannot be run: ${other}: ${not.why}`, not.hint)
+  if (found !== undefined) return { program: found, args }
+  const exists = /[\\/]/.test(program) && (await system.kindOf(resolve(cwd, program))) === 'file'
   if (exists) {
-    throw commandNotFound(
-      `The server's program may not be executed: ${program}`, 'Make it executable (chmod +x), or run it by its interpreter.',
-    )
+    throw commandNotFound(`${what} may not be executed: ${program}`, 'Make it executable (chmod +x), or run it by its interpreter.')
   }
   throw commandNotFound(
-    `The server's program was not found: ${program}`,
+    `${what} was not found: ${program}`,
     'Check the spelling, that it is installed, and the PATH that the server inherits. ' +
       'No shell is run: give each argument as its own word.',
   )

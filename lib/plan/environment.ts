@@ -4,7 +4,7 @@
  * handles. The README lists what is stripped.
  */
 import type { Settings } from '../options/settings.js'
-import { fill } from './command.js'
+import { fill } from '../text/fill.js'
 
 const CLIENT_ONLY = [
   /^NODE_CHANNEL_(FD|SERIALIZATION_MODE)$/, /^NODE_UNIQUE_ID$/, /^NODE_V8_COVERAGE$/,
@@ -104,7 +104,7 @@ export const environmentFor = (
   }
   for (const [name, value] of Object.entries(settings.env)) {
     if (value === undefined) delete env[name]
-    else env[name] = fill(value, settings, port)
+    else env[name] = fill(value, { host: settings.host, port })
   }
   return env
 }

@@ -11,6 +11,7 @@ import { noPortFree, portInUse, type OneServerError } from '../errors.js'
 import { isAnotherUsers, type HealthPlan, type Listener, type System } from '../system/system.js'
 import type { Context } from '../context.js'
 import { chooseUrl, type Holder } from './choose-url.js'
+import { whatPasses } from './own-command.js'
 
 export interface Adopted {
   /** The literal URL that answered. */
@@ -70,6 +71,9 @@ export const occupantOf = async (context: Context, port: number): Promise<Occupa
     return there.length === 0 ? { kind: 'none' } : strange(', and another user answers where its health check asks')
   }
   if (!traitsOf(plan).isAdoptable) return strange(', and what one-server did not start is used only if it has a health check over HTTP')
+  if (plan.status !== undefined && plan.match === undefined) {
+    return strange(', and what one-server did not start is used only if its health check asks for a 2xx, or for a body by healthMatch')
+  }
   const answer = await system.probe(plan, settings.healthTimeout)
   if (!answer.healthy && there.length === 0) return { kind: 'none' }
   if (!answer.healthy) return strange(` and does not pass the health check: ${answer.reason}`)
@@ -120,6 +124,8 @@ export const choosePort = async (context: Context, lost: ReadonlySet<number>): P
   const { port } = context.settings
   const taken = await whatIsTaken(context.settings, (plan, timeout) => context.system.probe(plan, timeout))
   if (taken !== undefined) throw taken
+  const passes = await whatPasses(context)
+  if (passes !== undefined) throw passes
   if (port.kind === 'auto') return context.system.freePort()
   const ports = port.kind === 'fixed' ? [port.port] : port.ports.filter((candidate) => !lost.has(candidate))
   for (const candidate of ports) {

@@ -9,6 +9,7 @@ import type { ServerStatus } from '../server-info.js'
 import { resolveCommand } from './command.js'
 import type { Context } from '../context.js'
 import { environmentFor } from './environment.js'
+import { ownCommand } from './own-command.js'
 import { listenersThere, occupantOf, portTaken } from './port.js'
 
 /** The server that is to be replaced. */
@@ -19,6 +20,7 @@ export const assertLaunchable = async (context: Context, replaced: Replaced): Pr
   const { system, settings } = context
   const port = replaced.port ?? 0
   await resolveCommand(system, settings, port, environmentFor(settings, port, settings.command === undefined))
+  await ownCommand(system, settings, port)
   // A log can be opened only where its folder can be made, as a launch makes it.
   await system.makeFolder(dirname(settings.logFile))
   await system.inspectLog(settings.logFile)

@@ -21,6 +21,9 @@ export type Followed =
   | { readonly kind: 'failed'; readonly error: OneServerError }
   | { readonly kind: 'gone' }
 
+/** A context for a call that only looks: no options of it name a command, so it runs none. */
+export const looking = (context: Context): Context => ({ ...context, settings: { ...context.settings, ready: undefined } })
+
 /** As `checkHealth`, for callers with time for one look more: another user may have taken the port of a launch that lost it. */
 export const checkAgain = async (context: Context, record: LaunchRecord, url: string | undefined): Promise<Probe> => {
   const answer = await checkHealth(context, record, url)

@@ -17,6 +17,7 @@ import type { Settings } from '../options/settings.js'
 import { resolveCommand } from '../plan/command.js'
 import { environmentFor, leftOut, withLaunchId } from '../plan/environment.js'
 import { fingerprintOf } from '../plan/fingerprint.js'
+import { ownCommand } from '../plan/own-command.js'
 import { isFree } from '../plan/port.js'
 import { claimPath, createFile, listClaims, markPath, replaceFile, type Launch } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
@@ -44,6 +45,7 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
   const id = await system.randomId()
   const env = withLaunchId(environmentFor(settings, port, settings.command === undefined), id, paths.pidFile)
   const { program, args } = await resolveCommand(system, settings, port, env)
+  const asked = await ownCommand(system, settings, port)
   const { logFile, cwd } = settings
   const ownLog = `${logFile}.${id}`
   const gateFile = markPath(paths, id, 'gate')
@@ -72,7 +74,7 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
     await system.remove(ownLog)
   }
   try {
-    const record = await recordFor(context, id, child, port, await makeLaunchPlan(settings, port, () => system.inodeOf(ownLog)))
+    const record = await recordFor(context, id, child, port, await makeLaunchPlan(settings, port, () => system.inodeOf(ownLog), asked))
     const claim = claimPath(paths, id, leader)
     const isClaimed = (await createFile(context, claim, JSON.stringify(record))) && (await createFile(context, gateFile, ''))
     const rival = isClaimed ? await rivalOf(context, id) : 'claimed'

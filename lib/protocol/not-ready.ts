@@ -56,7 +56,10 @@ const hintFor = (there: readonly Endpoint[], record: LaunchRecord, last: string,
     hints.push(logTail === '' ? UNBUFFERED : 'If the line has other words, correct ready (--ready log:TEXT, or log:/regular expression/).')
   } else if (kind === 'tcp') hints.push('If it listens elsewhere, correct ready and port (--ready, --port).')
   else if (kind === 'socket') hints.push('If its socket is elsewhere, correct ready (--ready socket:PATH).')
-  else if (there.length === 0) {
+  else if (kind === 'command') hints.push('Run that command by hand beside the server to see what it says.')
+  else if (/^it answered [1345]/.test(last)) {
+    hints.push('If it is well and answers so, say it: healthStatus (--health-status); or ask another path: --health.')
+  } else if (there.length === 0) {
     hints.push('If it answers at another address, check port, host and healthPath (--port, --host, --health).')
   }
   if (kind === 'http') hints.push(...protocolOf(record.health.urls[0]!, last))

@@ -36,15 +36,17 @@ export const reuseReady = async (context: Context, deadline: Deadline, hold: Hol
 export const ownOf = ({ launch: id, pid, start, group }: LaunchRecord): Answering => ({ id, leader: { pid, start, group } })
 
 /**
- * One health check of a launch that was found ready at `url`. A kind that is not asked again stays ready while it lives. What is
+ * One health check of a launch that was found ready at `url`. A kind that is not asked again stays ready while it lives, and so does
+ * one by a command that this client's own options do not name. What is
  * secret goes to no other user. Whose answer it is, this does not look at: that takes some 20 ms, more than all else that a
  * warm call does.
  */
-export const checkHealth = async ({ system }: Context, record: LaunchRecord, url: string | undefined): Promise<Probe> => {
+export const checkHealth = async (context: Context, record: LaunchRecord, url: string | undefined): Promise<Probe> => {
   const { launch, health, healthTimeout } = record
-  if (!traitsOf(health).isAskedAgain && url !== undefined) return { healthy: true, url }
-  const plan = url === undefined ? health : { ...health, urls: [url] }
-  const answer = await system.probe(plan, healthTimeout, undefined, ownOf(record))
+  const own = health.command && (await (await import('../plan/own-command.js')).askable(context, record))
+  if (!traitsOf(health).isAskedAgain && own === undefined && url !== undefined) return { healthy: true, url }
+  const plan = { ...(own ?? health), ...(url === undefined ? {} : { urls: [url] }) }
+  const answer = await context.system.probe(plan, healthTimeout, undefined, ownOf(record))
   return answer.healthy && isOtherLaunch(answer, launch) ? answeredByOther(answer.url) : answer
 }
 

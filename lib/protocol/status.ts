@@ -15,7 +15,7 @@ import { cleanUp, namesLiveProcess } from './clean-up.js'
 import { guardIfIdle, leasesOn } from './lease.js'
 import { judgeLaunch, remainsOf } from './liveness.js'
 import { carriesLaunchId } from './reconcile.js'
-import { checkAgain } from './check-again.js'
+import { checkAgain, looking } from './check-again.js'
 import { recordIn, restoreVanished } from './vanished.js'
 import { urlOf } from './readiness.js'
 import { placeOf } from './reuse.js'
@@ -41,7 +41,7 @@ const recorded = ({ pid, port, since, launch, bundled, identity, launcher, logFi
 
 const stateOf = async (context: Context, record: LaunchRecord, url: string | undefined): Promise<ServerStatus['state']> => {
   if (url === undefined) return 'starting'
-  return (await checkAgain(context, record, url)).healthy ? 'ready' : 'unhealthy'
+  return (await checkAgain(looking(context), record, url)).healthy ? 'ready' : 'unhealthy'
 }
 
 /** Undefined: the launch has gone since the survey. */

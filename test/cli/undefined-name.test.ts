@@ -42,7 +42,7 @@ t.test('a configuration in package.json, or with no server at all, counts as wel
 })
 
 t.test('a configuration of a kind that is not read is named', async (t) => {
-  for (const name of ['one-server.config.ts', 'one-server.config.js', 'one-server.config.mjs', 'one-server.config.yaml', 'one-server.config.jsonc', '.one-serverrc', 'one-server.yml']) {
+  for (const name of ['one-server.config.cjs', 'one-server.config.yaml', 'one-server.config.jsonc', '.one-serverrc', 'one-server.yml']) {
     const here = home(t)
     const file = join(here.folder, name)
     writeFileSync(file, '')
@@ -51,7 +51,7 @@ t.test('a configuration of a kind that is not read is named', async (t) => {
   }
   const here = home(t)
   here.stopsAtEnd('api')
-  const file = join(here.folder, 'one-server.config.ts')
+  const file = join(here.folder, 'one-server.config.cjs')
   writeFileSync(file, '')
   t.match(await here.run(['run', 'api', '--port', 'auto', '--script', fixture('healthy'), '--idle-timeout', '0', '--', 'true']), { code: 0, stderr: /^(?!.*is not read)/s }, 'with a command nobody needs a file')
   t.match(await here.start(['start', '--port', 'auto']), { code: 0, stderr: `${file} is not read` }, 'without a name it is a word of warning')

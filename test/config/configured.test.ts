@@ -40,17 +40,18 @@ t.test('each key is an option, and paths are relative to the file', async (t) =>
   const api = {
     command: ['node', 'a.js'], cwd: 'c', env: { A: '1', B: null }, inheritEnv: ['PATH'], port: [1, 2], host: '::1', health: '/h', healthHeaders: { a: 'b' },
     startupTimeout: '1s', healthCheckInterval: 20, healthTimeout: 30, stopSignal: 'SIGINT', stopTimeout: 0, idleTimeout: '2m', logFile: './l.log', pidFile: '../p.pid',
-    healthMatch: 'ok', reuseExisting: false, version: '1.2.0', onMismatch: 'reuse',
+    healthMatch: 'ok', healthStatus: '200-399', reuseExisting: false, version: '1.2.0', onMismatch: 'reuse', envFile: ['a.env', 'b.env'],
   }
   const web = { serverScript: 's.ts', health: 'https://localhost:{port}/h' }
   const db = { ready: 'socket:x.sock' }
   t.same(new Set(Object.keys({ ...api, ...web, ...db })), new Set(KEYS.keys()), 'none is left out here')
   const folder = servers(t, { api, web, db })
+  for (const name of api.envFile) writeFileSync(join(folder, name), 'A=2\n')
   const { configured: _, ...options } = configured('api', {}, folder)
   t.same(options, {
     command: ['node', 'a.js'], cwd: join(folder, 'c'), env: { A: '1', B: undefined }, inheritEnv: ['PATH'], port: [1, 2], host: '::1', healthPath: '/h', healthHeaders: { a: 'b' },
     startupTimeout: '1s', healthCheckInterval: 20, healthTimeout: 30, stopSignal: 'SIGINT', stopTimeout: 0, idleTimeout: '2m', logFile: join(folder, 'l.log'), pidFile: join(folder, '../p.pid'),
-    healthMatch: 'ok', reuseExisting: false, version: '1.2.0', onMismatch: 'reuse',
+    healthMatch: 'ok', healthStatus: '200-399', reuseExisting: false, version: '1.2.0', onMismatch: 'reuse', envFile: [join(folder, 'a.env'), join(folder, 'b.env')],
   })
   t.ok('B' in options.env!, 'it is said that B goes')
   t.match(configured('db', {}, folder), { ready: `socket:${join(folder, 'x.sock')}` })
@@ -100,8 +101,8 @@ const WRONG: [text: string, message: string][] = [
   ['{ "servers": { "api": {\n"port": 1,\n<"port": 2 } } }', 'servers.api.port: stands here a second time'],
   ['{ "servers": { "api": { "env": {\n"A": "1",\n<"A": "2" } } } }', 'servers.api.env.A: stands here a second time'],
   ['{ "servers": { "api": {\n<"prot": 1 } } }', 'servers.api.prot: unknown key; did you mean port?'],
-  ['{ "servers": { "api": {\n<"frobnicate": 1 } } }', `servers.api.frobnicate: unknown key; expected ${[...KEYS.keys()].slice(0, -1).join(', ')} or ${[...KEYS.keys()].at(-1)}`],
-  ['{ "servers": { "api": {\n<"constructor": 1 } } }', `servers.api.constructor: unknown key; expected ${[...KEYS.keys()].slice(0, -1).join(', ')} or ${[...KEYS.keys()].at(-1)}`],
+  ['{ "servers": { "api": {\n<"frobnicate": 1 } } }', `servers.api.frobnicate: unknown key; expected ${[...KEYS.keys()].join(', ')} or needs`],
+  ['{ "servers": { "api": {\n<"constructor": 1 } } }', `servers.api.constructor: unknown key; expected ${[...KEYS.keys()].join(', ')} or needs`],
   ['{ "servers": { "api": {\n\n<"port":\n99999 } } }', "servers.api.port: expected an integer from 1 to 65535, a list of such, or 'auto', got 99999"],
   ['{ "servers": { "api": {\n<"health": "h" } } }', `servers.api.health: expected a path that begins with '/', or a whole URL, got "h"`],
   ['{ "servers": { "api": {\n<"health": "/a b" } } }', `servers.api.health: expected a path that begins with '/', got "/a b"`],

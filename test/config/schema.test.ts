@@ -55,12 +55,14 @@ const VALUES: Record<string, [right: Value[], wrong: Value[]]> = {
   command: [[['node'], ['node', 'a b', '']], [[], 'node a.js', [5], null, {}]],
   serverScript: path, cwd: path, logFile: path, pidFile: path,
   env: [[{}, { A: '1', _b: '' }, { A: null }], [{ 'a.b': '1' }, { A: 5 }, ['A=1'], 'A', null]],
+  envFile: [['a', './a', ['a', 'a']], ['', 5, null, [5], {}, true]],
+  healthStatus: [[200, 599, '401', '200-399', '200-299, 401', [200, '400-404']], [199, 600, 1.5, '', 'ok', '2xx', '20', [], ['x'], true, null, {}]],
   inheritEnv: [[true, false, [], ['PATH']], ['PATH', 1, [5], null]],
   port: [[1, 3000, 65_535, [3000, 3001], 'auto', 0, '3000', '3000,3001'], [-1, 65_536, 1.5, 'x', [], [0], '', true, null, {}]],
   host: [['localhost', '::1', '[::1]', '0.0.0.0', 'a.example'], ['', 'a b', 'http://x', 5, null]],
   health: [['/', '/health?x=1', 'http://localhost:{port}/h', 'https://x/'], ['', 'health', '/a b', 'ftp://x/', 5, null]],
   healthMatch: [['ok'], ['', 5, null, {}]],
-  ready: [['tcp:5432', 'tcp:{port}', 'tcp:localhost:1', 'socket:./x.sock', 'http-get://localhost/', 'https://x/', { log: 'up' }], ['', 'udp:1', 'file:x', 5, null, {}, { log: '' }, { log: 5 }, { log: 'up', more: 1 }]],
+  ready: [['tcp:5432', 'tcp:{port}', 'tcp:localhost:1', 'socket:./x.sock', 'http-get://localhost/', 'https://x/', { log: 'up' }, { command: ['a', ''] }, 'cmd:a "b c"'], ['', 'udp:1', { command: [] }, { command: 'a' }, { command: ['a'], log: 'up' }, 'file:x', 5, null, {}, { log: '' }, { log: 5 }, { log: 'up', more: 1 }]],
   reuseExisting: [[true, false], ['true', 0, null]], version: [['1.2.0', 'x'], ['', 1, null]], onMismatch: [['error', 'reuse', 'restart'], ['', 'kill', null, true]],
   healthHeaders: [[{}, { a: 'b' }], [{ a: 5 }, { a: null }, [], 'a', null]],
   startupTimeout: duration(1), healthCheckInterval: duration(1), healthTimeout: duration(1), stopTimeout: duration(0), idleTimeout: duration(0),
@@ -70,6 +72,7 @@ const VALUES: Record<string, [right: Value[], wrong: Value[]]> = {
 t.test('each key has the values that the reader takes', async (t) => {
   t.same(Object.keys(VALUES).toSorted(), [...KEYS.keys()].toSorted())
   const folder = tempFolder(t)
+  writeFileSync(join(folder, 'a'), 'A=1\n')
   const reads = (server: object): boolean => {
     writeFileSync(join(folder, 'one-server.config.json'), JSON.stringify({ servers: { api: server } }))
     try {

@@ -11,6 +11,7 @@ t.test('a plan shows its kind by its shape', async (t) => {
   ] as const) {
     t.equal(kindOf({ urls: [url], headers: {} }), kind, url)
     t.equal(kindOf({ urls: [url], headers: {}, log }), 'log', `${url} with a log`)
+    t.equal(kindOf({ urls: [url], headers: {}, command: ['x'] }), 'command', `${url} with a command`)
   }
 })
 
@@ -20,4 +21,5 @@ t.test('the traits of each kind', async (t) => {
   t.same(traits('tcp://127.0.0.1:1'), { isAskedAgain: true, isAdoptable: false, bindsPort: true })
   t.same(traits('socket:/x'), { isAskedAgain: true, isAdoptable: false, bindsPort: false })
   t.same(traitsOf({ urls: ['http://127.0.0.1:1'], headers: {}, log }), { isAskedAgain: false, isAdoptable: false, bindsPort: true })
+  t.same(traitsOf({ urls: ['tcp://127.0.0.1:1'], headers: {}, command: ['x'] }), { isAskedAgain: false, isAdoptable: false, bindsPort: true })
 })

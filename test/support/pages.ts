@@ -17,6 +17,7 @@ export interface Room {
 export const PAGES: Readonly<Record<string, Room>> = {
   'README.md': { lines: 300, columns: 120 },
   'lib/README.md': { lines: 150, columns: 120 },
+  'lib/config/README.md': { lines: 60, columns: 120 },
   // For maintainers, whose editors show the code beside it.
   'lib/protocol/README.md': { lines: 285, columns: 170 },
   'fixtures/README.md': { lines: 175, columns: 120 },

@@ -1,0 +1,61 @@
+/**
+ * The server of a name in the nearest config file, and before it all that it needs. The library and the command line ask here, so that
+ * both start the same servers in the same order.
+ */
+export { loaded } from './load-code.js'
+export { serversOf } from './configured.js'
+
+import { invalidCombination } from '../errors.js'
+import type { ClientProcessManagerOptions } from '../options/options.js'
+import type { OptionName } from '../options/table.js'
+import { configured, optionsOf, serversOf, type ConfiguredOptions } from './configured.js'
+import { loaded } from './load-code.js'
+import { locate, type Found } from './locate.js'
+import { inOrder, needsAmong, needsOf } from './needs.js'
+import { override } from './override.js'
+
+/** A server of a file, with the names that it needs. */
+export interface Needing {
+  readonly name: string
+  readonly options: ConfiguredOptions
+  readonly needs: readonly string[]
+}
+
+/** Times hold for each server that a call starts; any other option is about the one server that was asked for. */
+const TIMES: readonly OptionName[] = ['startupTimeout', 'healthCheckInterval', 'healthTimeout', 'stopTimeout', 'idleTimeout']
+
+export const timesIn = (options: ClientProcessManagerOptions): ClientProcessManagerOptions =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => TIMES.includes(name as OptionName)))
+
+/** Those of these names, and all that they need, each after what it needs. `given`: the caller's options for a server. */
+export const needing = (
+  found: Found, names: readonly string[], given: (name: string) => ClientProcessManagerOptions, times: ClientProcessManagerOptions,
+): readonly Needing[] => {
+  const servers = serversOf(found)
+  return inOrder(servers, names).map((name) => ({
+    name, needs: needsOf(servers, name), options: override(optionsOf(found, name, servers), names.includes(name) ? given(name) : times),
+  }))
+}
+
+/** Those of these names, for a command that starts nothing. */
+export const asked = (
+  found: Found, names: readonly string[], given: (name: string) => ClientProcessManagerOptions,
+): readonly Needing[] => {
+  const servers = serversOf(found)
+  const all = names.map((name) => ({
+    name, needs: needsAmong(servers, name, names), options: override(optionsOf(found, name, servers, false), given(name)),
+  }))
+  // What needs more of the others stands behind them, so that each stands behind what it needs.
+  return all.toSorted((one, other) => one.needs.length - other.needs.length)
+}
+
+/** For the library: the last one is the server of this name. */
+export const serversFor = async (name: string, options: ClientProcessManagerOptions, from?: string): Promise<readonly Needing[]> => {
+  const found = locate(from)
+  const file = found && (await loaded(found))
+  // Refuses a file without this name.
+  const own = configured(name, options, from, file)
+  if (file === undefined) throw invalidCombination('there is no config file', 'Write one.')
+  const servers = needing(file, [name], () => options, timesIn(options))
+  return [...servers.slice(0, -1), { ...servers.at(-1)!, options: own }]
+}
