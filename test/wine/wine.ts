@@ -148,7 +148,7 @@ const stories = async (wine: Wine): Promise<void> => {
     const here = machine(t, wine)
     const script = ['--script', onZ(fixture('wine-server.mjs')), '--port', 'auto', '--timeout', '120s']
     const started = await here.cli('start', 'web', ...script)
-    t.match(started, { code: 0, stdout: /^http:\/\/127\.0\.0\.1:\d+\n$/ })
+    t.match(started, { code: 0, stdout: /^http:\/\/localhost:\d+\n$/ })
     t.match(await here.cli('status', 'web'), { code: 0, stdout: /ready/ })
     t.match(await here.cli('list'), { code: 0, stdout: /web/ })
     t.match(await here.cli('doctor', 'web'), { stdout: /ready|alive|healthy/ })
