@@ -39,7 +39,7 @@ export class WithNeeds extends ClientProcessManager {
 
   override async acquire({ signal, ...call }: AcquireOptions & OwnTerms = {}): Promise<LeaseToKeep> {
     const begin = (_: Server, options: Server['options'], until: AbortSignal): Promise<LeaseToKeep> =>
-      new ClientProcessManager(options).acquire({ ...call, signal: until })
+      new ClientProcessManager(options).acquire({ ...call, signal: until }) as Promise<LeaseToKeep>
     const leases = (await this.#up(begin, (lease) => lease.release(), signal)).toReversed()
     // The server first: it may still need the others until it has ended.
     const release = async (): Promise<void> => {
