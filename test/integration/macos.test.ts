@@ -31,7 +31,10 @@ t.test('a warm call asks three times, a status twice, a cold start and a stop so
   const options = mac.options('escapes-group')
   const { info } = resultOf(await client(t, mac, options).ended)
   const cold = mac.asked()
-  t.same(counted(cold), { '/usr/sbin/sysctl': 1, '/bin/ps': 8, '/bin/sh': 1 })
+  // A launcher that has waited for long looks once more whether its child lives.
+  const { '/bin/ps': questions = 0, ...others } = counted(cold)
+  t.ok(questions >= 8 && questions <= 10, `${questions} questions`)
+  t.same(others, { '/usr/sbin/sysctl': 1, '/bin/sh': 1 })
   t.equal(resultOf(await client(t, mac, options).ended).info.pid, info.pid)
   const warm = mac.asked()
   t.same(warm.map(({ words }) => words), [SYSCTL, `/bin/ps -p ${info.pid} ${COLUMNS}`, `/bin/ps -p ${info.pid} ${COLUMNS}`])
