@@ -32,7 +32,7 @@ const here = (t: Test): ReturnType<typeof macos> => {
   writeFileSync(ps, STAND_IN, { mode: 0o755 })
   return macos((program, args, env = process.env) => {
     t.equal(program, '/bin/ps')
-    return promisify(execFile)(ps, args, { encoding: 'utf8', env }).then(({ stdout }) => stdout)
+    return promisify(execFile)(ps, args, { encoding: 'utf8', env, maxBuffer: Infinity }).then(({ stdout }) => stdout)
   }, 'darwin')
 }
 
