@@ -40,7 +40,7 @@ t.test('2 a wrong path: the answer, and which option to check', async (t) => {
   const here = home(t)
   const file = script(here, http('process.env.PORT'))
   const failed = await here.run(['start', 'web', '--port', 'auto', ...SHORT, '--', process.execPath, file])
-  t.match({ code: failed.code, text: unfolded(failed) }, { code: 4, text: /\/api\/health: it answered 404\. .*check port, host and healthPath \(--port, --host, --health\)/ })
+  t.match({ code: failed.code, text: unfolded(failed) }, { code: 4, text: /\/api\/health: it answered 404\. .*at another path, name that: healthPath \(--health\)/ })
   t.match(await here.start(['start', 'web', '--port', 'auto', '--health', '/ok', ...LONG, '--', process.execPath, file]), { code: 0 })
 })
 

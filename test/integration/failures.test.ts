@@ -98,7 +98,7 @@ for (const [server, doing, said] of [
   failure(`a server that never gets healthy (${server}): what was waited for, and what its check said last`, () => ({
     server, options: { startupTimeout: 900 }, code: 'START_TIMEOUT', starts: 1,
     message: new RegExp(`^Server failed to start within 900 ms: waiting for the health check of http://127\\.0\\.0\\.1:\\d+/api/health: ${doing}\\.${said}`),
-    hint: /^If it needs longer, raise startupTimeout \(--timeout\)\. .* check port, host and healthPath/,
+    hint: /^If it needs longer, raise startupTimeout \(--timeout\)\. .*(?:check port, host and |at another path, name that: )healthPath/,
     data: { pid: Number as unknown as number, port: Number as unknown as number, logFile: /s\.log$/ as unknown as string },
   }))
 }
