@@ -58,7 +58,8 @@ const hintFor = (there: readonly Endpoint[], record: LaunchRecord, last: string,
   else if (kind === 'socket') hints.push('If its socket is elsewhere, correct ready (--ready socket:PATH).')
   else if (kind === 'command') hints.push('Run that command by hand beside the server to see what it says.')
   else if (/^it answered [1345]/.test(last)) {
-    hints.push('If it answers at another path, name that: healthPath (--health).', 'If it is well, say so: healthStatus (--health-status).')
+    hints.push('If it answers at another path, name that: healthPath (--health).')
+    hints.push('If it is well, say so: healthStatus (--health-status).')
   } else if (there.length === 0) {
     hints.push('If it answers at another address, check port, host and healthPath (--port, --host, --health).')
   }
