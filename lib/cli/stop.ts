@@ -57,7 +57,7 @@ export const run = async (request: Request, output: Output, signal: AbortSignal)
   for (const server of servers.toReversed()) {
     const above = servers.filter(({ needs }) => server.name !== undefined && needs.includes(server.name))
     const before = above.map(({ name }) => ended.get(name))
-    // One that does not end is told of, and keeps nobody else from being stopped.
+    // A server that does not end is reported, and the others are stopped all the same.
     ended.set(server.name, Promise.allSettled(before).then(() => stop(server, nameAmong(servers, server), request, output, signal)))
   }
   await Promise.allSettled(ended.values())

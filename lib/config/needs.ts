@@ -83,7 +83,7 @@ const idleTimeoutOf = (part: Part): number => {
 
 /**
  * How long a server lives on after its last lease, in ms: as long as each server that needs it, or a server would lose what it needs.
- * Undefined where its own entry says it. Whoever starts it gives the same, whichever server was asked for.
+ * Undefined where its own entry says it. Each client that starts it gives the same, whichever server the client asked for.
  */
 export const idleTimeoutWith = (servers: Servers, name: string): number | undefined => {
   const above = new Set([name])

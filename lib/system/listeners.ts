@@ -60,7 +60,7 @@ export const listenersAt = async (address: string, port: number): Promise<Listen
   const answer = await connectTo({ host: address, port }, isLoopback ? CONNECTING : sockets.refusalTakes ?? CONNECTING)
   if (answer instanceof Error) {
     if (!OWN_FAILURES.includes((answer as NodeJS.ErrnoException).code)) return []
-    throw stateUnusable(`port ${port}`, 'it cannot be told whether something listens', LIMITS, answer)
+    throw stateUnusable(`port ${port}`, 'this process cannot see whether something listens', LIMITS, answer)
   }
   const here = await addressesHere(address)
   const shown = here.map((one) => sockets.reachedAt(one, port))

@@ -101,7 +101,7 @@ t.test('6 words for a shell', async (t) => {
   t.match(await here.start(['start', 'shell', '--port', 'auto', '--health', '/ok', ...LONG, '--', 'sh', '-c', `MODE=x exec '${process.execPath}' '${file}'`]), { code: 0 })
 })
 
-t.test('7 stdin: a server that goes when it ends stays, and a command whose work ends is told so', async (t) => {
+t.test('7 stdin: a server that goes when it ends stays, and the message of a command whose work ends says so', async (t) => {
   const here = home(t)
   const file = script(here, `if (process.argv[2] !== '--serve') process.exit(0); process.stdin.on('end', () => process.exit(0)).resume(); ${http('process.env.PORT')}`)
   const args = ['start', 'web', '--port', 'auto', '--health', '/ok', ...LONG, '--', process.execPath, file]

@@ -113,7 +113,7 @@ export const macos = (run: Run, system: string): Platform => {
       }
     },
     host: async () => {
-      // Start times are absolute, so no boot has to be told from another; the UUID also tells machines apart that share a home.
+      // Start times are absolute, so they differ from boot to boot; the UUID also keeps machines apart that share a home.
       if (system !== 'darwin') return system
       try {
         return (await run(SYSCTL, ['-n', 'kern.bootsessionuuid'])).toLowerCase().replace(/[^0-9a-f]/g, '').slice(0, 16)

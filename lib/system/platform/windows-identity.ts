@@ -53,7 +53,7 @@ export const namesIn = (folder: string): string[] => {
   }
 }
 
-/** The words in the names of the files that a process holds, without its PID. Undefined: that cannot be told. */
+/** The words in the names of the files that a process holds, without its PID. Undefined: this system does not show them. */
 export const heldBy = (pid: number): string[][] | undefined => {
   const folder = identities()
   try {
