@@ -54,12 +54,17 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
   await removeForgottenLogs(context, logFile)
   const left = leftOut(settings)
   const note = left === undefined ? {} : { note: `the server's NODE_OPTIONS are the client's without ${left}` }
+  // A gate that was killed while it made its stdin leaves the name of the FIFO.
+  const removeTracesOfGate = async (): Promise<void> => {
+    await system.remove(markPath(paths, id, 'stdin'))
+    await system.remove(ownLog)
+  }
   const child = await system.spawn({ program, args, cwd, env, logFile: ownLog, gateFile, ...note }).catch(async (error: unknown) => {
-    await system.remove(ownLog).catch(() => {})
+    await removeTracesOfGate().catch(() => {})
     throw error
   })
   if (child === undefined) {
-    await system.remove(ownLog)
+    await removeTracesOfGate()
     return 'withdrawn'
   }
   const { pid } = child.id

@@ -76,7 +76,7 @@ const TRACE = /^[0-9a-f]{16}\.([1-9]\d{0,9})\.(\d{1,20})\.(?:tmp|locking)$/
 const WAIT = /^[0-9a-f]{16}\.([0-9a-f]{16})\.([1-9]\d{0,9})\.(\d{1,20})\.(\d{1,15})\.wait$/
 const NEWER = /\.(?:claim|gate|ready|unattended|pin|ending|idle|ended|outcome|lease|watch|wait)\d+$/
 
-type Mark = 'gate' | 'ready' | 'unattended' | 'pin' | 'ended' | 'outcome'
+type Mark = 'gate' | 'stdin' | 'ready' | 'unattended' | 'pin' | 'ended' | 'outcome'
 
 export const claimPath = (
   { host }: Paths, id: string, { pid, start, group }: Leader,

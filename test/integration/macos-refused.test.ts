@@ -1,8 +1,10 @@
 /** A Mac, or a BSD, on which the questions are refused or mean something else: a start works, or says at once what is in its way. */
+import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { client, place, resultOf } from '../support/clients.js'
+import { run } from '../support/child.js'
+import { client, fixture, place, resultOf } from '../support/clients.js'
 import { noMac, onMac } from '../support/mac.js'
 
 const GATE = '/bin/sh'
@@ -31,6 +33,18 @@ for (const [how, { text, mode, message, gates }] of Object.entries(REFUSALS)) {
     t.same(mac.left().filter((name) => !name.endsWith('.d')), [], 'no claim, no lock and no PID file')
   })
 }
+
+/** strace can hold each unlinkat(2), which rm(1) makes and Node does not: so a gate is killed between its mkfifo and its rm. */
+const HOLDING = ['-f', '-o', '/dev/null', '-e', 'trace=unlinkat', '-e', 'inject=unlinkat:delay_enter=60000000']
+const canHold = noMac.skip === undefined && spawnSync('strace', [...HOLDING, 'true']).status === 0
+
+t.test('a gate that is killed while it makes its stdin leaves nothing', { skip: canHold ? false : 'strace is not here, or not allowed' }, async (t) => {
+  const mac = onMac(t, place(t))
+  mac.standIn('ps', REFUSALS['shows each process itself alone'].text)
+  const { stdout, stderr } = await run(t, 'strace', [...HOLDING, process.execPath, fixture('client'), JSON.stringify(mac.options('healthy'))], { env: mac.env })
+  t.match(stdout, /STATE_UNUSABLE/, stderr)
+  t.same(mac.left().filter((name) => !name.endsWith('.d')), [], 'no name of a FIFO')
+})
 
 t.test('a sysctl that may not be run ends each call at once, by name', noMac, async (t) => {
   const mac = onMac(t, place(t))
