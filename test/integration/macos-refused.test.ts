@@ -35,12 +35,14 @@ for (const [how, { text, mode, message, gates }] of Object.entries(REFUSALS)) {
 }
 
 /** strace can hold each unlinkat(2), which rm(1) makes and Node does not: so a gate is killed between its mkfifo and its rm. */
-const HOLDING = ['-f', '-o', '/dev/null', '-e', 'trace=unlinkat', '-e', 'inject=unlinkat:delay_enter=60000000']
+const HOLDING = ['-f', '-o', '/dev/null', '-e', 'trace=unlinkat', '-e', 'inject=unlinkat:delay_enter=10000000']
 const canHold = noMac.skip === undefined && spawnSync('strace', [...HOLDING, 'true']).status === 0
 
 t.test('a gate that is killed while it makes its stdin leaves nothing', { skip: canHold ? false : 'strace is not here, or not allowed' }, async (t) => {
   const mac = onMac(t, place(t))
-  mac.standIn('ps', REFUSALS['shows each process itself alone'].text)
+  // It answers about the gate when that has made the FIFO.
+  const made = `until ls ${mac.pidFile}.d/*/*.stdin >/dev/null 2>&1; do :; done`
+  mac.standIn('ps', REFUSALS['shows each process itself alone'].text.replace('exit 1', `${made}; exit 1`))
   const { stdout, stderr } = await run(t, 'strace', [...HOLDING, process.execPath, fixture('client'), JSON.stringify(mac.options('healthy'))], { env: mac.env })
   t.match(stdout, /STATE_UNUSABLE/, stderr)
   t.same(mac.left().filter((name) => !name.endsWith('.d')), [], 'no name of a FIFO')
