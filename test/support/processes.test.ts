@@ -7,7 +7,7 @@ import { allProcesses, bsdSide, commandOf, groupOf, isAlive, parentOf, processes
 import { until } from './until.js'
 
 /** Apple's -E is a bare `e` of procps. */
-const mac = bsdSide((args) => execFileSync('ps', args.map((word) => (word === '-E' ? 'e' : word)), { encoding: 'utf8', env: { ...bareEnv(), LC_ALL: 'C', TZ: 'UTC' } }))
+const mac = bsdSide((args) => execFileSync('ps', args.map((word) => (word === '-E' ? 'e' : word)), { encoding: 'utf8', maxBuffer: Infinity, env: { ...bareEnv(), LC_ALL: 'C', TZ: 'UTC' } }))
 
 t.test('a Mac tells of a process what Linux tells of it', noMac, async (t) => {
   const mark = `MARK=${process.pid}-${process.hrtime.bigint()}`

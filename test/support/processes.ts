@@ -64,7 +64,7 @@ const linuxSide: Side = {
 const COLUMNS = ['pid', 'ppid', 'pgid', 'stat', 'lstart', 'command'].flatMap((name) => ['-o', `${name}=`])
 
 /** @param ps Runs ps(1) and gives what it prints; another one stands in for it in a test. */
-export const bsdSide = (ps = (args: readonly string[]): string => execFileSync('/bin/ps', args, { encoding: 'utf8', env: { LC_ALL: 'C', TZ: 'UTC' } })): Side => {
+export const bsdSide = (ps = (args: readonly string[]): string => execFileSync('/bin/ps', args, { encoding: 'utf8', maxBuffer: Infinity, env: { LC_ALL: 'C', TZ: 'UTC' } })): Side => {
   const rows = (args: readonly string[]): (Seen & { start: string })[] =>
     (orNothing(() => ps([...args, '-ww', ...COLUMNS])) ?? '').split('\n').flatMap((line) => {
       const [, pid, parent, group, state, began, command = ''] = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S)\S*\s+(\S+\s+\S+\s+\d+\s+[\d:]+\s+\d{4})\s*(.*)$/.exec(line) ?? []
@@ -94,7 +94,7 @@ const windowsSide: Side = {
     return lives ? { pid, parent: Number.NaN, group: Number.NaN, state: 'R', command: '' } : undefined
   },
   all: () => {
-    const shown = JSON.parse(execFileSync('powershell', ['-NoProfile', '-Command', CIM], { encoding: 'utf8', maxBuffer: 2 ** 26 })) as
+    const shown = JSON.parse(execFileSync('powershell', ['-NoProfile', '-Command', CIM], { encoding: 'utf8', maxBuffer: Infinity })) as
       { ProcessId: number; ParentProcessId: number; CommandLine: string | null }[]
     return shown.map(({ ProcessId: pid, ParentProcessId: parent, CommandLine }) => ({ pid, parent, group: Number.NaN, state: 'R', command: ` ${CommandLine ?? ''} ` }))
   },
