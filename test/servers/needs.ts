@@ -1,13 +1,14 @@
 /**
- * Two real servers that need each other, as a project has them: PostgreSQL, ready when its own pg_isready says so, and a web server that
- * asks it. Clients come by the command line and a config file, as a user who is not root, since PostgreSQL refuses root.
+ * The recipe for PostgreSQL of `fixtures/README.md` as it stands there: ready when its own pg_isready says so, and a web server that
+ * asks it. Clients come by the command line, as a user who is not root, since PostgreSQL refuses root.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { bareEnv, run, startSpeaking } from '../support/child.js'
+import { read } from '../support/pages.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { binOf, PATH, type Needs } from './install.js'
 import { belongTo, killAll } from './machine.js'
@@ -22,15 +23,20 @@ export const needs: Needs = { program: ['pg_ctl', 'postgresql'], npm: ['pg@8'], 
 /** Recovery from an archive of nothing: the port is open for two seconds in which PostgreSQL lets nobody in. */
 const SLOW = `hot_standby = off
 restore_command = 'sleep 1; exit 1'`
-const DB = `echo db $$ >>runs
-test -d data || { initdb -A trust -U me -D data >initdb.log && echo "$SLOW" >>data/postgresql.conf && touch data/recovery.signal; }
-exec postgres -D data -h 127.0.0.1 -p "$1" -k ''`
+
+/** Stands before a program in the PATH: what is written down and done besides, and the program itself. */
+const before = (text: string): string => `#!/bin/sh\nPATH=\${PATH#*:}\n${text}\n`
+
+const PROGRAMS = {
+  initdb: before(`initdb "$@" && echo "${SLOW}" >>data/postgresql.conf && touch data/recovery.signal`),
+  postgres: before('echo db >>runs\nexec postgres "$@"'),
+}
 
 /** It asks the database before it listens, once for each request, and once more when it is stopped: its last answer is in the ledger. */
 const API = (pg: string): string => `const { Client } = require(${JSON.stringify(pg)})
 const { appendFileSync } = require('node:fs')
-appendFileSync('runs', 'api ' + process.pid + '\\n')
-const db = new Client({ host: '127.0.0.1', port: Number(process.env.DB_PORT), user: 'me', database: 'postgres' })
+appendFileSync('runs', 'api\\n')
+const db = new Client(process.env.DATABASE_URL)
 const answer = async () => String((await db.query('SELECT 6 * 7 AS answer')).rows[0].answer)
 db.connect().then(answer).then(() => {
   const server = require('node:http').createServer(async (_, response) => response.end(await answer()))
@@ -42,15 +48,7 @@ db.connect().then(answer).then(() => {
 })
 `
 
-const CONFIG = {
-  servers: {
-    db: {
-      command: ['sh', 'db.sh', '{port}'], port: 'auto', env: { SLOW },
-      ready: { command: ['pg_isready', '--quiet', '--host', '127.0.0.1', '--port', '{port}'] },
-    },
-    api: { command: ['node', 'api.cjs'], port: 'auto', health: '/', needs: ['db'], env: { DB_PORT: '{port:db}' } },
-  },
-}
+const recipe = (): string => read('fixtures/README.md').blocks.find(({ name }) => name === 'PostgreSQL jsonc 1')!.text
 
 const CLIENT = `fetch(process.env.ONE_SERVER_URL).then((answer) => answer.text())
   .then((text) => console.log(text, process.env.ONE_SERVER_URL, process.env.ONE_SERVER_URL_DB))`
@@ -59,24 +57,26 @@ export const tellOfNeeds = async (t: Test): Promise<void> => {
   const folder = tempFolder(t)
   t.teardown(() => killAll(folder, []))
   const files = {
-    'db.sh': DB, 'api.cjs': API(join(binOf(needs.npm), '../pg')), 'client.cjs': CLIENT, 'one-server.config.json': JSON.stringify(CONFIG),
+    'api.cjs': API(join(binOf(needs.npm), '../pg')), 'client.cjs': CLIENT, 'one-server.config.json': recipe(),
+    'bin/initdb': PROGRAMS.initdb, 'bin/postgres': PROGRAMS.postgres,
   }
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  mkdirSync(join(folder, 'bin'))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o755 })
   chmodSync(folder, 0o755)
   const isRoot = process.getuid?.() === 0
   if (isRoot) execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, folder])
   const options = {
-    cwd: folder, env: { ...bareEnv(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), PATH },
+    cwd: folder, env: { ...bareEnv(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), PATH: `${join(folder, 'bin')}:${PATH}` },
     ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
   }
   const cli = (...words: string[]) => run(t, process.execPath, [CLI, ...words], options)
   const TIMES = ['--timeout', '120s', '--idle-timeout', '0']
   const client = (more: readonly string[] = []) => cli('run', 'api', ...TIMES, '--quiet', ...more, '--', 'node', 'client.cjs')
-  const runs = (): string[] => readFileSync(join(folder, 'runs'), 'utf8').trim().split('\n').map((line) => line.replace(/^(db|api) \d+$/, '$1'))
+  const runs = (): string[] => readFileSync(join(folder, 'runs'), 'utf8').trim().split('\n')
   const gone = (): Promise<unknown> => slowly(() => belongTo(folder, []).length === 0, 'both servers and their watchdogs to end')
 
   const ended = await Promise.all(Array.from({ length: CLIENTS }, () => client()))
-  for (const { code, stdout, stderr } of ended) t.match({ code, stdout, stderr }, { code: 0, stdout: /^42 http:\S+ tcp:\S+\n$/, stderr: '' })
+  for (const one of ended) t.match(one, { code: 0, stdout: /^42 http:\S+ tcp:\S+\n$/, stderr: '' }, 'a client has its answer')
   t.equal(new Set(ended.map(({ stdout }) => stdout)).size, 1, `${CLIENTS} clients at once that need both have the same two servers`)
   await gone()
   t.same(runs(), ['db', 'api', 'stopped 42'], 'the database was there before the web server, and still there when that ended')
