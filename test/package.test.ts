@@ -11,7 +11,7 @@ import { walkByCommand, walkByImport } from './support/walk.js'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 // npm and the compiler, on a machine that has other work.
-t.setTimeout(120_000)
+t.setTimeout(900_000)
 
 const run = (program: string, args: readonly string[], cwd: string, env: Record<string, string> = {}): string => {
   const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8', env: { ...bareEnv(), ...env } })
