@@ -172,7 +172,7 @@ const tellRunner = async (t: Test, { files, command, env }: Runner): Promise<voi
 const versionOf = (program: string): string | undefined => {
   const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1' }
   const { status, stdout } = spawnSync(program, ['--version'], { encoding: 'utf8', env })
-  return status === 0 ? stdout.split('\n').find((line) => /\d/.test(line))?.trim() : undefined
+  return status === 0 ? /\d+\.\d+[.\d]*/.exec(stdout)?.[0] : undefined
 }
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true, default: [''] } } })
@@ -182,10 +182,10 @@ t.setTimeout(900_000)
 for (const [name, editor] of Object.entries(editors).filter(([one]) => isChosen(one))) {
   const version = versionOf(editor.program)
   const here = version === undefined ? { skip: `there is no ${editor.program}: apt-get install it` } : {}
-  t.test(`${name}: ${version ?? 'not installed'}`, here, (t) => tellEditor(t, editor))
+  t.test(`${name} ${version ?? ''}`.trim(), here, (t) => tellEditor(t, editor))
 }
 for (const [name, runner] of Object.entries(runners).filter(([one]) => isChosen(one))) {
   installInto(CACHE, PACKAGES)
   const program = join(CACHE, 'node_modules/.bin', name === 'Nx' ? 'nx' : 'turbo')
-  t.test(`${name}: ${versionOf(program)}`, (t) => tellRunner(t, runner))
+  t.test(`${name} ${versionOf(program)}`, (t) => tellRunner(t, runner))
 }
