@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { bareEnv } from './support/child.js'
 import { tempFolder } from './support/temp-folder.js'
+import { walkByCommand, walkByImport } from './support/walk.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 // npm and the compiler, on a machine that has other work.
-t.setTimeout(120_000)
+t.setTimeout(900_000)
 
 const run = (program: string, args: readonly string[], cwd: string, env: Record<string, string> = {}): string => {
   const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8', env: { ...bareEnv(), ...env } })
@@ -33,33 +34,9 @@ t.test('the packed package works in an empty folder', (t) => {
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, packed.filename)], folder)
   const home = { HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state') }
 
-  t.test('by import', async (t) => {
-    const text = `
-      import { ClientProcessManager } from 'one-server'
-      const manager = new ClientProcessManager({ name: 'packed', port: 'auto' })
-      const { url } = await manager.ensureServerRunning()
-      const { status } = await fetch(url + '/api/health').then(async (answer) => answer.json())
-      console.log(status, await manager.stopServer())`
-    t.equal(run(process.execPath, ['--input-type=module', '--eval', text], folder, home), 'ok true\n')
-  })
-
-  t.test('by require, without a warning under any Node', async (t) => {
-    const text = `
-      const { ClientProcessManager, OneServerError } = require('one-server')
-      const main = async () => {
-        const manager = new ClientProcessManager({ name: 'required', port: 'auto' })
-        const lease = await manager.acquire()
-        const { state, leases } = await manager.status()
-        await lease.release()
-        const broken = new ClientProcessManager({ name: 'none', port: 'auto', command: ['/nonexistent'] })
-        const error = await broken.ensureServerRunning().catch((reason) => reason)
-        console.log(state, leases.length, await manager.stopServer(), error instanceof OneServerError, error.code)
-      }
-      main()`
-    const env = { ...bareEnv(), ...home }
-    const { stdout, stderr } = spawnSync(process.execPath, ['--eval', text], { cwd: folder, encoding: 'utf8', env })
-    t.same({ stdout, stderr }, { stdout: 'ready 1 true true COMMAND_NOT_FOUND\n', stderr: '' })
-  })
+  const here = { folder, home: folder, command: [join(folder, 'node_modules', '.bin', 'one-server')] }
+  t.test('by import, and by require without a warning under any Node', (t) => walkByImport(t, here))
+  t.test('by its command', (t) => walkByCommand(t, here))
 
   t.test('the bundled server by its name, for those who copy it', async (t) => {
     const found = run(process.execPath, ['--print', "require.resolve('one-server/session-server.js')"], folder)
@@ -88,12 +65,6 @@ t.test('the packed package works in an empty folder', (t) => {
     t.equal(status, 1)
     t.match(stderr, /OneServerError: port must be an integer/)
     t.same(stderr.split('\n').filter((line) => line.length > 300), [], 'the line that it was thrown in is no whole file')
-  })
-
-  t.test('by its command', async (t) => {
-    const bin = join(folder, 'node_modules', '.bin', 'one-server')
-    t.match(run(bin, ['start', 'packed', '--port', 'auto'], folder, home), /^http:\/\/localhost:\d+\n$/)
-    run(bin, ['stop', 'packed'], folder, home)
   })
 
   t.test('its types, in a program that has no settings but strict ones', async (t) => {

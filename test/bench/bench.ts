@@ -2,6 +2,7 @@
  * npm run bench: how long clients wait, as ratios to the least that the machine allows, beside what people use instead.
  *
  *     npm run bench -- --only crowd           cases whose name contains the word
+ *     npm run bench -- --only memory          what each way to hold a lease keeps: processes, memory, processor time
  *     npm run bench -- --rounds 40            rounds of each case
  *     npm run bench -- --node /path/to/node   another Node for all that is measured
  *     npm run bench -- --plots .github        only draws the two plots, into that folder
@@ -13,6 +14,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { alternatives, cases, type Verdict } from './cases.js'
 import { median } from '../support/recovery.js'
+import { measureMemory } from './memory.js'
 import { drawPlots } from './plots.js'
 
 const { values } = parseArgs({
@@ -20,7 +22,9 @@ const { values } = parseArgs({
 })
 const bench = { node: resolve(values.node) }
 
-if (!existsSync(join(alternatives, 'node_modules'))) {
+const chosen = cases.filter(({ name }) => name.includes(values.only))
+
+if (chosen.length > 0 && !existsSync(join(alternatives, 'node_modules'))) {
   execFileSync('npm', ['install', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel', 'error'], { cwd: alternatives, stdio: 'inherit' })
 }
 
@@ -49,9 +53,16 @@ const row = (verdict: Verdict): string => {
 if (values.plots !== undefined) {
   await drawPlots(bench, values.plots, place)
 } else {
-  console.log(`${place}; median (min to max) of each round beside the floor of the same round\n`)
-  console.log('| case | floor | one-server | target | instead |\n|---|---|---|---|---|')
-  for (const one of cases.filter(({ name }) => name.includes(values.only))) {
+  console.log(place)
+  if (chosen.length > 0) {
+    console.log('\nMedian (min to max) of each round beside the floor of the same round\n')
+    console.log('| case | floor | one-server | target | instead |\n|---|---|---|---|---|')
+  }
+  for (const one of chosen) {
     for (const verdict of await one.run(bench, values.rounds === undefined ? one.rounds : Number(values.rounds))) console.log(row(verdict))
+  }
+  if ('memory'.includes(values.only)) {
+    console.log('')
+    for await (const line of measureMemory(bench)) console.log(line)
   }
 }

@@ -2,7 +2,7 @@
  * What the servers of this series need from the machine: programs of Debian, which are only looked for, and packages of npm, which
  * are installed once below node_modules/.cache. A row that lacks something is skipped, and says what it lacks.
  */
-import { accessSync, constants, mkdirSync, mkdtempSync, realpathSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installInto } from '../nodes/install.js'
@@ -21,8 +21,11 @@ export interface Needs {
   readonly user?: 'root' | 'other'
 }
 
-/** Where Debian puts programs that are not in everybody's PATH. */
-const MORE = ['/usr/sbin', '/sbin', ...['17', '16', '15', '14', '13'].map((version) => `/usr/lib/postgresql/${version}/bin`)]
+const POSTGRESQL = '/usr/lib/postgresql'
+
+/** Where Debian puts programs that are not in everybody's PATH; of PostgreSQL the newest version. */
+const MORE = ['/usr/sbin', '/sbin', ...(existsSync(POSTGRESQL) ? readdirSync(POSTGRESQL) : [])
+  .toSorted((one, other) => Number(other) - Number(one)).map((version) => `${POSTGRESQL}/${version}/bin`)]
 
 export const PATH = [...(process.env['PATH'] ?? '').split(delimiter), ...MORE].join(delimiter)
 

@@ -82,6 +82,13 @@ export const named: readonly Row[] = [
     fails: ['postgres', '-D', '{folder}/no-such-folder'],
   },
   {
+    // It has the port before it lets anybody in, and says so to its own program alone.
+    name: 'postgres, ready by pg_isready', leader: 'serves', ...postgresRow, server: /^\S*postgres -D /,
+    ready: { command: ['pg_isready', '--quiet', '--host', '127.0.0.1', '--port', '{port}'] },
+    command: ['sh', '-c', `${POSTGRES}; exec postgres -D data -h 127.0.0.1 -p $1 -k ''`, 'sh', '{port}'],
+    fails: ['postgres', '-D', '{folder}/no-such-folder'],
+  },
+  {
     name: 'python3 -m http.server', leader: 'serves', needs: { program: ['python3', 'python3'] },
     command: ['python3', '-m', 'http.server', '{port}', '--bind', '127.0.0.1'], server: /python\S* -m http\.server/,
     fails: ['python3', '-m', 'no_such_module'],

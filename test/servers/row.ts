@@ -20,7 +20,7 @@ export interface Row {
   readonly files?: Readonly<Record<string, string>>
   readonly env?: Readonly<Record<string, string>>
   /** Readiness other than HTTP. */
-  readonly ready?: 'tcp:{port}' | { readonly log: string }
+  readonly ready?: 'tcp:{port}' | { readonly log: string } | { readonly command: readonly string[] }
   /** The path of the health check, if not `/`. */
   readonly health?: string
   /** The command line of *the* server: it tells how many servers there are. */

@@ -1,15 +1,41 @@
 /** Each recipe of fixtures/README.md, run as its tool would run it. */
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
+import type { Test } from 'tap'
 import { fixture, startSpeaking } from './child.js'
-import type { Fates } from './newcomer.js'
+import type { Fates, Newcomer } from './newcomer.js'
 import { until } from './until.js'
+
+/** A server as the recipes have it: it answers everything, on PORT. */
+const SERVER = "require('node:http').createServer((_, answer) => answer.end('well')).listen(process.env.PORT, '127.0.0.1')"
+
+const SCRIPTS = Object.fromEntries(['test', 'test:unit', 'test:browser', 'test:api'].map((name) => [name, 'node client.cjs']))
+
+const CLIENT = `fetch(process.env.BASE_URL).then((answer) => answer.text())
+  .then((text) => console.log(process.env.npm_lifecycle_event, text, process.env.ONE_SERVER_URL))`
+
+/** Puts the server of the recipes, and npm scripts that ask it, into a newcomer's folder. */
+export const furnish = ({ folder }: Newcomer): void => {
+  writeFileSync(join(folder, 'server.js'), SERVER)
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, scripts: SCRIPTS }))
+  writeFileSync(join(folder, 'client.cjs'), CLIENT)
+}
 
 /** For a process that has let go, and lives. A lease of a process that has ended would not be listed in any case. */
 const tellLeases = (name: string): string =>
   `const { leases } = await new (await import('one-server')).ClientProcessManager({ name: '${name}' }).status(); console.log(leases.length + ' leases')`
+
+/** Runs the words of an editor that gives its PID for another process, which is killed. */
+const holdsFor = async (t: Test, { folder, env, sh }: Newcomer, [, before, after]: readonly string[]): Promise<void> => {
+  const leases = () => (JSON.parse(sh('one-server status docs --json').stdout) as { leases: { pid: number }[] }).leases
+  const { child } = startSpeaking(t, 'sleep', ['600'], { cwd: folder, env })
+  t.match(JSON.parse(sh(`${before}${child.pid}${after}`).stdout), { url: /^http:/ })
+  t.match(leases(), [{ pid: child.pid }])
+  child.kill('SIGKILL')
+  await until(() => leases().length === 0, 'the lease to end with it')
+  t.equal(sh('one-server stop docs').status, 0)
+}
 
 export const recipes: Fates = {
   'GitHub Actions yaml 1': {
@@ -61,6 +87,7 @@ export const recipes: Fates = {
       t.equal(sh('one-server stop e2e').status, 0)
     },
   },
+  'PostgreSQL jsonc 1': { why: 'PostgreSQL refuses root, and comes from Debian: `npm run test:servers` runs it' },
   'Make make 1': {
     run: async (t, text, { folder, sh }) => {
       writeFileSync(join(folder, 'Makefile'), text)
@@ -95,21 +122,16 @@ export const recipes: Fates = {
       t.equal(sh('one-server stop my-extension').status, 0)
     },
   },
+  // The editors themselves are in `npm run test:tools`: here their words are run without them.
   'Neovim lua 1': {
     run: async (t, text, { folder, env, sh }) => {
-      if (spawnSync('nvim', ['--version']).status === 0) {
-        writeFileSync(join(folder, 'init.lua'), `${text}\nvim.wait(10000, function() return vim.g.docs_url ~= nil end)\nio.stdout:write(vim.g.docs_url)`)
-        t.match(sh('nvim --headless -u NONE -l init.lua'), { stdout: /^http:/ })
-      } else {
-        t.comment('nvim is not installed here: its job is started without it')
-        const [program, ...args] = [.../local hold = \{(.*?)\}/.exec(text)![1]!.matchAll(/'([^']*)'/g)].map(([, word]) => word!)
-        const { child, line } = startSpeaking(t, program!, args, { cwd: folder, env })
-        t.match(JSON.parse(await line()), { url: /^http:/ })
-        t.match(sh('one-server status docs --json'), { stdout: /"leases":\[\{/ })
-        const ended = new Promise((resolve) => { child.once('exit', resolve) })
-        child.stdin!.end()
-        t.equal(await ended, 0, 'the end of its stdin is the end of the lease')
-      }
+      const [program, ...args] = [.../local hold = \{(.*?)\}/.exec(text)![1]!.matchAll(/'([^']*)'/g)].map(([, word]) => word!)
+      const { child, line } = startSpeaking(t, program!, args, { cwd: folder, env })
+      t.match(JSON.parse(await line()), { url: /^http:/ })
+      t.match(sh('one-server status docs --json'), { stdout: /"leases":\[\{/ })
+      const ended = new Promise((resolve) => { child.once('exit', resolve) })
+      child.stdin!.end()
+      t.equal(await ended, 0, 'the end of its stdin is the end of the lease')
       t.equal(sh('one-server stop docs').status, 0)
     },
   },
@@ -145,23 +167,6 @@ export const recipes: Fates = {
       t.equal(sh('one-server stop docs').status, 0)
     },
   },
-  'Vim vim 1': {
-    run: async (t, text, { folder, env, sh }) => {
-      const leases = () => (JSON.parse(sh('one-server status docs --json').stdout) as { leases: { pid: number }[] }).leases
-      if (spawnSync('vim', ['--version']).status === 0) {
-        writeFileSync(join(folder, 'hold.vim'), `${text}\ncall writefile([g:docs_url, getpid()], 'told')\nqa!`)
-        t.equal(sh('vim -es -u NONE -S hold.vim').status, 0)
-        t.match(readFileSync(join(folder, 'told'), 'utf8'), /^http:/)
-      } else {
-        t.comment('vim is not installed here: its words are run for another process')
-        const { child } = startSpeaking(t, 'sleep', ['600'], { cwd: folder, env })
-        const words = /'(.*?)' \. getpid\(\) \. '(.*)'/.exec(text)!
-        t.match(JSON.parse(sh(`${words[1]}${child.pid}${words[2]}`).stdout), { url: /^http:/ })
-        t.match(leases(), [{ pid: child.pid }])
-        child.kill('SIGKILL')
-      }
-      await until(() => leases().length === 0, 'the lease to end with it')
-      t.equal(sh('one-server stop docs').status, 0)
-    },
-  },
+  'Vim vim 1': { run: (t, text, here) => holdsFor(t, here, /'(.*?)' \. getpid\(\) \. '(.*)'/.exec(text)!) },
+  'Emacs elisp 1': { run: (t, text, here) => holdsFor(t, here, /"(.*?)%d(.*?)"/.exec(text)!) },
 }
