@@ -59,8 +59,8 @@ const untilDecided = async (
   const patience = new Patience(context, launch.id, record.deadline)
   const over = (): number => Math.max(record.deadline, deadline.at)
   let exit: Exit | undefined
-  const exited = child.exited.then((how) => { exit = how })
   const decided = new AbortController()
+  const exited = child.exited(decided.signal).then((how) => { exit = how })
   const untilOver = async (): Promise<void> => {
     while (!decided.signal.aborted && system.now() < over()) {
       const { longer } = deadline

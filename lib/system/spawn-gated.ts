@@ -79,8 +79,8 @@ const tryToKill = async (id: ProcessId): Promise<boolean> => {
 }
 
 /** Looks until a process has ended that is not a child of this one. `held`: this process stays alive for it. */
-const untilGone = async (id: ProcessId, held: boolean): Promise<void> => {
-  while (!(await isGone(id))) {
+const untilGone = async (id: ProcessId, held: boolean, unless?: AbortSignal): Promise<void> => {
+  while (!unless?.aborted && !(await isGone(id))) {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, WITHOUT_KEEPER)
       if (!held) timer.unref()
@@ -143,13 +143,15 @@ export const spawnGated = async (plan: SpawnPlan): Promise<GatedChild | undefine
     if (isOurs && outer.state === 'hidden') throw stateUnusable(`PID ${group}`, 'when this child was started cannot be read', VISIBLE)
     return undefined
   }
-  const exited = words.next().then(async ({ done, value }): Promise<Exit> => {
+  const last = words.next()
+  const exited = async (unless: AbortSignal): Promise<Exit> => {
+    const { done, value } = await last
     const status = numberAfter('exit', done === true ? undefined : value)
     if (status !== undefined) return exitOf(status)
     // Nobody learns the exit code of a server whose keeper was killed; that the server has ended can still be seen.
-    await untilGone(id, false)
+    await untilGone(id, false, unless)
     return {}
-  })
+  }
   return {
     id, keeper: keeper.pid === id.pid ? undefined : keeper, group, exited, close,
     open: () => new Promise((resolve) => {

@@ -51,8 +51,11 @@ export interface GatedChild {
    * the parent itself.
    */
   readonly keeper: ProcessId | undefined
-  /** Resolves when the child has exited. Never rejects. */
-  readonly exited: Promise<Exit>
+  /**
+   * Resolves when the child has exited, or soon after the signal: a process that has launched a server may live for days, and needs no
+   * look at it. Never rejects.
+   */
+  exited(unless: AbortSignal): Promise<Exit>
   /** Lets the child run. False when it is gone. */
   open(): Promise<boolean>
   /** Makes the child exit without having run, and waits for that. */

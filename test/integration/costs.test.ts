@@ -108,6 +108,31 @@ t.test('a follower sends one request, when the launch is ready; the launcher che
   t.equal(await here.manager('answers-503-first').stopServer(), true)
 })
 
+/** Prints how many read(2) a client makes within a while after its call, when nothing happens. */
+const IDLE = `
+  import { readFileSync } from 'node:fs'
+  const { ClientProcessManager } = await import(process.env.ONE_SERVER_LIB)
+  const reads = () => Number(/^syscr: (\\d+)/m.exec(readFileSync('/proc/self/io', 'latin1'))[1])
+  const call = process.argv[3]
+  await new ClientProcessManager(JSON.parse(process.argv[2]))[call]()
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const before = reads()
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  console.log(reads() - before)
+  process.exit()`
+
+t.test('a client that has launched a server looks at nothing afterwards, however long it lives', async (t) => {
+  for (const call of ['ensureServerRunning', 'startServer', 'acquire']) {
+    const here = place(t)
+    const file = join(here.folder, 'idle.mjs')
+    writeFileSync(file, IDLE)
+    const { code, stdout, stderr } = await run(t, process.execPath, [file, JSON.stringify(here.options('healthy')), call], { env: { ...here.env } })
+    t.equal(code, 0, stderr)
+    t.ok(Number(stdout) < 8, `${call}: ${stdout.trim()} reads in a second`)
+    await here.manager('healthy').stopServer()
+  }
+})
+
 /** Prints how many read(2) this process makes for ten leases at a time, after what it does first. */
 const LEASING = `
   import { openSync, readFileSync } from 'node:fs'

@@ -438,7 +438,7 @@ export class World {
       const exited = new Promise<Exit>((resolve) => { process.exited.push(resolve) })
       return {
         id: { pid: process.pid, start: process.start }, group: process.group, keeper: undefined,
-        exited,
+        exited: () => exited,
         open: () => step(`opens the gate of ${process.pid}`, () => {
           if (process.state === 'dead') return false
           process.opened = true

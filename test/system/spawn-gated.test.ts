@@ -38,7 +38,7 @@ const spawn = async (t: Test, plan: SpawnPlan): Promise<GatedChild> => {
 /** The child holds no event loop open, so this one must be held while it is waited for. */
 const exitOf = async (child: GatedChild): Promise<Exit> => {
   let exit: Exit | undefined
-  void child.exited.then((how) => { exit = how })
+  void child.exited(new AbortController().signal).then((how) => { exit = how })
   return until(() => exit, 'the exit')
 }
 
