@@ -41,13 +41,13 @@ exports.visit = async (url, more = {}) => {
 }`
 
 const SERVER = `
-import(${JSON.stringify(pathToFileURL(fixture('ledger.mjs')).href)}).then(() => {
-  require('node:http').createServer((_, answer) => answer.end('well')).listen(process.env.PORT, '127.0.0.1')
+import(${JSON.stringify(pathToFileURL(fixture('ledger.mjs')).href)}).then(() => import('node:http')).then(({ createServer }) => {
+  createServer((_, answer) => answer.end('well')).listen(process.env.PORT, '127.0.0.1')
 })`
 
 export interface Runner {
   readonly name: string
-  /** Packages of npm; the first names the folder in the cache, `tap` is here already. */
+  /** Packages of npm; the first names the folder in the cache. tap is here already, and node:test needs none. */
   readonly npm: readonly string[]
   /** The name of a folder of the cache that has them. */
   readonly cache?: string
@@ -55,24 +55,22 @@ export interface Runner {
   readonly files: Readonly<Record<string, string>>
   /** Node's arguments; a name in `node_modules/` is the program of the runner. */
   readonly args: readonly string[]
-  /** More of the same after the 8 files have run once. */
+  /** The same in watch mode. */
   readonly watch?: readonly string[]
-  /** Needs a newer Node. */
-  readonly node?: number
 }
 
 /** Why a runner cannot be run here; undefined when it can. */
-export const missing = ({ npm, cache, node = 0 }: Runner): string | undefined => {
-  if (Number(process.versions.node.split('.')[0]) < node) return `needs Node ${node}`
+export const missing = ({ npm, cache }: Runner): string | undefined => {
   try {
-    if (npm.length > 0 && npm[0] !== 'tap') installInto(join(CACHE, cache ?? folderFor(npm)), npm)
+    if (npm.length > 0 && npm[0] !== 'tap') installInto(join(CACHE, folderFor({ npm, cache })), npm)
     return undefined
   } catch (error) {
     return (error as Error).message
   }
 }
 
-const folderFor = ([first]: readonly string[]): string => `one-server-runners/${first!.replace(/^@/, '').replaceAll('/', '-')}`
+const folderFor = ({ npm: [first = ''], cache }: { npm: readonly string[]; cache?: string | undefined }): string =>
+  cache ?? `one-server-runners/${first.replace(/^@/, '').replaceAll('/', '-')}`
 
 interface Seen {
   readonly url: string
@@ -100,14 +98,14 @@ export const projectOf = (t: Test, { npm, cache, files, args: own }: Runner, con
   const folder = tempFolder(t)
   installPackage(folder)
   const modules = join(folder, 'node_modules')
-  const from = npm[0] === 'tap' ? join(ROOT, 'node_modules') : join(CACHE, cache ?? folderFor(npm), 'node_modules')
+  const from = npm[0] === 'tap' ? join(ROOT, 'node_modules') : join(CACHE, folderFor({ npm, cache }), 'node_modules')
   for (const name of npm.length === 0 ? [] : readdirSync(from)) {
     if (!name.startsWith('.') && !existsSync(join(modules, name))) symlinkSync(join(from, name), join(modules, name))
   }
   const { servers: { web } } = JSON.parse(block('Test runners json 1')) as { servers: { web: object } }
   const all: Record<string, string> = {
     'one-server.config.json': JSON.stringify({ servers: { web: { ...web, idleTimeout: '500ms', ...config } } }),
-    'server.js': SERVER, 'server.cjs': SERVER, 'visit.cjs': VISIT, 'package.json': '{ "private": true }', ...files,
+    'server.js': SERVER, 'visit.cjs': VISIT, 'package.json': '{ "private": true }', ...files,
   }
   for (const [name, text] of Object.entries(all)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true })

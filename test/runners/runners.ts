@@ -9,6 +9,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import t, { type Test } from 'tap'
 import { isAlive } from '../support/processes.js'
@@ -120,6 +121,39 @@ row(cypress, "Cypress' npm package, without its program: the function that it wo
   t.same({ status, stdout }, { status: 0, stdout: '200 true\n' }, stderr)
   t.equal(project.starts().length, 1)
   await gone(project)
+})
+
+/** What a program must say of the runners' own types: no error but the expected one. */
+const TYPED = `
+  import { defineConfig as playwright } from '@playwright/test'
+  import { defineConfig as vitest } from 'vitest/config'
+  import { inject } from 'vitest'
+  import type { Config } from 'jest'
+  import * as forPlaywright from 'one-server/playwright'
+  import * as forVitest from 'one-server/vitest'
+  import * as forJest from 'one-server/jest'
+  export const one = playwright(forPlaywright.oneServer('web', { idleTimeout: '5m' }), { testDir: 'tests', use: { locale: 'de' } })
+  export const two = vitest({ plugins: [forVitest.oneServer(['web', 'db'])], test: { include: [] } })
+  export const three: Config = { ...forJest.oneServer({ name: 'web', command: ['node', 'server.js'], port: 'auto' }), testEnvironment: 'node' }
+  const { url, port, urls } = inject('oneServer')
+  export const told: [string, number, string | undefined] = [url, port, urls['db']]
+  // @ts-expect-error -- no such key
+  inject('oneserver')
+  // @ts-expect-error -- a name stands beside the name
+  forJest.oneServer('web', { name: 'db' })`
+
+const typed: Runner = {
+  name: 'types', npm: ['@playwright/test@1', main[1]!.npm[0]!, 'jest@30', '@types/node@20'], cache: 'one-server-runners/types', args: [],
+  files: { 'program.mts': TYPED, 'program.cts': TYPED.replace(/^ *import { (?!inject)[^}]*} from 'vitest.*$/m, '').replace(/^.*export const two.*$/m, '') },
+}
+row(typed, "the runners' own types take what is given to them", async (t) => {
+  const { folder } = projectOf(t, typed)
+  const tsc = fileURLToPath(new URL('../../../node_modules/typescript/bin/tsc', import.meta.url))
+  const options = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2023']
+  for (const [module, file] of [['nodenext', 'program.mts'], ['nodenext', 'program.cts'], ['preserve', 'program.mts']] as const) {
+    const { status, stdout } = spawnSync(process.execPath, [tsc, ...options, '--module', module, file], { cwd: folder, encoding: 'utf8' })
+    t.same({ status, stdout }, { status: 0, stdout: '' }, `${file}, ${module}`)
+  }
 })
 
 if (ran === 0) t.fail(`no runner has a name that contains ${values.only.join(' or ')}`)
