@@ -326,7 +326,7 @@ const writeSchema = async () => {
 }
 
 rmSync(out, { recursive: true, force: true })
-mkdirSync(out)
+mkdirSync(join(out, 'types'), { recursive: true })
 await writeReaper()
 const [names] = await Promise.all([
   bundleLibrary('esm'), bundleLibrary('cjs'), bundleServer(), bundleTypes(), ...RUNNERS.map(bundleRunnerTypes), writeSchema(),

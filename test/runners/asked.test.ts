@@ -65,7 +65,12 @@ t.test('a name that no file has needs a way to start its server', async (t) => {
 t.test('variables are lent', async (t) => {
   const names = ['ONE_SERVER_URL', 'ONE_SERVER_URL_MY_DB']
   const before = names.map((name) => process.env[name])
-  t.teardown(() => names.forEach((name, at) => { before[at] === undefined ? delete process.env[name] : process.env[name] = before[at] }))
+  t.teardown(() => {
+    for (const [at, name] of names.entries()) {
+      if (before[at] === undefined) delete process.env[name]
+      else process.env[name] = before[at]
+    }
+  })
   delete process.env['ONE_SERVER_URL_MY_DB']
   process.env['ONE_SERVER_URL'] = 'before'
   const takeBack = lend({ ONE_SERVER_URL: 'one', ONE_SERVER_URL_MY_DB: 'db' })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { fixture, startSpeaking } from './child.js'
 import type { Fates } from './newcomer.js'
+import { runnerRecipes } from './runner-recipes.js'
 import { until } from './until.js'
 
 /** For a process that has let go, and lives. A lease of a process that has ended would not be listed in any case. */
@@ -38,17 +39,7 @@ export const recipes: Fates = {
       t.equal(sh('one-server stop e2e', state).status, 0)
     },
   },
-  'Playwright js 1': {
-    run: async (t, text, { module: run, sh }) => {
-      const told = await run(t, 'setup.mjs', `${text.replace('export default', '')}
-        const teardown = await globalSetup()
-        console.log(process.env.ONE_SERVER_URL)
-        await teardown()
-        ${tellLeases('e2e')}`)
-      t.match(told, /^http:.*\n0 leases\n$/, 'the teardown releases the lease, while its process lives')
-      t.equal(sh('one-server stop e2e').status, 0)
-    },
-  },
+  ...runnerRecipes,
   'Nx and Turborepo json 1': {
     run: async (t, text, { folder, sh }) => {
       const [web, own] = ['apps/web', 'packages/e2e'].map((name) => join(folder, 'mono', name))
