@@ -177,8 +177,8 @@ const ALL: Readonly<Record<string, Fates>> = {
   },
 }
 
-// All of it takes 20 s on a quiet machine.
-t.setTimeout(120_000)
+// All of it takes half a minute on a quiet machine.
+t.setTimeout(600_000)
 const here = newcomer(t)
 writeFileSync(join(here.folder, 'server.mjs'), blockOf('Start and run js 1').text)
 writeFileSync(join(here.folder, 'server.js'), SERVER)

@@ -73,7 +73,8 @@ export const serversNamed = async (
 ): Promise<readonly Needing[]> => {
   const other = names.length > 1 ? Object.keys(options).find((name) => !TIMES.includes(name as OptionName)) : undefined
   if (other !== undefined) {
-    throw invalidCombination(`${other} stands beside ${names.length} names`, 'Say it in the config file; with several names only times may be given.')
+    const hint = 'Say it in the config file; with several names only times may be given.'
+    throw invalidCombination(`${other} stands beside ${names.length} names`, hint)
   }
   const found = locate(from)
   const file = found && (await loaded(found))

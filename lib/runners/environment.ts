@@ -31,7 +31,6 @@ export const serverUrl = (name?: string): string => {
   const url = process.env[variable]
   if (url !== undefined && url !== '') return url
   const which = name === undefined ? 'no server' : `no server ${JSON.stringify(name)}`
-  throw invalidCombination(
-    `this test run has ${which}: ${variable} is not set`, 'Name it in the configuration of the test runner: oneServer(…), or use one-server run.',
-  )
+  const hint = 'Name it in the configuration of the test runner: oneServer(…), or use one-server run.'
+  throw invalidCombination(`this test run has ${which}: ${variable} is not set`, hint)
 }

@@ -47,8 +47,8 @@ const setUp = async (asked: Asked, { rootDir = '.' }: JestProjectConfig = {}): P
 }
 
 /**
- * The part of a configuration by which a test run uses a server: `{ ...oneServer('web'), … }`. The first run starts it, all runs share it,
- * and it stops `idleTimeout` (30 s) after the last one has ended.
+ * The part of a configuration by which a test run uses a server: `{ ...oneServer('web'), … }`. The first run starts
+ * it, all runs share it, and it stops `idleTimeout` (30 s) after the last one has ended.
  *
  * @param name Of a server in the config file, or of any other whose options have a `command`. With several names `serverUrl()` is the
  * first one's, and `serverUrl(name)` tells each.

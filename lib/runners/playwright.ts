@@ -13,7 +13,7 @@ export { serverUrl } from './environment.js'
 
 /** What {@link oneServer} adds to a configuration. */
 export interface PlaywrightPart {
-  /** Where the configuration has global setups of its own, name this one before them: `globalSetup: [part.globalSetup, './mine']`. */
+  /** Where the configuration has global setups of its own, name this one first: `globalSetup: [part.globalSetup, './mine']`. */
   globalSetup: string
   use: { baseURL?: string }
 }
@@ -36,8 +36,8 @@ const setUp = async (asked: Asked, config: PlaywrightConfig | undefined): Promis
 }
 
 /**
- * The part of a configuration by which a test run uses a server: `defineConfig(oneServer('web'), { … })`. The first run starts it, all runs
- * share it, and it stops `idleTimeout` (30 s) after the last one has ended.
+ * The part of a configuration by which a test run uses a server: `defineConfig(oneServer('web'), { … })`. The first run starts
+ * it, all runs share it, and it stops `idleTimeout` (30 s) after the last one has ended.
  *
  * @param name Of a server in the config file, or of any other whose options have a `command`. With several names `use.baseURL` is the
  * first one's, and `serverUrl(name)` tells each.
@@ -52,7 +52,7 @@ export function oneServer(which: Which, options?: TestRunOptions): PlaywrightPar
   return { globalSetup: join(libraryFolder, 'playwright.cjs'), use: baseURL ? { baseURL } : {} }
 }
 
-/** The same as a function, for a file of your own: `export default globalSetup('web')`. `use.baseURL` is `process.env.ONE_SERVER_URL`. */
+/** The same as a function, for a file of your own: `export default globalSetup('web')`, with `baseURL: process.env.ONE_SERVER_URL`. */
 export function globalSetup(name: string | readonly string[], options?: TestRunOptions): PlaywrightSetup
 export function globalSetup(server: TestServerOptions): PlaywrightSetup
 export function globalSetup(which: Which, options?: TestRunOptions): PlaywrightSetup {
