@@ -22,6 +22,8 @@ const { values } = parseArgs({ options: { only: { type: 'string', multiple: true
 process.env['CYPRESS_INSTALL_BINARY'] = '0'
 t.setTimeout(3_600_000)
 
+const [major] = process.versions.node.split('.').map(Number) as [number]
+
 const asked = (name: string): boolean => values.only.some((word) => name.toLowerCase().includes(word.toLowerCase()))
 
 let ran = 0
@@ -143,7 +145,7 @@ const TYPED = `
   forJest.oneServer('web', { name: 'db' })`
 
 const typed: Runner = {
-  name: 'types', npm: ['@playwright/test@1', main[1]!.npm[0]!, 'jest@30', '@types/node@20'], cache: 'one-server-runners/types', args: [],
+  name: 'types', npm: ['@playwright/test@1', main[1]!.npm[0]!, 'jest@30', `@types/node@${major >= 22 ? 24 : 20}`], cache: 'one-server-runners/types', args: [],
   files: { 'program.mts': TYPED, 'program.cts': TYPED.replace(/^ *import { (?!inject)[^}]*} from 'vitest.*$/m, '').replace(/^.*export const two.*$/m, '') },
 }
 row(typed, "the runners' own types take what is given to them", async (t) => {
