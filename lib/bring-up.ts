@@ -67,12 +67,17 @@ const withNeeds = ({ options }: Server, needed: ReadonlyMap<string | undefined, 
   }
 }
 
+/** The same error in other words. */
+export const restated = (error: OneServerError, message: string, cause?: unknown): OneServerError => {
+  const { code, hint, exitCode, signal, logTail, logFile, pid, port } = error
+  const data = Object.entries({ exitCode, signal, logTail, logFile, pid, port }).filter(([, value]) => value !== undefined)
+  return new OneServerError(code, message, hint, Object.fromEntries(data), cause)
+}
+
 /** The same error, which says of which server it is. */
 const about = (name: string | undefined, error: unknown): unknown => {
   if (name === undefined || !(error instanceof OneServerError) || error.code === 'ABORTED') return error
-  const { code, message, hint, exitCode, signal, logTail, logFile, pid, port } = error
-  const data = Object.entries({ exitCode, signal, logTail, logFile, pid, port }).filter(([, value]) => value !== undefined)
-  return new OneServerError(code, `${name}: ${message}`, hint, Object.fromEntries(data), error)
+  return restated(error, `${name}: ${error.message}`, error)
 }
 
 /** Brings up these servers, of which each stands behind those that it needs. What is up, by names, in the same order. */

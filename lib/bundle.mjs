@@ -34,11 +34,16 @@ const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.js
 /** Where the sources are that the others import lazily. */
 const COLD = [
   'ensure', 'lease', 'status', 'stop', 'outcome', 'file-lock', 'end-watchdog', 'launches', 'describe', 'patient-files', 'windows-acts',
-  'own-command', 'env-file', 'with-needs',
+  'own-command', 'env-file', 'with-needs', 'hold-servers',
 ]
 const LAUNCH = ['spawn-gated', 'listeners', 'wait-until-ready', 'watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
 const CONFIG = ['configured', 'servers-for']
+
+/** Entry points for test runners, in both formats: each is its own file, and nothing of them is in what another call loads. */
+const RUNNERS = ['playwright', 'vitest', 'jest']
+/** Jest takes a global teardown by the name of a file. */
+const RUNNER_FILES = { esm: RUNNERS, cjs: [...RUNNERS, 'jest-teardown'] }
 
 /** Dependencies that are ES modules only: a CommonJS loader cannot load them, so its files contain them. */
 const ES_ONLY = ['get-port']
@@ -247,6 +252,10 @@ const bundleLibrary = async (format) => {
       `export { ${all.map((name, at) => `build${at} as ${name}`).join(', ')} }`,
     ),
   })
+  for (const name of RUNNER_FILES[format]) {
+    const [entryPoint, outfile] = [join(lib, `runners/${name}.js`), join(out, `${name}.${extension}`)]
+    await bundle({ ...shared, entryPoints: [entryPoint], outfile, plugins: [...plugins, fromIndex(names, `index.${extension}`)] })
+  }
   const as = (source) => (taken.has(source) ? '' : `as ${nameOf(source)}`)
   const files = await Promise.all([...lazy].map(async ([part, sources]) => {
     // `export *` drops in silence a name that two sources have.
@@ -295,13 +304,31 @@ const bundleTypes = async () => {
   writeFileSync(join(out, 'types/index.d.ts'), "export * from './index.cjs'\n")
 }
 
+/**
+ * The types of an entry point for a test runner take the options from those of the library. A test of Vitest knows what the global setup
+ * provides by an addition to Vitest's own types, which cannot be compiled here: Vitest is not installed.
+ */
+const bundleRunnerTypes = async (name) => {
+  const ours = [join(lib, 'options/options'), join(lib, 'from-config')]
+  const onwarn = ({ message }) => { throw new Error(message) }
+  const isOurs = (id) => ours.includes(resolve(id).replace(/(?:\.d\.ts|\.js|\.ts)$/, ''))
+  const types = await rollup({ input: join(lib, `runners/${name}.d.ts`), plugins: [dts()], external: (id, from) => isOurs(from ? resolve(dirname(from), id) : id), onwarn })
+  const { output: [{ code }] } = await types.generate({ format: 'es', paths: () => './index.js' })
+  await types.close()
+  const added = name === 'vitest' ? "declare module 'vitest' {\n  interface ProvidedContext {\n    oneServer: TestServers\n  }\n}\n" : ''
+  writeFileSync(join(out, `types/${name}.d.ts`), code + added)
+  writeFileSync(join(out, `types/${name}.d.cts`), (code + added).replaceAll("'./index.js'", "'./index.cjs'"))
+}
+
 const writeSchema = async () => {
   const { schema } = await import(pathToFileURL(join(lib, 'config/schema.js')).href)
   writeFileSync(join(out, 'schema.json'), `${JSON.stringify(schema(), undefined, 2)}\n`)
 }
 
 rmSync(out, { recursive: true, force: true })
-mkdirSync(out)
+mkdirSync(join(out, 'types'), { recursive: true })
 await writeReaper()
-const [names] = await Promise.all([bundleLibrary('esm'), bundleLibrary('cjs'), bundleServer(), bundleTypes(), writeSchema()])
+const [names] = await Promise.all([
+  bundleLibrary('esm'), bundleLibrary('cjs'), bundleServer(), bundleTypes(), ...RUNNERS.map(bundleRunnerTypes), writeSchema(),
+])
 await bundleCommandLine(names)

@@ -8,8 +8,11 @@
  * development server reloads a bundle): its files may have changed.
  */
 
-/** Where the library lies, `session-server.js` beside it. A CommonJS bundle has no `import.meta`, an ES module no `__dirname`. */
-export const libraryFolder: string = typeof __dirname === 'string' ? __dirname : import.meta.dirname
+/**
+ * Where the library lies, `session-server.js` beside it. A CommonJS bundle has no `import.meta`; an ES module has no `__dirname` of its
+ * own, and below `node --eval` sees that of the program, which is the working folder.
+ */
+export const libraryFolder: string = import.meta.dirname ?? __dirname
 
 /** Where the builds find each other. */
 const BUILDS = Symbol.for('one-server')

@@ -10,7 +10,7 @@ import t from 'tap'
 
 /** From the top to the bottom. */
 const LAYERS = [
-  'index.ts', 'cli/', 'doctor/', 'from-config.ts', 'with-needs.ts', 'bring-up.ts', 'client-process-manager.ts', 'reaper.ts', 'protocol/', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts',
+  'index.ts', 'cli/', 'doctor/', 'runners/', 'from-config.ts', 'with-needs.ts', 'bring-up.ts', 'client-process-manager.ts', 'reaper.ts', 'protocol/', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts',
   'state/', 'system/', 'health/', 'config/', 'options/', 'events.ts', 'deadline.ts', 'timer.ts', 'paths.ts', 'plain-file.ts', 'system/platform/', 'errors.ts', 'text/', 'this-copy.ts',
 ]
 
@@ -122,6 +122,7 @@ const SHORT: Readonly<Record<string, string>> = {
   'index.ts': 'the public surface: nothing but re-exports',
   'reaper.ts': 'a process of its own',
   'system/reaper-source.ts': 'the declaration of a text that the build makes',
+  'runners/jest-teardown.ts': 'a file of its own, since Jest takes it by its name',
   'cli/version.ts': 'where the version of the package is read',
   'text/duration.ts': 'which package makes durations for people',
   'text/wrap.ts': 'which package wraps text',

@@ -26,9 +26,11 @@ t.test('the packed package works in an empty folder', (t) => {
   const paths = packed.files.map(({ path }) => path)
   t.same(paths.toSorted(), [
     'CHANGELOG.md', 'LICENSE', 'README.md', 'dist/checks.js', 'dist/cli-rest.js', 'dist/cli.js', 'dist/cold.cjs', 'dist/cold.js',
-    'dist/config.js', 'dist/index.cjs', 'dist/index.js', 'dist/launch.js',
-    'dist/schema.json', 'dist/session-server.js', 'dist/types/index.d.cts', 'dist/types/index.d.ts', 'package.json',
-  ], 'a dozen files, and what npm adds')
+    'dist/config.js', 'dist/index.cjs', 'dist/index.js', 'dist/jest-teardown.cjs', 'dist/jest.cjs', 'dist/jest.js', 'dist/launch.js',
+    'dist/playwright.cjs', 'dist/playwright.js', 'dist/schema.json', 'dist/session-server.js',
+    ...['index', 'jest', 'playwright', 'vitest'].flatMap((name) => [`dist/types/${name}.d.cts`, `dist/types/${name}.d.ts`]),
+    'dist/vitest.cjs', 'dist/vitest.js', 'package.json',
+  ], 'the library, three entry points for test runners, and what npm adds')
 
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, packed.filename)], folder)
@@ -37,6 +39,23 @@ t.test('the packed package works in an empty folder', (t) => {
   const here = { folder, home: folder, command: [join(folder, 'node_modules', '.bin', 'one-server')] }
   t.test('by import, and by require without a warning under any Node', (t) => walkByImport(t, here))
   t.test('by its command', (t) => walkByCommand(t, here))
+
+  t.test('the entry points for test runners, whose files are there in both formats', async (t) => {
+    const text = (load: string): string => `
+      const main = async () => {
+        for (const name of ['playwright', 'vitest', 'jest']) {
+          const { oneServer } = ${load}
+          const part = oneServer('web')
+          const { globalSetup, globalTeardown } = part.config?.().test ?? part
+          const files = [globalSetup, globalTeardown].flat().filter((file) => file !== undefined)
+          console.log(name, files.map((file) => file.slice(process.cwd().length) + (require('node:fs').existsSync(file) ? '' : ' is missing')).join())
+        }
+      }
+      main()`
+    const dist = '/node_modules/one-server/dist'
+    const told = `playwright ${dist}/playwright.cjs\nvitest ${dist}/vitest.js\njest ${dist}/jest.cjs,${dist}/jest-teardown.cjs\n`
+    for (const load of ["require('one-server/' + name)", "await import('one-server/' + name)"]) t.equal(run(process.execPath, ['--eval', text(load)], folder, home), told)
+  })
 
   t.test('the bundled server by its name, for those who copy it', async (t) => {
     const found = run(process.execPath, ['--print', "require.resolve('one-server/session-server.js')"], folder)
@@ -94,11 +113,32 @@ t.test('the packed package works in an empty folder', (t) => {
       export const failed = (error: unknown): string =>
         error instanceof oneServer.OneServerError ? error.code : argument.constructor.name
     `)
+    // Vitest's types, as far as the entry point adds to them.
+    mkdirSync(join(folder, 'node_modules/vitest'))
+    writeFileSync(join(folder, 'node_modules/vitest/package.json'), '{ "types": "./index.d.ts" }')
+    writeFileSync(join(folder, 'node_modules/vitest/index.d.ts'), `
+      export interface ProvidedContext {}
+      export declare const inject: <Key extends keyof ProvidedContext>(key: Key) => ProvidedContext[Key]`)
+    const runners = `
+      import { inject } from 'vitest'
+      import { globalSetup as forPlaywright, oneServer as playwright, serverUrl } from 'one-server/playwright'
+      import { globalSetup as forVitest, oneServer as vitest } from 'one-server/vitest'
+      import { globalSetup as forJest, globalTeardown, oneServer as jest } from 'one-server/jest'
+      const parts: [string, string] = [playwright('web').globalSetup, jest(['web', 'db'], { idleTimeout: '5m' }).globalTeardown]
+      const base: string | undefined = playwright({ name: 'web', command: ['node', 'server.js'], port: 'auto' }).use.baseURL
+      const url: string = inject('oneServer').url + serverUrl('db')
+      export const all = [parts, base, url, forPlaywright('web'), forVitest('web'), forJest('web'), globalTeardown, vitest('web', { from: '..' })]
+      // @ts-expect-error -- no such option
+      jest('web', { prot: 3000 })
+      // @ts-expect-error -- the name is said already
+      vitest('web', { name: 'db' })
+    `
+    for (const name of ['runners.mts', 'runners.cts']) writeFileSync(join(folder, name), runners)
     const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
     const check = (...args: string[]) => run(process.execPath, [tsc, '--noEmit', '--strict', '--target', 'es2023', ...args], folder)
     // The strictest mode: in it a CommonJS program may not require an ES module.
-    t.equal(check('--skipLibCheck', 'false', '--module', 'node16', 'program.mts', 'program.cts'), '')
-    t.equal(check('--skipLibCheck', 'true', '--module', 'preserve', 'program.mts'), '', 'as bundlers resolve it')
+    t.equal(check('--skipLibCheck', 'false', '--module', 'node16', 'program.mts', 'program.cts', 'runners.mts', 'runners.cts'), '')
+    t.equal(check('--skipLibCheck', 'true', '--module', 'preserve', 'program.mts', 'runners.mts'), '', 'as bundlers resolve it')
   })
 
   t.test('it runs no scripts on installation and has few dependencies', async (t) => {

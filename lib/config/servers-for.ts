@@ -59,3 +59,32 @@ export const serversFor = async (name: string, options: ClientProcessManagerOpti
   const servers = needing(file, [name], () => options, timesIn(options))
   return [...servers.slice(0, -1), { ...servers.at(-1)!, options: own }]
 }
+
+/** A test run has time: it waits as long as `one-server run` does where neither its options nor the file say otherwise. */
+export const patiently = <Options extends ClientProcessManagerOptions>(options: Options): Options =>
+  override({ startupTimeout: '60s' } as Options, options)
+
+/**
+ * For test runs, which read a name as the command line does: options come before the nearest config file that has it, and a name that no
+ * file has needs a way to start its server.
+ */
+export const serversNamed = async (
+  names: readonly string[], options: ClientProcessManagerOptions, from: string,
+): Promise<readonly Needing[]> => {
+  const other = names.length > 1 ? Object.keys(options).find((name) => !TIMES.includes(name as OptionName)) : undefined
+  if (other !== undefined) {
+    const hint = 'Say it in the config file; with several names only times may be given.'
+    throw invalidCombination(`${other} stands beside ${names.length} names`, hint)
+  }
+  const found = locate(from)
+  const file = found && (await loaded(found))
+  const known = file === undefined ? new Map() : serversOf(file)
+  const others = names.filter((name) => !known.has(name))
+  if (options.command === undefined && options.serverScript === undefined) {
+    // Refuses it.
+    for (const name of others) configured(name, options, from, file)
+  }
+  const own = file === undefined ? [] : needing(file, names.filter((name) => known.has(name)), () => options, timesIn(options))
+  return [...own, ...others.map((name) => ({ name, options: { ...options, name }, needs: [] }))]
+    .map((server) => ({ ...server, options: patiently(server.options) }))
+}

@@ -5,6 +5,7 @@ import { buildSync } from 'esbuild'
 import type { Test } from 'tap'
 import { fixture, startSpeaking } from './child.js'
 import type { Fates, Newcomer } from './newcomer.js'
+import { runnerRecipes } from './runner-recipes.js'
 import { until } from './until.js'
 
 /** A server as the recipes have it: it answers everything, on PORT. */
@@ -64,17 +65,7 @@ export const recipes: Fates = {
       t.equal(sh('one-server stop e2e', state).status, 0)
     },
   },
-  'Playwright js 1': {
-    run: async (t, text, { module: run, sh }) => {
-      const told = await run(t, 'setup.mjs', `${text.replace('export default', '')}
-        const teardown = await globalSetup()
-        console.log(process.env.ONE_SERVER_URL)
-        await teardown()
-        ${tellLeases('e2e')}`)
-      t.match(told, /^http:.*\n0 leases\n$/, 'the teardown releases the lease, while its process lives')
-      t.equal(sh('one-server stop e2e').status, 0)
-    },
-  },
+  ...runnerRecipes,
   'Nx and Turborepo json 1': {
     run: async (t, text, { folder, sh }) => {
       const [web, own] = ['apps/web', 'packages/e2e'].map((name) => join(folder, 'mono', name))
