@@ -62,7 +62,7 @@ t.test('what it inherits is what it was given: variables of every name and value
   t.match({ code, stderr }, { code: 0, stderr: '' })
   const shown = Object.fromEntries(stdout.split('\0').filter(Boolean).map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
   for (const [name, value] of Object.entries(odd)) t.equal(shown[name], value, name)
-  const expected = [...Object.keys(here.env), ...Object.keys(odd), 'ONE_SERVER_URL', 'ONE_SERVER_PORT', 'ONE_SERVER_HOST'].filter((name) => name !== '_')
+  const expected = [...Object.keys(here.env), ...Object.keys(odd), 'ONE_SERVER_URL', 'ONE_SERVER_URL_WEB', 'ONE_SERVER_PORT', 'ONE_SERVER_HOST'].filter((name) => name !== '_')
   t.same(Object.keys(shown).filter((name) => name !== '_').toSorted(), expected.toSorted())
 })
 
@@ -105,6 +105,24 @@ t.test('a command that closes what it inherits is looked after all the same', wi
   child.kill('SIGKILL')
   await ended
   await goes(t, here, server)
+})
+
+t.test('the kind: a command that is run again, and one that writes where it need not, keep what they have', withExecve, async (t) => {
+  // The Node of the second run closes the pipe of the first one.
+  const again = [...NEW, 'run', 'db', ...LEASED, '--', '/bin/sh', '-c', 'echo ready; exec sleep 600']
+  const noisy = ['/bin/sh', '-c', 'for line in 1 2 3 4 5 6 7 8; do printf "keep 1 1\\n\\n" >&9; done; echo ready; exec sleep 600']
+  for (const command of [again, noisy]) {
+    const here = home(t, NEW)
+    const { child, prints, ended } = here.begin(['run', 'web', ...LEASED, '--', ...command])
+    await prints('ready')
+    const server = await serverOf(here)
+    const { leases, state } = JSON.parse((await here.run(['status', 'web', '--json'])).stdout) as { leases: { pid: number }[]; state: string }
+    t.match({ state, pids: leases.map(({ pid }) => pid) }, { state: 'ready', pids: [child.pid] })
+    t.ok(leaseFiles(here).some((name) => name.endsWith('.watch') && name.includes('web')), 'and its watchdog has not let go')
+    child.kill('SIGKILL')
+    await ended
+    await goes(t, here, server)
+  }
 })
 
 t.test('a folder that vanishes takes nothing from it', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {
