@@ -125,6 +125,20 @@ t.test('the kind: a command that is run again, and one that writes where it need
   }
 })
 
+t.test('of several servers, all live as long as it does', withExecve, async (t) => {
+  const here = home(t, NEW)
+  const server = { serverScript: fixture('healthy'), port: 'auto', idleTimeout: 0 }
+  writeFileSync(join(here.folder, 'one-server.config.json'), JSON.stringify({ servers: { web: server, db: server, api: { ...server, needs: ['db'] } } }))
+  const { child, prints, ended } = here.begin(['run', 'web,api', '--quiet', '--', '/bin/sh', '-c', 'echo ready; exec sleep 600'])
+  await prints('ready')
+  for (const name of ['web', 'db', 'api']) {
+    t.match(JSON.parse((await here.run(['status', name, '--json'])).stdout), { state: 'ready', leases: [{ pid: child.pid }] }, name)
+  }
+  child.kill('SIGKILL')
+  await ended
+  await allGone(here)
+})
+
 t.test('a folder that vanishes takes nothing from it', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {
   const here = home(t, NEW)
   const { child, prints, ended } = run(here, 'echo ready; exec sleep 600')
