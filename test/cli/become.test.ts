@@ -55,7 +55,7 @@ t.test('a signal that ends run ends the command, SIGKILL too, and the server goe
   }
 })
 
-t.test('what it inherits is what it was given: variables of every name and value, streams, no child', withExecve, async (t) => {
+t.test('what it inherits is what it was given: variables of every name and value', withExecve, async (t) => {
   const here = home(t, NEW)
   const odd = { 'A.B': '1', 'BASH_FUNC_echo%%': '() {  printf wrong\n}', IFS: 'x', OPTIND: '7', 'npm_config_//r/:_t': 'a b', EMPTY: '', LINES_: 'a\nb', PS4: 'x', ENV: '/nowhere' }
   const { code, stdout, stderr } = await here.begin(['run', 'web', ...LEASED, '--', '/usr/bin/env', '-0'], { env: odd }).ended
@@ -64,6 +64,21 @@ t.test('what it inherits is what it was given: variables of every name and value
   for (const [name, value] of Object.entries(odd)) t.equal(shown[name], value, name)
   const expected = [...Object.keys(here.env), ...Object.keys(odd), 'ONE_SERVER_URL', 'ONE_SERVER_URL_WEB', 'ONE_SERVER_PORT', 'ONE_SERVER_HOST'].filter((name) => name !== '_')
   t.same(Object.keys(shown).filter((name) => name !== '_').toSorted(), expected.toSorted())
+})
+
+t.test('it has no children that it never had, however long they live', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {
+  const here = home(t, NEW)
+  const preload = join(here.folder, 'busy.mjs')
+  writeFileSync(preload, `
+    import childProcess from 'node:child_process'
+    import { syncBuiltinESMExports } from 'node:module'
+    const { execFile, spawn } = childProcess
+    childProcess.execFile = (...args) => { spawn('sleep', ['0.3']); return execFile(...args) }
+    syncBuiltinESMExports()`)
+  const there = home(t, [...NEW.slice(0, 4), '--import', preload, NEW[4]!] as unknown as typeof NEW)
+  const { stdout } = await run(there, 'read -r children </proc/$$/task/$$/children; echo "children <$children>"').ended
+  t.equal(stdout, 'children <>\n')
+  await allGone(there)
 })
 
 t.test('words as they are, filled in where they name the server, and not where a shell, JavaScript or curl would', withExecve, async (t) => {

@@ -12,7 +12,7 @@ import { programOf } from '../cli/command-line.js'
 import { start } from './child.js'
 import { fixture, isAlive, now, place, stateOf, type Place } from './clients.js'
 import { execveNode } from './execve.js'
-import { gone } from './holders.js'
+import { gone, holdsOf } from './holders.js'
 import { until } from './until.js'
 
 const TAKERS = ['command', 'command-by-perl', 'command-of-several', 'hold-pid'] as const
@@ -162,6 +162,11 @@ const afterThaw = async (t: Test, wounded: Victim, series: LeaseSeries, others: 
   // It may have been stopped after the victim had looked for the last time.
   if (series.others === 'restart' && url !== others[0]?.server.url) return
   t.ok(await isHealthy(url), `the thawed one has a server that is there, ${url}`)
+  // The server of a lease that is lost ends in a while. The lease shows it at once.
+  for (const here of wounded.places) {
+    await until(() => holdsOf(here, 'lease').length <= 1 + others.length, 'no leases but those that are held')
+    t.ok(holdsOf(here, 'lease').some((name) => name.split('.')[2] === String(wounded.holder)), 'and the lease by which it stays')
+  }
 }
 
 /** The calls that are counted one by one: up to execve(2). */
