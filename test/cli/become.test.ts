@@ -66,16 +66,27 @@ t.test('what it inherits is what it was given: variables of every name and value
   t.same(Object.keys(shown).filter((name) => name !== '_').toSorted(), expected.toSorted())
 })
 
-t.test('it has no children that it never had, however long they live', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {
-  const here = home(t, NEW)
-  const preload = join(here.folder, 'busy.mjs')
+/** A home in which `run` does this as well when it rehearses. */
+const atRehearsal = (t: Test, act: string): Home => {
+  const preload = join(home(t).folder, 'act.mjs')
   writeFileSync(preload, `
     import childProcess from 'node:child_process'
     import { syncBuiltinESMExports } from 'node:module'
-    const { execFile, spawn } = childProcess
-    childProcess.execFile = (...args) => { spawn('sleep', ['0.3']); return execFile(...args) }
+    const { execFile } = childProcess
+    let times = 0
+    childProcess.execFile = (...args) => { if (times++ === 0) ${act}; return execFile(...args) }
     syncBuiltinESMExports()`)
-  const there = home(t, [...NEW.slice(0, 4), '--import', preload, NEW[4]!] as unknown as typeof NEW)
+  return home(t, [...NEW.slice(0, 4), '--import', preload, NEW[4]!] as unknown as typeof NEW)
+}
+
+t.test('a signal that comes right before it is the command ends it, and the command does not run', withExecve, async (t) => {
+  const there = atRehearsal(t, "process.kill(process.pid, 'SIGTERM')")
+  t.match(await run(there, 'echo ran').ended, { code: 143, stdout: '' })
+  await allGone(there)
+})
+
+t.test('it has no children that it never had, however long they live', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {
+  const there = atRehearsal(t, "childProcess.spawn('sleep', ['0.3'])")
   const { stdout } = await run(there, 'read -r children </proc/$$/task/$$/children; echo "children <$children>"').ended
   t.equal(stdout, 'children <>\n')
   await allGone(there)
