@@ -156,7 +156,7 @@ const afterThaw = async (t: Test, wounded: Victim, series: LeaseSeries, others: 
   const url = wounded.url()
   if (url === undefined) {
     const { code, signal } = wounded.end()!
-    const says = `${wounded.said.stdout}${wounded.said.stderr.replace(/^(?:calls? \d+|before \d+|again).*\n/gm, '')}`
+    const says = `${wounded.said.stdout}${wounded.said.stderr.replace(/^(?:calls? \d+|before \d+|again|handed over).*\n/gm, '')}`
     return void t.ok(AFTER_FREEZING.includes(code), `the thawed one failed: ${code ?? signal}: ${says}`)
   }
   // It may have been stopped after the victim had looked for the last time.
@@ -191,7 +191,7 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
   const frozenAt = now()
   if (!frozen) await until(() => wounded.end() !== undefined, 'the victim to end')
   // What `hold --pid` handed over lasts without it.
-  const given = series.victim === 'hold-pid' && calls.slice(0, call - 1).some((one) => one.startsWith('watchdog end'))
+  const given = series.victim === 'hold-pid' && /^handed over$/m.test(wounded.said.stderr)
   const servers = places.map((here) => here.starts().at(-1)?.pid)
   if (series.others === 'wait') {
     if (series.victim === 'hold-pid' && !given) for (const here of places) await gone(here)
