@@ -41,9 +41,11 @@ export class WithNeeds extends ClientProcessManager {
     const begin = (_: Server, options: Server['options'], until: AbortSignal): Promise<LeaseToKeep> =>
       new ClientProcessManager(options).acquire({ ...call, signal: until }) as Promise<LeaseToKeep>
     const leases = (await this.#up(begin, (lease) => lease.release(), signal)).toReversed()
-    // The server first: it may still need the others until it has ended.
+    // The server first: it may still need the others until it has ended. One that cannot be released must not keep the others.
     const release = async (): Promise<void> => {
-      for (const lease of leases) await lease.release()
+      const failed: unknown[] = []
+      for (const lease of leases) await lease.release().catch((error: unknown) => failed.push(error))
+      if (failed.length > 0) throw failed[0]
     }
     const handOver = async (): Promise<void> => {
       for (const lease of leases) await lease.handOver()

@@ -12,7 +12,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     'readme', 'package', 'commonjs', 'bundle', 'import', 'clean', 'vscode-extension',
   ],
   'clients killed and frozen at more places than before each third change of a launch': [
-    'integration/frozen-launcher', 'integration/killed-follower', 'integration/killed-replacer', 'integration/killed-stop', 'integration/leases-deaths', 'integration/leases-for-others',
+    'integration/frozen-launcher', 'integration/killed-follower', 'integration/killed-holder', 'integration/killed-replacer', 'integration/killed-stop', 'integration/leases-deaths', 'integration/leases-for-others',
     'integration/recovery',
   ],
   'hostile files, folders, processes, users and rooms': [
@@ -32,7 +32,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   ],
   'commands besides start, run and stop, and signals to them': ['cli/become', 'cli/configured', 'cli/doctor', 'cli/hold', 'cli/hold-pid', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status', 'cli/wait', 'cli/watch-list'],
   'what the last lines of a CI log say': ['failed'],
-  'several servers, configurations that are code, readiness by a command, and test runs': ['cli/code-config', 'cli/several', 'integration/ready-command', 'runners/entry-points'],
+  'several servers, configurations that are code, readiness by a command, and test runs': ['cli/code-config', 'cli/several', 'integration/ready-command', 'runners/entry-points', 'with-needs'],
 }
 
 /** Names in the list for which there is no file: a file that was renamed would run in `npm test` from then on. */

@@ -27,7 +27,7 @@ export const holderOf = async ({ system }: Context, pid: number): Promise<Holder
   if (described === 'unknown') throw refused('this system shows the end of no other program: use acquire() or one-server hold there', pid)
   const look = await system.look(pid)
   if (described === undefined || look.state === 'gone' || look.state === 'zombie') throw ended(pid)
-  if (!described.isOwn || !('start' in look)) throw refused('this one is of another user', pid)
+  if (!described.isOwn || !('start' in look)) throw refused('this one is of another user, or of the kernel', pid)
   if (look.isThread) throw refused('this is a thread of a process', pid)
   return { process: { pid, start: look.start }, command: described.command }
 }

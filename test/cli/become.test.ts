@@ -55,15 +55,41 @@ t.test('a signal that ends run ends the command, SIGKILL too, and the server goe
   }
 })
 
-t.test('what it inherits is what it was given: variables of every name and value, streams, no child', withExecve, async (t) => {
+t.test('what it inherits is what it was given: variables of every name and value', withExecve, async (t) => {
   const here = home(t, NEW)
   const odd = { 'A.B': '1', 'BASH_FUNC_echo%%': '() {  printf wrong\n}', IFS: 'x', OPTIND: '7', 'npm_config_//r/:_t': 'a b', EMPTY: '', LINES_: 'a\nb', PS4: 'x', ENV: '/nowhere' }
   const { code, stdout, stderr } = await here.begin(['run', 'web', ...LEASED, '--', '/usr/bin/env', '-0'], { env: odd }).ended
   t.match({ code, stderr }, { code: 0, stderr: '' })
   const shown = Object.fromEntries(stdout.split('\0').filter(Boolean).map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
   for (const [name, value] of Object.entries(odd)) t.equal(shown[name], value, name)
-  const expected = [...Object.keys(here.env), ...Object.keys(odd), 'ONE_SERVER_URL', 'ONE_SERVER_PORT', 'ONE_SERVER_HOST'].filter((name) => name !== '_')
+  const expected = [...Object.keys(here.env), ...Object.keys(odd), 'ONE_SERVER_URL', 'ONE_SERVER_URL_WEB', 'ONE_SERVER_PORT', 'ONE_SERVER_HOST'].filter((name) => name !== '_')
   t.same(Object.keys(shown).filter((name) => name !== '_').toSorted(), expected.toSorted())
+})
+
+/** A home in which `run` does this as well when it rehearses. */
+const atRehearsal = (t: Test, act: string): Home => {
+  const preload = join(home(t).folder, 'act.mjs')
+  writeFileSync(preload, `
+    import childProcess from 'node:child_process'
+    import { syncBuiltinESMExports } from 'node:module'
+    const { execFile } = childProcess
+    let times = 0
+    childProcess.execFile = (...args) => { if (times++ === 0) ${act}; return execFile(...args) }
+    syncBuiltinESMExports()`)
+  return home(t, [...NEW.slice(0, 4), '--import', preload, NEW[4]!] as unknown as typeof NEW)
+}
+
+t.test('a signal that comes right before it is the command ends it, and the command does not run', withExecve, async (t) => {
+  const there = atRehearsal(t, "process.kill(process.pid, 'SIGTERM')")
+  t.match(await run(there, 'echo ran').ended, { code: 143, stdout: '' })
+  await allGone(there)
+})
+
+t.test('it has no children that it never had, however long they live', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {
+  const there = atRehearsal(t, "childProcess.spawn('sleep', ['0.3'])")
+  const { stdout } = await run(there, 'read -r children </proc/$$/task/$$/children; echo "children <$children>"').ended
+  t.equal(stdout, 'children <>\n')
+  await allGone(there)
 })
 
 t.test('words as they are, filled in where they name the server, and not where a shell, JavaScript or curl would', withExecve, async (t) => {
@@ -105,6 +131,38 @@ t.test('a command that closes what it inherits is looked after all the same', wi
   child.kill('SIGKILL')
   await ended
   await goes(t, here, server)
+})
+
+t.test('the kind: a command that is run again, and one that writes where it need not, keep what they have', withExecve, async (t) => {
+  // The Node of the second run closes the pipe of the first one.
+  const again = [...NEW, 'run', 'db', ...LEASED, '--', '/bin/sh', '-c', 'echo ready; exec sleep 600']
+  const noisy = ['/bin/sh', '-c', 'for line in 1 2 3 4 5 6 7 8; do printf "keep 1 1\\n\\n" >&9; done; echo ready; exec sleep 600']
+  for (const command of [again, noisy]) {
+    const here = home(t, NEW)
+    const { child, prints, ended } = here.begin(['run', 'web', ...LEASED, '--', ...command])
+    await prints('ready')
+    const server = await serverOf(here)
+    const { leases, state } = JSON.parse((await here.run(['status', 'web', '--json'])).stdout) as { leases: { pid: number }[]; state: string }
+    t.match({ state, pids: leases.map(({ pid }) => pid) }, { state: 'ready', pids: [child.pid] })
+    t.ok(leaseFiles(here).some((name) => name.endsWith('.watch') && name.includes('web')), 'and its watchdog has not let go')
+    child.kill('SIGKILL')
+    await ended
+    await goes(t, here, server)
+  }
+})
+
+t.test('of several servers, all live as long as it does', withExecve, async (t) => {
+  const here = home(t, NEW)
+  const server = { serverScript: fixture('healthy'), port: 'auto', idleTimeout: 0 }
+  writeFileSync(join(here.folder, 'one-server.config.json'), JSON.stringify({ servers: { web: server, db: server, api: { ...server, needs: ['db'] } } }))
+  const { child, prints, ended } = here.begin(['run', 'web,api', '--quiet', '--', '/bin/sh', '-c', 'echo ready; exec sleep 600'])
+  await prints('ready')
+  for (const name of ['web', 'db', 'api']) {
+    t.match(JSON.parse((await here.run(['status', name, '--json'])).stdout), { state: 'ready', leases: [{ pid: child.pid }] }, name)
+  }
+  child.kill('SIGKILL')
+  await ended
+  await allGone(here)
 })
 
 t.test('a folder that vanishes takes nothing from it', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {

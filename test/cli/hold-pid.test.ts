@@ -1,8 +1,10 @@
 /** `hold --pid` returns at once, and the server lives as long as the process that it names: in whose name, how often, and in whose not. */
 import { spawn, spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { start } from '../support/child.js'
 import { isAlive } from '../support/clients.js'
+import { onLinux } from '../support/processes.js'
 import { until } from '../support/until.js'
 import { allGone, call, fixture, home, leaseFiles, type Home } from './command-line.js'
 
@@ -74,5 +76,23 @@ t.test('a process of another user is refused by name, root too', asNobody, async
   const here = home(t)
   const other = start(t, 'sleep', ['606'], { uid: 65_534, gid: 65_534 })
   t.match(await holdFor(here, other.pid!), { code: 2, stdout: /this one is of another user/ })
+  t.same(leaseFiles(here), [])
+})
+
+const isOfKernel = (pid: string): boolean => {
+  try {
+    return !/^State:\s*[ZX]|^Vm/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'))
+  } catch {
+    return false
+  }
+}
+
+t.test('the kind: a thread, and a process that ends with the machine alone, hold nothing', onLinux, async (t) => {
+  const here = home(t)
+  const thread = readdirSync('/proc/self/task').find((name) => name !== String(process.pid))
+  t.match(await holdFor(here, thread!), { code: 2, stdout: /this is a thread of a process/ })
+  // Threads of the kernel have no command line, no memory and no end. A container shows none.
+  const ofKernel = readdirSync('/proc').find((name) => /^\d+$/.test(name) && isOfKernel(name))
+  if (ofKernel !== undefined) t.match(await holdFor(here, ofKernel), { code: 2, stdout: /of another user, or of the kernel/ })
   t.same(leaseFiles(here), [])
 })

@@ -92,6 +92,14 @@ t.test('a failure says which one and why, and lets the others go', async (t) => 
   t.match(await here.run(['stop', 'good']), { code: 0 }, 'what start has started stays')
 })
 
+t.test('a failure ends the waits for the others, which would be long, and their boots', async (t) => {
+  const here = configure(home(t), { slow: { command: [process.execPath, fixture('never-answers')] }, bad: { command: [process.execPath, fixture('dies-at-once')] } })
+  const { code, stdout, stderr } = await here.run(['run', 'slow,bad', '--timeout', '24h', '--idle-timeout', '0', '--', 'echo', 'ran'])
+  t.match({ code, stdout, stderr }, { code: 5, stdout: '', stderr: /^one-server: bad: Server exited/m })
+  await until(async () => (await here.run(['status', 'slow'])).code === 3, 'the slow one to end')
+  t.equal(order(here, 'start').length, 2)
+})
+
 t.test('mistakes in needs are found before anything starts, with file and line', async (t) => {
   const here = home(t)
   const file = join(here.folder, 'one-server.config.json')

@@ -10,6 +10,9 @@ t.test('into a pipe: a line for each change', async (t) => {
   const watching = here.begin(['list', '--named', '--watch'])
   await here.start(START)
   await watching.prints(/^web +ready/m)
+  // It has looked again when it prints the other one, and nothing of web has changed.
+  await here.start(['start', 'other', ...START.slice(2)])
+  await watching.prints(/^other +ready/m)
   await here.run(['stop', 'web', '--quiet'])
   await watching.prints(/^web  gone$/m)
   watching.child.kill('SIGINT')
@@ -24,10 +27,17 @@ t.test('with --json a document for each change', async (t) => {
   await watching.prints('"servers":[]')
   await here.start(START)
   await watching.prints('"state":"ready"')
+  // Looks that see no change: they print nothing.
+  await new Promise((resolve) => { setTimeout(resolve, 2500) })
+  await here.run(['stop', 'web', '--quiet'])
+  await watching.prints(/ready[^]*"servers":\[\]/)
   watching.child.kill('SIGTERM')
   const { code, stdout } = await watching.ended
   t.equal(code, 143)
-  for (const line of stdout.trimEnd().split('\n')) t.match(JSON.parse(line), { schemaVersion: 1, servers: Array })
+  const documents = stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as { servers: { state: string }[] })
+  for (const document of documents) t.match(document, { schemaVersion: 1, servers: Array })
+  const states = documents.map(({ servers }) => servers.map(({ state }) => state).join())
+  t.same(states.filter((state, at) => state === states[at - 1]), [], 'none for a look that saw no change')
 })
 
 t.test('at a terminal: in place', { skip: noTerminal }, async (t) => {

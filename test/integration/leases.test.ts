@@ -162,7 +162,8 @@ t.test('a holder that is killed while its server boots leaves nothing', async (t
 
 t.test('an explicit stop ends it under its holders, one that is meant for an idle server does not', async (t) => {
   const here = place(t)
-  const manager = here.manager('healthy', leased())
+  // So long that on no machine its idle time ends it before the stop does.
+  const manager = here.manager('healthy', leased({ idleTimeout: 600_000 }))
   const lease = await manager.acquire()
   t.equal(await manager.stopServer({ ifIdle: true }), false)
   t.equal((await manager.status()).state, 'ready')

@@ -106,6 +106,15 @@ export const isOwn = (pid: number): boolean => {
   }
 }
 
+/** PF_KTHREAD of linux/sched.h, among the flags of stat (field 9). */
+const OF_KERNEL = 0x200000
+
+/** Whether it is a thread of the kernel, which ends with the machine. Root may seem to own it. */
+export const isOfKernel = (pid: number): boolean => {
+  const text = fileOf(pid, 'stat', 'utf8') ?? ''
+  return (Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[6]) & OF_KERNEL) !== 0
+}
+
 /** The number in `pid:[4026531836]`. */
 export const numberIn = (link: string): number | undefined => {
   const number = /\[(\d+)\]/.exec(link)?.[1]

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { stateUnusable } from '../../errors.js'
 import {
-  environmentOf, fileOf, hasEnded, HINT, isOwn, isThread, launchByStdin, numberIn, readStat, statOf, type Stat,
+  environmentOf, fileOf, hasEnded, HINT, isOfKernel, isOwn, isThread, launchByStdin, numberIn, readStat, statOf, type Stat,
 } from './linux-proc.js'
 import type { Kin, Launching, Leader, Platform, ProcessId, ProcessLook } from './platform.js'
 import { gate, NULL_DEVICE, START_TAKES, watchdogWith } from './posix.js'
@@ -180,7 +180,7 @@ export const linuxLaunching: Launching = {
   isWatchdog,
   describe: (pid) => {
     const words = fileOf(pid, 'cmdline', 'utf8')?.replace(/\0$/, '').replaceAll('\0', ' ')
-    return words === undefined ? undefined : { isOwn: isOwn(pid), command: words }
+    return words === undefined ? undefined : { isOwn: isOwn(pid) && !isOfKernel(pid), command: words }
   },
   watchdogs: (launchId) => {
     const found: (ProcessId & Stat)[] = []
