@@ -38,7 +38,7 @@ const COLD = [
 ]
 const LAUNCH = ['spawn-gated', 'listeners', 'wait-until-ready', 'watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
-const CONFIG = ['configured', 'servers-for']
+const CONFIG = ['servers-for']
 
 /** Dependencies that are ES modules only: a CommonJS loader cannot load them, so its files contain them. */
 const ES_ONLY = ['get-port']
@@ -208,11 +208,13 @@ const writeReaper = async () => {
   const { outputFiles: [reaper] } = await build({
     ...common, entryPoints: [join(lib, 'reaper.js')], minify: true, write: false, format: 'cjs',
     external: ['wait-on', 'get-port', '*/reaper-source.js'], plugins: [columns(...FUNNEL)], logOverride: { 'empty-import-meta': 'silent' },
+    // Bun takes what it evaluates for an ES module, which has no require of its own.
+    banner: { js: 'var require=process.getBuiltinModule;' },
   })
   writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource = ${JSON.stringify(reaper.text)}\n`)
 }
 
-/** Makes the files of the library in one format. Returns the names that its index offers, by source. */
+/** Makes the files of the library in one format. Returns the names that its index offers, by source, and the sources of the other files. */
 const bundleLibrary = async (format) => {
   const { extension, parts, external, options } = FORMATS[format]
   const shared = { ...installed, format, ...options }
@@ -259,15 +261,15 @@ const bundleLibrary = async (format) => {
   }))
   const repeated = twice([...inIndex, ...files.flat().filter((file) => !isCopied(file))])
   if (repeated.length > 0) throw new Error(`in two files, so that their state would be there twice: ${repeated}`)
-  return names
+  return { names, lazy }
 }
 
 /** The command line: one file has `start`, which hooks and loops call; another has all other commands, each under its own name. */
-const bundleCommandLine = async (names) => {
+const bundleCommandLine = async ({ names, lazy }) => {
   const rest = new Map()
   const placeOf = (source) => {
     const name = basename(source, '.js')
-    if (CONFIG.includes(name)) return { file: 'config.js' }
+    if (lazy.get('config').has(source)) return { file: 'config.js' }
     if (!taken.has(source) || name === 'start') return undefined
     const as = nameOf(source)
     if (rest.has(as) && rest.get(as) !== source) throw new Error(`in one file, and of one name: ${source} and ${rest.get(as)}`)
@@ -278,7 +280,7 @@ const bundleCommandLine = async (names) => {
   const plugins = [fromIndex(names, 'index.js'), packages(Object.keys(dependencies))]
   const warm = [columns(...FUNNEL, 'flag', 'variable'), apart(placeOf), ...plugins]
   await bundle({ ...shared, entryPoints: [join(lib, 'cli/bin.js')], outfile: join(out, 'cli.js'), plugins: warm })
-  const inRest = (source) => (CONFIG.includes(basename(source, '.js')) ? { file: 'config.js' } : undefined)
+  const inRest = (source) => (lazy.get('config').has(source) ? { file: 'config.js' } : undefined)
   const commands = [...rest].map(([as, source]) => `export * as ${as} from ${JSON.stringify(source)}`)
   await bundle({ ...shared, ...entry(...commands), outfile: join(out, 'cli-rest.js'), plugins: [apart(inRest), ...plugins] })
 }
@@ -303,5 +305,5 @@ const writeSchema = async () => {
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out)
 await writeReaper()
-const [names] = await Promise.all([bundleLibrary('esm'), bundleLibrary('cjs'), bundleServer(), bundleTypes(), writeSchema()])
-await bundleCommandLine(names)
+const [library] = await Promise.all([bundleLibrary('esm'), bundleLibrary('cjs'), bundleServer(), bundleTypes(), writeSchema()])
+await bundleCommandLine(library)
