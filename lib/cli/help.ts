@@ -86,6 +86,12 @@ export const PAGES: Readonly<Record<CommandWord, Page>> = {
     about: `Starts the server unless it runs, prints one line of JSON (the same as start --json), and uses the server until its stdin ends or a signal comes. Give it a pipe: the pipe ends with the program that holds its other end, however that program dies. What comes through the pipe is ignored. With --pid it returns at once, and that process uses the server until it ends. ${LEASED} ${NAMELESS} Without --server, --script and a command, ${BUNDLED}`,
     examples: ['one-server hold web --port auto -- node server.js', 'one-server hold --idle-timeout 1m', 'one-server hold web --pid 4711 --port auto -- node server.js'],
   },
+  completion: {
+    usage: 'completion <bash|zsh|fish>',
+    summary: 'print a script by which Tab completes commands, names and options',
+    about: 'Names are those of the config file and of servers that run; after -- Tab completes as for the command there. A line for ~/.bashrc, for ~/.zshrc (after compinit) or for ~/.config/fish/config.fish is below. one-server must be in PATH, or be typed with its folder.',
+    examples: ['eval "$(one-server completion bash)"', 'eval "$(one-server completion zsh)"', 'one-server completion fish | source'],
+  },
 }
 
 const rows = (items: readonly (readonly [string, string])[]): string => {

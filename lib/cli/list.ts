@@ -2,19 +2,20 @@
  * `list`: every server with a name, the default one, and on Linux each other server of this user on this host. To hide a file that
  * nobody can judge, or to give up at it, would hide a server: so each file is judged on its own, and each is a line in the list.
  */
-import { existsSync, lstatSync, readdirSync } from 'node:fs'
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { existsSync, lstatSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { ClientProcessManager } from '../client-process-manager.js'
-import { OneServerError, stateUnusable } from '../errors.js'
+import { OneServerError } from '../errors.js'
 import type { LeaseStatus } from '../server-info.js'
 import { nodeSystem } from '../node-system.js'
 import { defaultPidFile, resolvePidFile, stateDir } from '../paths.js'
 import { parseRecord } from '../state/launch-record.js'
-import { read, realpath } from '../system/files.js'
+import { realpath } from '../system/files.js'
 import { surroundings } from '../system/platform/current.js'
 import { onOneLine } from '../text/terminal-text.js'
 import type { Request } from './arguments.js'
 import { use } from './clients.js'
+import { isClaimed, linesOf, named, namesIn, type Listed } from './named-servers.js'
 import type { Output } from './output.js'
 import { STATE_COLOURS } from './status.js'
 
@@ -36,54 +37,6 @@ interface Entry {
   readonly logFile: string | undefined
   /** Why it is unusable. */
   readonly reason: string | undefined
-}
-
-const isClaimed = (pidFile: string, host: string): boolean => {
-  try {
-    return readdirSync(join(`${pidFile}.d`, host)).some((name) => name.endsWith('.claim'))
-  } catch {
-    return false
-  }
-}
-
-/** PID files, and those that somebody deleted while their launch still has its claim. */
-const namesIn = (folder: string, host: string): string[] => {
-  try {
-    const files = new Set(readdirSync(folder))
-    const folders = [...files].filter((file) => file.endsWith('.pid.d')).map((file) => file.slice(0, -'.d'.length))
-    const lost = folders.filter((file) => !files.has(file) && isClaimed(join(folder, file), host))
-    return [...[...files].filter((file) => file.endsWith('.pid')), ...lost].sort()
-  } catch (error) {
-    // The first server with a name makes the folder.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    const hint = 'Make it readable for you, or set ONE_SERVER_STATE_DIR.'
-    throw stateUnusable(folder, 'the folder of named servers cannot be read', hint, error)
-  }
-}
-
-/** None of what is no plain file of this user. The look comes first: an environment may name a device that acts when it is opened. */
-const linesOf = (file: string): string[] => {
-  try {
-    const found = lstatSync(file).isFile() ? read(file) : undefined
-    return found?.kind === 'file' ? found.text.split('\n') : []
-  } catch {
-    return []
-  }
-}
-
-interface Listed {
-  readonly name: string
-  readonly folder: string | undefined
-  readonly pidFile: string
-  /** Without a name here: only looked at. */
-  readonly isElsewhere: boolean
-}
-
-/** A server of a config file has its name from there, and only its own record knows the file. */
-const named = (pidFile: string): Listed => {
-  const record = parseRecord(linesOf(pidFile)[1] ?? '')
-  const configured = typeof record === 'object' ? record.configured : undefined
-  return { name: configured?.name ?? basename(pidFile, '.pid'), folder: configured?.folder, pidFile, isElsewhere: false }
 }
 
 const NOTHING = {
