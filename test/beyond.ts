@@ -30,7 +30,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'the mistakes of newcomers, servers that are ready by their log, and what a terminal must not get': [
     'cli/control-characters', 'cli/log-readiness', 'cli/newcomer', 'cli/shell-habits', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
   ],
-  'commands besides start, run and stop, and signals to them': ['cli/become', 'cli/configured', 'cli/doctor', 'cli/hold', 'cli/hold-pid', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status', 'cli/wait', 'cli/watch-list'],
+  'commands besides start, run and stop, and signals to them': ['cli/become', 'cli/completion', 'cli/configured', 'cli/doctor', 'cli/hold', 'cli/hold-pid', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status', 'cli/wait', 'cli/watch-list'],
   'several servers, configurations that are code, and readiness by a command': ['cli/code-config', 'cli/several', 'integration/ready-command'],
 }
 

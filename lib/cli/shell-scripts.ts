@@ -74,10 +74,10 @@ export const scriptFor = (shell: Shell): string => {
   return `${of.generateScript(PROGRAM, ['completion', shell]).trim()}\n${around}`
 }
 
-/** What the script reads at a Tab. */
+/** What the script reads at a Tab: each chunk is a line, as @optique/core itself prints them, and its scripts skip an empty one. */
 export const encode = (shell: Shell, suggestions: readonly Suggestion[]): string =>
   [...SHELLS[shell].of.encodeSuggestions(suggestions.map((one) => {
     if (one.kind === 'file') return one
     const { text, about } = one
     return { kind: 'literal', text, ...(about === undefined ? {} : { description: [{ type: 'text', text: about }] }) }
-  }))].join('')
+  }))].join('\n')
