@@ -5,4 +5,6 @@ export { OneServerError, type OneServerErrorCode, type OneServerErrorData } from
 export type { OneServerEvent } from './events.js'
 export { fromConfig, type FromConfigOptions } from './from-config.js'
 export type { ClientProcessManagerOptions, Duration } from './options/options.js'
-export type { Lease, LeaseStatus, ServerInfo, ServerStatus } from './server-info.js'
+export type {
+  AdoptedStatus, Lease, LeaseStatus, ReadyStatus, ServerInfo, ServerStatus, StartingStatus, StoppedStatus, UnhealthyStatus,
+} from './server-info.js'
