@@ -9,7 +9,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'more orders of the simulation than the first few thousand': ['simulation/orders'],
   'starved machines: they burn the processor on purpose': ['integration/starved'],
   'every block of code in the pages, the package as npm installs it, and a whole extension': [
-    'readme', 'package', 'commonjs', 'bundle', 'import', 'clean', 'vscode-extension',
+    'readme', 'package', 'define-config', 'server-info', 'commonjs', 'bundle', 'import', 'clean', 'vscode-extension',
   ],
   'clients killed and frozen at more places than before each third change of a launch': [
     'integration/frozen-launcher', 'integration/killed-follower', 'integration/killed-replacer', 'integration/killed-stop', 'integration/leases-deaths', 'integration/leases-for-others',

@@ -25,7 +25,7 @@ t.test('the packed package works in an empty folder', (t) => {
   const paths = packed.files.map(({ path }) => path)
   t.same(paths.toSorted(), [
     'CHANGELOG.md', 'LICENSE', 'README.md', 'dist/checks.js', 'dist/cli-rest.js', 'dist/cli.js', 'dist/cold.cjs', 'dist/cold.js',
-    'dist/config.js', 'dist/index.cjs', 'dist/index.js', 'dist/launch.js',
+    'dist/completion.js', 'dist/config.js', 'dist/index.cjs', 'dist/index.js', 'dist/launch.js',
     'dist/schema.json', 'dist/session-server.js', 'dist/types/index.d.cts', 'dist/types/index.d.ts', 'package.json',
   ], 'a dozen files, and what npm adds')
 
