@@ -1,8 +1,10 @@
 /** The types of a configuration that is code, so that an editor completes it and a compiler checks it before anything is started. */
 import type { ClientProcessManagerOptions } from './options/options.js'
 
+type Otherwise = 'name' | 'pidFile' | 'healthPath' | 'healthUrl' | 'env' | 'onEvent'
+
 /** One server of a config file: the options, of which `health` stands for `healthPath` and `healthUrl`. */
-export interface ServerConfig extends Omit<ClientProcessManagerOptions, 'name' | 'pidFile' | 'healthPath' | 'healthUrl' | 'env' | 'onEvent'> {
+export interface ServerConfig extends Omit<ClientProcessManagerOptions, Otherwise> {
   /** The health check: a path, or a whole URL with `{port}` filled in. @default '/api/health' */
   health?: string
   /** Environment variables for the server, merged over what it inherits. `{port}` and `{host}` are filled in; `null` removes one. */

@@ -105,11 +105,13 @@ export interface AdoptedStatus extends Files {
   readonly port: number
 }
 
+type Seen = Pick<LaunchStatus, 'adopted' | 'pid' | 'bundled' | 'version' | 'leases' | 'pinned' | 'stopsAt' | 'isHeadless'>
+
 /**
  * It was ready, runs and does not pass its health check; or it is being ended and has not exited yet; or a process lives of which only
  * a PID file tells. What its record does not say, or what no longer applies, is undefined.
  */
-export interface UnhealthyStatus extends Files, Pick<LaunchStatus, 'adopted' | 'pid' | 'bundled' | 'version' | 'leases' | 'pinned' | 'stopsAt' | 'isHeadless'> {
+export interface UnhealthyStatus extends Files, Seen {
   readonly state: 'unhealthy'
   readonly url: string | undefined
   readonly address: string | undefined
@@ -129,4 +131,5 @@ type Field = ServerStatus extends infer Each ? (Each extends unknown ? keyof Eac
 type ValueOf<Each, Name extends Field> = Each extends { readonly [Key in Name]: infer Value } ? Value : never
 
 /** @internal The same for code that shows whatever there is. */
-export type AnyStatus = { readonly [Name in Field]?: ValueOf<ServerStatus, Name> | undefined } & Pick<ServerStatus, 'state' | 'pidFile' | 'logFile'>
+export type AnyStatus =
+  { readonly [Name in Field]?: ValueOf<ServerStatus, Name> | undefined } & Pick<ServerStatus, 'state' | 'pidFile' | 'logFile'>

@@ -8,7 +8,7 @@ import { fixture, home } from './cli/command-line.js'
 import { installPackage } from './support/installed.js'
 
 type Same<One, Other> = (<T>() => T extends One ? 1 : 2) extends (<T>() => T extends Other ? 1 : 2) ? true : false
-const same = <One, Other>(_: Same<One, Other>): void => {}
+const same = <One, Other>(isSame: Same<One, Other>): boolean => isSame
 
 /** The keys of the table. Code has no pidFile, since commands that do not run it could not find the server. */
 type Key = { [Name in OptionName]: (typeof OPTIONS)[Name] extends { readonly key: infer One } ? One : never }[OptionName]

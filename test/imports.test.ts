@@ -10,7 +10,7 @@ import t from 'tap'
 
 /** From the top to the bottom. */
 const LAYERS = [
-  'index.ts', 'cli/', 'doctor/', 'from-config.ts', 'with-needs.ts', 'bring-up.ts', 'client-process-manager.ts', 'reaper.ts', 'protocol/', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts',
+  'index.ts', 'cli/', 'doctor/', 'define-config.ts', 'from-config.ts', 'with-needs.ts', 'bring-up.ts', 'client-process-manager.ts', 'reaper.ts', 'protocol/', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts',
   'state/', 'system/', 'health/', 'config/', 'options/', 'events.ts', 'deadline.ts', 'timer.ts', 'paths.ts', 'plain-file.ts', 'system/platform/', 'errors.ts', 'text/', 'this-copy.ts',
 ]
 

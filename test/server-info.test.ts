@@ -12,7 +12,7 @@ import { fixture, home } from './cli/command-line.js'
 import { send } from './support/clients.js'
 
 type Same<One, Other> = (<T>() => T extends One ? 1 : 2) extends (<T>() => T extends Other ? 1 : 2) ? true : false
-const same = <One, Other>(_: Same<One, Other>): void => {}
+const same = <One, Other>(isSame: Same<One, Other>): boolean => isSame
 
 type Files = 'state' | 'pidFile' | 'logFile'
 type Launched = Files | 'adopted' | 'pid' | 'port' | 'since' | 'launchId' | 'bundled' | 'version' | 'launcher' | 'leases' | 'pinned' | 'stopsAt' | 'isHeadless'

@@ -1,6 +1,6 @@
 /**
- * The scripts of the shells. They are @optique/core's: it hands the words over as words, and needs no package of the shell. The
- * scripts of omelette and tab need bash-completion, and those of tab and tabtab evaluate the line, so that a Tab would run a `$(…)` in it.
+ * The scripts of the shells. They are @optique/core's: it hands the words over as words, and needs no package of the shell. The scripts
+ * of omelette and tab need bash-completion, and those of tab and tabtab evaluate the line, so that a Tab would run a `$(…)` in it.
  *
  * Ours stands around each: what comes after `--` is another command's, and so is its completion; and a one-server that was typed with
  * its folder (`./node_modules/.bin/one-server`) is the one that answers. Loaded by `completion` alone.

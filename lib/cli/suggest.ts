@@ -3,10 +3,10 @@
  * itself reads, so no suggestion is a word that the parser refuses, and no flag is missing.
  */
 import { defaultOf, OPTIONS, type Row } from '../options/table.js'
-import type { Command } from './commands.js'
+import type { Accepts } from './arguments.js'
 import { rowOf } from './flag-words.js'
 import { FLAGS, flag, type FlagName } from './flags.js'
-import { PAGES } from './help.js'
+import { PAGES } from './pages.js'
 import type { Known } from './known-names.js'
 
 /** A word, or files whose path begins with `pattern`; `prefix` is what of it is no path. */
@@ -26,7 +26,7 @@ const takesValue = (name: string): boolean => Object.hasOwn(FLAGS, name) && FLAG
 const REPEATED: readonly FlagName[] = ['env', 'server-env-file']
 
 /** The flag that a word is, by its long or its short name. */
-const named = (word: string, { flags }: Command): FlagName | undefined =>
+const named = (word: string, { flags }: Accepts): FlagName | undefined =>
   flags.find((name) => word === `--${name}` || word === `-${flag(name).short}`)
 
 /** `prefix` stands before the value in the same word. */
@@ -40,7 +40,7 @@ const values = (name: FlagName, current: string, prefix = ''): Suggestion[] => {
   return words(usual.map((value) => [prefix + value]), prefix + current)
 }
 
-const flagsOf = (command: Command, before: readonly string[], current: string): Suggestion[] => {
+const flagsOf = (command: Accepts, before: readonly string[], current: string): Suggestion[] => {
   const given = before.map((word) => named(word.replace(/=.*/s, ''), command))
   const left = command.flags.filter((name) => REPEATED.includes(name) || !given.includes(name))
   const rows = left.map((name): [string, string] => [`--${name}`, rowOf(name, command.defaults)[1]])
@@ -49,14 +49,14 @@ const flagsOf = (command: Command, before: readonly string[], current: string): 
 }
 
 /** Words before the cursor that are neither flags nor their values. */
-const placed = (before: readonly string[], command: Command): string[] =>
+const placed = (before: readonly string[], command: Accepts): string[] =>
   before.filter((word, at) => {
     const flagBefore = at === 0 ? undefined : named(before[at - 1]!, command)
     return !word.startsWith('-') && !(flagBefore !== undefined && takesValue(flagBefore))
   })
 
 /** Of `api,we` the last name counts, and no name twice. */
-const namesFor = (command: Command, current: string, known: readonly Known[]): Suggestion[] => {
+const namesFor = (command: Accepts, current: string, known: readonly Known[]): Suggestion[] => {
   const first = command.named === 'several' ? current.slice(0, current.lastIndexOf(',') + 1) : ''
   const taken = first.split(',')
   const fit = known.filter(({ name, runs }) => !taken.includes(name) && (command.word !== 'stop' || runs))
@@ -65,7 +65,7 @@ const namesFor = (command: Command, current: string, known: readonly Known[]): S
 
 /** `before`: the whole words after the program's name; `current`: what stands of the word at the cursor. */
 export const suggest = async (
-  before: readonly string[], current: string, commandCalled: (word: string) => Command | undefined, known: () => Promise<readonly Known[]>,
+  before: readonly string[], current: string, commandCalled: (word: string) => Accepts | undefined, known: () => Promise<readonly Known[]>,
 ): Promise<readonly Suggestion[]> => {
   const [word, ...rest] = before
   if (word === undefined) return words([...commands(), ['help', 'print the help'], ['--help'], ['--version']], current)
@@ -84,5 +84,6 @@ export const suggest = async (
   const isPlaced = placed(rest, command).length > 0
   if (command.choices !== undefined) return isPlaced ? [] : words(command.choices.map((choice) => [choice]), current)
   if (command.named && !isPlaced) return namesFor(command, current, await known())
-  return current === '' ? flagsOf(command, rest, command.rest === undefined ? '--' : '').slice(0, command.rest === undefined ? undefined : 1) : []
+  if (current !== '') return []
+  return flagsOf(command, rest, '--').filter((one) => command.rest === undefined || (one.kind === 'literal' && one.text === '--'))
 }

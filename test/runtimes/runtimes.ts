@@ -72,7 +72,7 @@ const gone = async ({ alive, ends }: Room): Promise<void> => {
 const served = ({ folder }: Room): string[] =>
   ['--port', 'auto', '--idle-timeout', '200ms', '--server', `env LEDGER=${join(folder, 'ledger')} node ${SERVER}`]
 
-t.setTimeout(600_000)
+t.setTimeout(1_200_000)
 
 const bun = binOf('bun')
 t.test('Bun', { skip: 'skip' in bun && bun.skip }, async (t) => {
@@ -118,7 +118,7 @@ t.test('Bun', { skip: 'skip' in bun && bun.skip }, async (t) => {
     t.equal(here.starts().length, 1)
     await gone(here)
     const becoming = start(t, 'bun', [CLI, 'run', 'web', ...served(here), '--quiet', '--', 'sleep', '600'], { cwd: here.folder, env: here.vars })
-    await until(() => commandOf(becoming.pid!) === 'sleep 600', 'run to be its command')
+    await until(() => commandOf(becoming.pid!).trim() === 'sleep 600', 'run to be its command')
     t.equal(here.alive().length, 1, 'the server')
     becoming.kill('SIGKILL')
     await gone(here)
