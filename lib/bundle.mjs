@@ -10,6 +10,7 @@
  *     index.cjs, cold.cjs       the same for a loader that knows CommonJS only, such as Jest's: the first of these five, and the others
  *     cli.js                    `one-server start`
  *     cli-rest.js               the other commands, help, and the words of a failure
+ *     completion.js             what a shell asks at each Tab
  *     session-server.js         the bundled server. It is valid in both module systems, since people copy it beside a bundle of their own
  *     schema.json               the schema of a config file
  *     types/index.d.cts, .d.ts  the public types
@@ -38,7 +39,8 @@ const COLD = [
 ]
 const LAUNCH = ['spawn-gated', 'listeners', 'wait-until-ready', 'watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
-const CONFIG = ['configured', 'servers-for']
+const CONFIG = ['servers-for']
+const COMPLETION = ['completion', 'suggest', 'known-names', 'shell-scripts']
 
 /** Entry points for test runners, in both formats: each is its own file, and nothing of them is in what another call loads. */
 const RUNNERS = ['playwright', 'vitest', 'jest']
@@ -155,7 +157,7 @@ const packages = (external) => ({
     })
     onLoad({ filter: /node_modules/, namespace: 'file' }, ({ path }) => {
       if (!entries.has(path)) return undefined
-      const name = entries.get(path)
+      const [name] = /^(?:@[^/]+\/)?[^/]+/.exec(entries.get(path))
       const folder = path.slice(0, path.lastIndexOf(join('node_modules', name)) + join('node_modules', name).length)
       const licence = readdirSync(folder).find((file) => /^licen[cs]e(\.\w+)?$/i.test(file))
       const contents = `/*! ${name}\n\n${readFileSync(join(folder, licence), 'utf8')}*/\n${readFileSync(path, 'utf8')}`
@@ -213,11 +215,13 @@ const writeReaper = async () => {
   const { outputFiles: [reaper] } = await build({
     ...common, entryPoints: [join(lib, 'reaper.js')], minify: true, write: false, format: 'cjs',
     external: ['wait-on', 'get-port', '*/reaper-source.js'], plugins: [columns(...FUNNEL)], logOverride: { 'empty-import-meta': 'silent' },
+    // Bun takes what it evaluates for an ES module, which has no require of its own.
+    banner: { js: 'var require=process.getBuiltinModule;' },
   })
   writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource = ${JSON.stringify(reaper.text)}\n`)
 }
 
-/** Makes the files of the library in one format. Returns the names that its index offers, by source. */
+/** Makes the files of the library in one format. Returns the names that its index offers, by source, and the sources of the other files. */
 const bundleLibrary = async (format) => {
   const { extension, parts, external, options } = FORMATS[format]
   const shared = { ...installed, format, ...options }
@@ -268,15 +272,20 @@ const bundleLibrary = async (format) => {
   }))
   const repeated = twice([...inIndex, ...files.flat().filter((file) => !isCopied(file))])
   if (repeated.length > 0) throw new Error(`in two files, so that their state would be there twice: ${repeated}`)
-  return names
+  return { names, lazy }
 }
 
 /** The command line: one file has `start`, which hooks and loops call; another has all other commands, each under its own name. */
-const bundleCommandLine = async (names) => {
+const bundleCommandLine = async ({ names, lazy }) => {
   const rest = new Map()
+  const placeApart = (source) => {
+    if (lazy.get('config').has(source)) return { file: 'config.js' }
+    return COMPLETION.includes(basename(source, '.js')) ? { file: 'completion.js', name: nameOf(source) } : undefined
+  }
   const placeOf = (source) => {
     const name = basename(source, '.js')
-    if (CONFIG.includes(name)) return { file: 'config.js' }
+    const elsewhere = placeApart(source)
+    if (elsewhere !== undefined) return elsewhere
     if (!taken.has(source) || name === 'start') return undefined
     const as = nameOf(source)
     if (rest.has(as) && rest.get(as) !== source) throw new Error(`in one file, and of one name: ${source} and ${rest.get(as)}`)
@@ -287,9 +296,10 @@ const bundleCommandLine = async (names) => {
   const plugins = [fromIndex(names, 'index.js'), packages(Object.keys(dependencies))]
   const warm = [columns(...FUNNEL, 'flag', 'variable'), apart(placeOf), ...plugins]
   await bundle({ ...shared, entryPoints: [join(lib, 'cli/bin.js')], outfile: join(out, 'cli.js'), plugins: warm })
-  const inRest = (source) => (CONFIG.includes(basename(source, '.js')) ? { file: 'config.js' } : undefined)
   const commands = [...rest].map(([as, source]) => `export * as ${as} from ${JSON.stringify(source)}`)
-  await bundle({ ...shared, ...entry(...commands), outfile: join(out, 'cli-rest.js'), plugins: [apart(inRest), ...plugins] })
+  await bundle({ ...shared, ...entry(...commands), outfile: join(out, 'cli-rest.js'), plugins: [apart(placeApart), ...plugins] })
+  const parts = COMPLETION.map((part) => `export * as ${nameOf(part)} from ${JSON.stringify(join(lib, 'cli', `${part}.js`))}`)
+  await bundle({ ...shared, ...entry(...parts), outfile: join(out, 'completion.js'), plugins: [apart(placeApart), ...plugins] })
 }
 
 const bundleServer = () =>
@@ -328,7 +338,7 @@ const writeSchema = async () => {
 rmSync(out, { recursive: true, force: true })
 mkdirSync(join(out, 'types'), { recursive: true })
 await writeReaper()
-const [names] = await Promise.all([
+const [library] = await Promise.all([
   bundleLibrary('esm'), bundleLibrary('cjs'), bundleServer(), bundleTypes(), ...RUNNERS.map(bundleRunnerTypes), writeSchema(),
 ])
-await bundleCommandLine(names)
+await bundleCommandLine(library)

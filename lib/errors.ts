@@ -39,6 +39,8 @@ export type OneServerErrorCode =
   | 'INVALID_OPTION'
   /** The caller's `AbortSignal` fired. */
   | 'ABORTED'
+  /** The program that calls runs under Deno, which cannot start a server as every other client does. */
+  | 'RUNTIME_UNSUPPORTED'
 
 /** The data that a {@link OneServerError} carries besides its text. A field that does not apply is absent. */
 export interface OneServerErrorData {
@@ -280,3 +282,11 @@ export const insideServer = (pidFile: string): OneServerError =>
 
 export const aborted = (cause: unknown): OneServerError =>
   new OneServerError('ABORTED', 'The call was aborted by its AbortSignal.', 'Nothing to do: the caller asked for it.', {}, cause)
+
+/** Deno passes descriptors to a child otherwise, knows no `-e`, and asks for permissions that nobody grants to a watchdog. */
+export const underDeno = (version: string): OneServerError =>
+  new OneServerError(
+    'RUNTIME_UNSUPPORTED',
+    `one-server does not run under Deno (${version}), where it could start servers that it cannot end.`,
+    'Call it by Node or Bun. A Deno program may be the server or the client: npx one-server run web --server "deno run …" -- deno test',
+  )

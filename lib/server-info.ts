@@ -45,38 +45,91 @@ export interface LeaseStatus {
   readonly since: Date | undefined
 }
 
-/** What `status()` returns. A field that does not apply or cannot be known is undefined. */
-export interface ServerStatus {
-  /**
-   * `stopped`: nothing runs. `starting`: it runs and has not been ready yet. `ready`: it passes its health check.
-   * `unhealthy`: it was ready, runs and does not pass, or it is being ended and has not exited yet.
-   */
-  readonly state: 'stopped' | 'starting' | 'ready' | 'unhealthy'
-  readonly pid: number | undefined
-  readonly url: string | undefined
-  /** The literal address at which it answered, as in {@link ServerInfo}. */
-  readonly address: string | undefined
-  readonly port: number | undefined
+interface Files {
+  /** The PID file that names the server. */
+  readonly pidFile: string
+  /** The file that its stdout and stderr go to. */
+  readonly logFile: string
+}
+
+/** Nothing runs. */
+export interface StoppedStatus extends Files {
+  readonly state: 'stopped'
+}
+
+/** What a server that one-server started says of itself. */
+interface LaunchStatus extends Files {
+  readonly adopted: false
+  readonly pid: number
+  readonly port: number
   /** When it was launched. */
-  readonly since: Date | undefined
-  readonly adopted: boolean
-  readonly launchId: string | undefined
+  readonly since: Date
+  readonly launchId: string
   /** Whether it is the bundled session server, which runs when no server is named. */
   readonly bundled: boolean
-  /** The `version` that the launching client asked for. */
+  /** The `version` that the launching client asked for, if it asked for one. */
   readonly version: string | undefined
   /** PID of the client that launched it. */
-  readonly launcher: number | undefined
+  readonly launcher: number
   /** The clients that use it. */
   readonly leases: readonly LeaseStatus[]
   /** It was started explicitly, so leases do not decide when it ends. */
   readonly pinned: boolean
   /** When it will be stopped if no client takes a lease. Undefined while a client has one, or it is pinned. */
   readonly stopsAt: Date | undefined
-  /** A client has begun to end it, and it has not exited yet. */
-  readonly isEnding: boolean
   /** The process that was launched has gone, and others that it started serve on. `pid` is then one of these. */
   readonly isHeadless: boolean
-  readonly pidFile: string
-  readonly logFile: string
 }
+
+/** It runs and has not been ready yet. */
+export interface StartingStatus extends LaunchStatus {
+  readonly state: 'starting'
+}
+
+/** It passes its health check. */
+export interface ReadyStatus extends LaunchStatus {
+  readonly state: 'ready'
+  readonly url: string
+  /** The literal address at which it answered, as in {@link ServerInfo}. */
+  readonly address: string
+}
+
+/** It passes its health check, and one-server did not start it. */
+export interface AdoptedStatus extends Files {
+  readonly state: 'ready'
+  readonly adopted: true
+  /** Undefined where its process cannot be seen. */
+  readonly pid: number | undefined
+  readonly url: string
+  readonly address: string
+  readonly port: number
+}
+
+type Seen = Pick<LaunchStatus, 'adopted' | 'pid' | 'bundled' | 'version' | 'leases' | 'pinned' | 'stopsAt' | 'isHeadless'>
+
+/**
+ * It was ready, runs and does not pass its health check; or it is being ended and has not exited yet; or a process lives of which only
+ * a PID file tells. What its record does not say, or what no longer applies, is undefined.
+ */
+export interface UnhealthyStatus extends Files, Seen {
+  readonly state: 'unhealthy'
+  readonly url: string | undefined
+  readonly address: string | undefined
+  readonly port: number | undefined
+  readonly since: Date | undefined
+  readonly launchId: string | undefined
+  readonly launcher: number | undefined
+  /** A client has begun to end it, and it has not exited yet. */
+  readonly isEnding: boolean
+}
+
+/** What `status()` returns: `state` tells which fields there are, and a ready server is told by `adopted`, too. */
+export type ServerStatus = StoppedStatus | StartingStatus | ReadyStatus | AdoptedStatus | UnhealthyStatus
+
+/** Each field of any of these. */
+type Field = ServerStatus extends infer Each ? (Each extends unknown ? keyof Each : never) : never
+type ValueOf<Each, Name extends Field> = Each extends { readonly [Key in Name]: infer Value } ? Value : never
+
+/** @internal The same for code that shows whatever there is. */
+export type AnyStatus =
+  { readonly [Name in Field]?: ValueOf<ServerStatus, Name> | undefined } & Pick<ServerStatus, 'state' | 'pidFile' | 'logFile'>

@@ -9,7 +9,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'more orders of the simulation than the first few thousand': ['simulation/orders'],
   'starved machines: they burn the processor on purpose': ['integration/starved'],
   'every block of code in the pages, the package as npm installs it, and a whole extension': [
-    'readme', 'package', 'commonjs', 'bundle', 'import', 'clean', 'vscode-extension',
+    'readme', 'package', 'define-config', 'server-info', 'commonjs', 'bundle', 'import', 'clean', 'vscode-extension',
   ],
   'clients killed and frozen at more places than before each third change of a launch': [
     'integration/frozen-launcher', 'integration/killed-follower', 'integration/killed-holder', 'integration/killed-replacer', 'integration/killed-stop', 'integration/leases-deaths', 'integration/leases-for-others',
@@ -30,7 +30,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'the mistakes of newcomers, servers that are ready by their log, and what a terminal must not get': [
     'cli/control-characters', 'cli/log-readiness', 'cli/newcomer', 'cli/shell-habits', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
   ],
-  'commands besides start, run and stop, and signals to them': ['cli/become', 'cli/configured', 'cli/doctor', 'cli/hold', 'cli/hold-pid', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status', 'cli/wait', 'cli/watch-list'],
+  'commands besides start, run and stop, and signals to them': ['cli/become', 'cli/completion', 'cli/configured', 'cli/doctor', 'cli/hold', 'cli/hold-pid', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status', 'cli/wait', 'cli/watch-list'],
   'what the last lines of a CI log say': ['failed'],
   'several servers, configurations that are code, readiness by a command, and test runs': ['cli/code-config', 'cli/several', 'integration/ready-command', 'runners/entry-points', 'with-needs'],
 }

@@ -26,7 +26,7 @@ t.test('the packed package works in an empty folder', (t) => {
   const paths = packed.files.map(({ path }) => path)
   t.same(paths.toSorted(), [
     'CHANGELOG.md', 'LICENSE', 'README.md', 'dist/checks.js', 'dist/cli-rest.js', 'dist/cli.js', 'dist/cold.cjs', 'dist/cold.js',
-    'dist/config.js', 'dist/index.cjs', 'dist/index.js', 'dist/jest-teardown.cjs', 'dist/jest.cjs', 'dist/jest.js', 'dist/launch.js',
+    'dist/completion.js', 'dist/config.js', 'dist/index.cjs', 'dist/index.js', 'dist/jest-teardown.cjs', 'dist/jest.cjs', 'dist/jest.js', 'dist/launch.js',
     'dist/playwright.cjs', 'dist/playwright.js', 'dist/schema.json', 'dist/session-server.js',
     ...['index', 'jest', 'playwright', 'vitest'].flatMap((name) => [`dist/types/${name}.d.cts`, `dist/types/${name}.d.ts`]),
     'dist/vitest.cjs', 'dist/vitest.js', 'package.json',

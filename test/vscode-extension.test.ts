@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import t, { type Test } from 'tap'
 import { fixture, run, startSpeaking } from './support/child.js'
-import { now, place, type Place } from './support/clients.js'
+import { now, place, statusOf, type Place } from './support/clients.js'
 import { gone } from './support/holders.js'
 import { tempFolder } from './support/temp-folder.js'
 import { within } from './support/within.js'
@@ -79,16 +79,16 @@ t.test('three windows at once: one server, a lease of each, the last one out end
   t.same(new Set(bars.map(({ text }) => text)), new Set([`$(pass) one-server: ${port}`]))
   t.equal(bars.filter(({ tooltip }) => tooltip === `http://127.0.0.1:${port}, PID ${pid}, started by this window`).length, 1)
   const manager = here.manager('healthy')
-  const { leases } = await manager.status()
+  const { leases } = await statusOf(manager)
   t.same(leases.map((lease) => lease.pid).toSorted(), windows.map(({ child }) => child.pid).toSorted(), 'each window holds it')
   const [first, killed, last] = windows as [typeof windows[0], typeof windows[0], typeof windows[0]]
   await first.close()
   killed.child.kill('SIGKILL')
   await new Promise((resolve) => setTimeout(resolve, 2 * IDLE))
-  const { state, pid: held, leases: left } = await manager.status()
+  const { state, pid: held, leases: left } = await statusOf(manager)
   t.same([state, held, left.map((lease) => lease.pid)], ['ready', pid, [last.child.pid]], 'what is held stays')
   await last.close()
-  t.same((await manager.status()).leases, [], 'closing is letting go')
+  t.same((await statusOf(manager)).leases, [], 'closing is letting go')
   t.equal(last.child.exitCode, null, 'before the process ends')
   await gone(here)
   t.equal(here.starts().length, 1)
@@ -107,7 +107,7 @@ t.test('a restart in one window: the others follow, and hold the new server', as
   t.equal((await other.shows(new RegExp(text.replace(/[^\w ]/g, '\\$&')))).text, text)
   t.equal(here.starts().length, 2)
   here.oneAtATime(t)
-  t.equal((await here.manager('healthy').status()).leases.length, 2)
+  t.equal((await statusOf(here.manager('healthy'))).leases.length, 2)
   await one.close()
   await other.close()
   await gone(here)
@@ -123,7 +123,7 @@ t.test('a restart in both windows at once is one', async (t) => {
   for (const window of windows) window.tell('run', 'oneServer.restart')
   await Promise.all(windows.map((window) => window.said(({ done }) => done === 'run')))
   t.equal(here.starts().length, 2)
-  t.equal((await here.manager('healthy').status()).leases.length, 2)
+  t.equal((await statusOf(here.manager('healthy'))).leases.length, 2)
   for (const window of windows) await window.close()
   await gone(here)
 })

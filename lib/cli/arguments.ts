@@ -26,6 +26,8 @@ export interface Accepts {
   /** Whose command it takes after `--`. Absent: none. */
   readonly rest?: 'server' | 'client'
   readonly defaults?: Defaults
+  /** It takes one of these words, and no flag may stand before that. What comes after it is nobody's flag either. */
+  readonly choices?: readonly string[]
 }
 
 export interface Request {
@@ -53,6 +55,8 @@ export interface Request {
   readonly clientEnv: Readonly<Record<string, string>>
   /** A name of the config file that the user may have misspelt. */
   readonly doubt: string | undefined
+  /** All words, of a command that judges them itself. */
+  readonly words: readonly string[]
   /** What stands after `--` where that is a client's. Never empty there. */
   readonly client: readonly string[]
 }
@@ -115,7 +119,8 @@ const collect = async (tokens: ReturnType<typeof tokensOf>, { word, flags }: Acc
 }
 
 export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJS.ProcessEnv = process.env): Promise<Request> => {
-  const { own, rest } = halves(argv)
+  const words = accepts.choices !== undefined && !argv[0]?.startsWith('-') ? argv : []
+  const { own, rest } = halves(words.length > 0 ? [] : argv)
   const tokens = tokensOf(own)
   // A user who asks for help gets it, whatever else is wrong with the call.
   const help = tokens.some((token) => token.kind === 'option' && token.name === 'help')
@@ -147,7 +152,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   return Object.freeze({
     servers, names: asked, options, typed, doubt, settings: settingsFrom(options), help, lines, pid, clientEnv,
     follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'),
-    onlyNamed: given.has('named'), watch: given.has('watch'),
+    onlyNamed: given.has('named'), watch: given.has('watch'), words,
     client: accepts.rest === 'client' ? command ?? [] : [],
   })
 }

@@ -3,7 +3,7 @@
  * writes its own description, which could hold anything, so a text shows one line of it, cut to the room there is. JSON has
  * all of it.
  */
-import type { LeaseStatus, ServerStatus } from '../server-info.js'
+import type { AnyStatus, LeaseStatus } from '../server-info.js'
 import { formatDuration } from '../text/duration.js'
 import { onOneLine } from '../text/terminal-text.js'
 import type { Output } from './output.js'
@@ -11,7 +11,8 @@ import type { Output } from './output.js'
 /** Control characters would end the line. */
 const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu
 
-type Use = Pick<ServerStatus, 'leases' | 'pinned' | 'stopsAt' | 'isEnding'>
+/** Of a server that does not run, or that one-server did not start, there is nothing. */
+type Use = Pick<AnyStatus, 'leases' | 'pinned' | 'stopsAt' | 'isEnding'>
 
 const cut = (text: string, room: number): string => {
   const characters = [...text]
@@ -29,7 +30,7 @@ const counted = (count: number): string => `${count} client${count === 1 ? '' : 
 const left = (stopsAt: Date): string => formatDuration(stopsAt.getTime() - Date.now())
 
 /** In a word or two, for a column. Undefined where nobody can know. */
-export const use = ({ leases, pinned, stopsAt, isEnding }: Use): string | undefined => {
+export const use = ({ leases = [], pinned, stopsAt, isEnding }: Use): string | undefined => {
   if (isEnding) return 'being ended'
   if (leases.length > 0) return `${counted(leases.length)}${pinned ? ', pinned' : ''}`
   if (pinned) return 'pinned'
@@ -37,7 +38,7 @@ export const use = ({ leases, pinned, stopsAt, isEnding }: Use): string | undefi
 }
 
 /** When it will stop, in a line. */
-export const ending = ({ leases, pinned, stopsAt, isEnding }: Use): string => {
+export const ending = ({ leases = [], pinned, stopsAt, isEnding }: Use): string => {
   if (isEnding) return 'it is being ended, and has not exited yet'
   if (pinned) return 'not by itself: pinned, since somebody started it explicitly'
   if (leases.length > 0) return 'when its last client has gone and the idle time is over'
@@ -47,11 +48,11 @@ export const ending = ({ leases, pinned, stopsAt, isEnding }: Use): string => {
 }
 
 /** A line for each client, the oldest first. */
-export const rows = ({ leases }: Pick<Use, 'leases'>, room: number): string[] =>
+export const rows = ({ leases = [] }: Pick<Use, 'leases'>, room: number): string[] =>
   leases.toSorted((one, other) => Number(one.since) - Number(other.since)).map((lease) => named(lease, room))
 
 /** Notes who uses it. */
-export const tellClients = ({ leases }: Pick<Use, 'leases'>, output: Output): void => {
+export const tellClients = ({ leases = [] }: Pick<Use, 'leases'>, output: Output): void => {
   if (leases.length === 0) return
   output.note(`${counted(leases.length)} ${leases.length === 1 ? 'uses' : 'use'} it:`)
   for (const row of rows({ leases }, output.width - 'one-server:   '.length)) output.note(`  ${row}`)

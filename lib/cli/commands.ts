@@ -53,6 +53,10 @@ export const COMMANDS = {
     word: 'hold', flags: ['pid', 'server', ...LAUNCH, ...EVERY], named: true, rest: 'server', alwaysJson: true,
     load: () => import('./hold.js'),
   },
+  completion: {
+    word: 'completion', flags: ['help'], named: false, choices: ['bash', 'zsh', 'fish'],
+    load: async () => ({ run: (await import('./completion.js')).completing(commandCalled) }),
+  },
 } as const satisfies Readonly<Record<string, Command>>
 
 export type CommandWord = keyof typeof COMMANDS

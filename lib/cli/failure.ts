@@ -47,7 +47,7 @@ export const explained = ({ message, hint }: OneServerError, width: number): str
   // Cleaned before it is wrapped: wrap-ansi would give a sequence a meaning.
   `${fitted(printable(message), width)}\n${wrap(onOneLine(hint), width, '  hint: ', '        ')}`
 
-/** `usage`: the call itself is wrong, and one line says what is right. */
+/** `usage`: nothing has begun yet. */
 export const fail = async (error: unknown, output: Output, interrupted: AbortSignal, usage: boolean): Promise<number> => {
   const known = explain(error, interrupted)
   const { code, message, hint, exitCode, signal, logTail, logFile, pid, port } = known
@@ -57,7 +57,8 @@ export const fail = async (error: unknown, output: Output, interrupted: AbortSig
     await output.document({ error: { code, message, hint, ...Object.fromEntries(data) } }).catch(() => {})
   }
   if (!output.json || !output.quiet) {
-    const text = usage ? `one-server: ${message}` : explained(known, output.width)
+    // Where the call itself is wrong, the message says what is right.
+    const text = usage && code === 'INVALID_OPTION' ? `one-server: ${message}` : explained(known, output.width)
     output.complain(text)
   }
   return interrupted.aborted ? exitCodeOfSignal(interrupted) : (EXIT_CODES[code] ?? 1)

@@ -2,111 +2,50 @@
  * `list`: every server with a name, the default one, and on Linux each other server of this user on this host. To hide a file that
  * nobody can judge, or to give up at it, would hide a server: so each file is judged on its own, and each is a line in the list.
  */
-import { existsSync, lstatSync, readdirSync } from 'node:fs'
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { existsSync, lstatSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { ClientProcessManager } from '../client-process-manager.js'
-import { OneServerError, stateUnusable } from '../errors.js'
-import type { LeaseStatus } from '../server-info.js'
+import { OneServerError } from '../errors.js'
+import type { AnyStatus, ServerStatus } from '../server-info.js'
 import { nodeSystem } from '../node-system.js'
 import { defaultPidFile, resolvePidFile, stateDir } from '../paths.js'
 import { parseRecord } from '../state/launch-record.js'
-import { read, realpath } from '../system/files.js'
+import { realpath } from '../system/files.js'
 import { surroundings } from '../system/platform/current.js'
 import { onOneLine } from '../text/terminal-text.js'
 import type { Request } from './arguments.js'
 import { use } from './clients.js'
+import { isClaimed, linesOf, named, namesIn, type Listed } from './named-servers.js'
 import type { Output } from './output.js'
 import { STATE_COLOURS } from './status.js'
 
-interface Entry {
+/** No client can judge its files. */
+interface Unusable {
+  readonly state: 'unusable'
+  readonly pidFile: string
+  readonly reason: string
+}
+
+type Entry = {
   readonly name: string
   /** Of its config file, where it is configured in one. */
   readonly folder: string | undefined
-  readonly state: keyof typeof STATE_COLOURS
-  readonly pid: number | undefined
-  readonly url: string | undefined
-  readonly address: string | undefined
-  readonly since: Date | undefined
-  readonly adopted: boolean
-  readonly leases: readonly LeaseStatus[]
-  readonly pinned: boolean
-  readonly stopsAt: Date | undefined
-  readonly isEnding: boolean
-  readonly pidFile: string
-  readonly logFile: string | undefined
-  /** Why it is unusable. */
-  readonly reason: string | undefined
-}
-
-const isClaimed = (pidFile: string, host: string): boolean => {
-  try {
-    return readdirSync(join(`${pidFile}.d`, host)).some((name) => name.endsWith('.claim'))
-  } catch {
-    return false
-  }
-}
-
-/** PID files, and those that somebody deleted while their launch still has its claim. */
-const namesIn = (folder: string, host: string): string[] => {
-  try {
-    const files = new Set(readdirSync(folder))
-    const folders = [...files].filter((file) => file.endsWith('.pid.d')).map((file) => file.slice(0, -'.d'.length))
-    const lost = folders.filter((file) => !files.has(file) && isClaimed(join(folder, file), host))
-    return [...[...files].filter((file) => file.endsWith('.pid')), ...lost].sort()
-  } catch (error) {
-    // The first server with a name makes the folder.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    const hint = 'Make it readable for you, or set ONE_SERVER_STATE_DIR.'
-    throw stateUnusable(folder, 'the folder of named servers cannot be read', hint, error)
-  }
-}
-
-/** None of what is no plain file of this user. The look comes first: an environment may name a device that acts when it is opened. */
-const linesOf = (file: string): string[] => {
-  try {
-    const found = lstatSync(file).isFile() ? read(file) : undefined
-    return found?.kind === 'file' ? found.text.split('\n') : []
-  } catch {
-    return []
-  }
-}
-
-interface Listed {
-  readonly name: string
-  readonly folder: string | undefined
-  readonly pidFile: string
-  /** Without a name here: only looked at. */
-  readonly isElsewhere: boolean
-}
-
-/** A server of a config file has its name from there, and only its own record knows the file. */
-const named = (pidFile: string): Listed => {
-  const record = parseRecord(linesOf(pidFile)[1] ?? '')
-  const configured = typeof record === 'object' ? record.configured : undefined
-  return { name: configured?.name ?? basename(pidFile, '.pid'), folder: configured?.folder, pidFile, isElsewhere: false }
-}
-
-const NOTHING = {
-  pid: undefined, url: undefined, address: undefined, since: undefined, adopted: false, leases: [], pinned: false, stopsAt: undefined,
-  isEnding: false, reason: undefined,
-} as const
+} & (ServerStatus | Unusable)
 
 const look = async ({ name, folder, pidFile, isElsewhere }: Listed, signal: AbortSignal): Promise<Entry> => {
   try {
     const manager = new ClientProcessManager({ pidFile })
     // All clients of a server, and its watchdogs, may have been killed: then this call ends it before the list shows it.
     if (!isElsewhere) await manager.isServerRunning({ signal })
-    const { state, pid, url, address, since, adopted, leases, pinned, stopsAt, isEnding, logFile } = await manager.status({ signal })
+    const status: AnyStatus = await manager.status({ signal })
     // The search for a server without a claim looks at the default port, where another server may answer: only the process
     // that the PID file names is the one of this name.
+    const { adopted, pid, logFile } = status
     const strange = adopted && (pid === undefined || linesOf(pidFile)[0] !== String(pid))
-    if (strange) return { ...NOTHING, name, folder, state: 'stopped', pidFile, logFile }
-    return {
-      name, folder, state, pid, url, address, since, adopted, leases, pinned, stopsAt, isEnding, pidFile, logFile, reason: undefined,
-    }
+    return { name, folder, ...(strange ? { state: 'stopped', pidFile, logFile } : status as ServerStatus) }
   } catch (error) {
     if (signal.aborted || !(error instanceof OneServerError)) throw error
-    return { ...NOTHING, name, folder, state: 'unusable', pidFile, logFile: undefined, reason: error.message }
+    return { name, folder, state: 'unusable', pidFile, reason: error.message }
   }
 }
 
@@ -129,14 +68,17 @@ const isGone = (path: string): boolean => {
   }
 }
 
+/** Whatever there is of an entry. */
+type Shown = Omit<AnyStatus, 'state' | 'logFile'> & Pick<Entry, 'state'> & Partial<Pick<Unusable, 'reason'>>
+
 /** One line, whatever characters a folder has in its name. */
 const title = ({ name, folder }: Entry): string =>
   onOneLine(folder === undefined ? name : `${name} (${folder})`)
 
 const table = (entries: readonly Entry[], output: Output): string => {
   const cells = entries.map((entry) => {
-    const { state, pid, reason, url } = entry
-    return [title(entry), state, pid?.toString() ?? '-', use(entry) ?? '-', onOneLine(reason ?? url ?? '-')] as const
+    const { state, pid, reason, url }: Shown = entry
+    return [title(entry), state, pid?.toString() ?? '-', use(entry as Shown) ?? '-', onOneLine(reason ?? url ?? '-')] as const
   })
   const widest = (column: 0 | 1 | 2 | 3): number => Math.max(...cells.map((row) => row[column].length))
   const [names, states, pids, uses] = [widest(0), widest(1), widest(2), widest(3)]
@@ -166,7 +108,7 @@ const listed = async (onlyNamed: boolean, signal: AbortSignal): Promise<readonly
 }
 
 /** Of a change the time that is left is no part: it changes at each look. */
-const seen = ({ state, pid, url, reason, pinned, isEnding, leases, stopsAt }: Entry): string =>
+const seen = ({ state, pid, url, reason, pinned, isEnding, leases = [], stopsAt }: Shown): string =>
   JSON.stringify([state, pid, url, reason, pinned, isEnding, leases.map((lease) => lease.pid), stopsAt !== undefined])
 
 export const run = async ({ onlyNamed, watch }: Request, output: Output, signal: AbortSignal): Promise<number> => {

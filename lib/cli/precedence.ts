@@ -85,7 +85,7 @@ const plain = (name: string | undefined, options: Server['options']): Server => 
 
 /** A file that is code is not run by a command that starts nothing: the server is found where its name and folder say. */
 const unseen = async (name: string, found: Found, rest: ClientProcessManagerOptions): Promise<Server> => {
-  const { placeOf } = await import('../config/configured.js')
+  const { placeOf } = await import('../config/servers-for.js')
   const options = override(placeOf(found, name), rest)
   const { pidFile, logFile } = settingsFrom(options)
   const isOurs = existsSync(pidFile) || existsSync(logFile) || !isSure({ ...rest, name })

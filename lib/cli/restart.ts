@@ -9,7 +9,7 @@ import { ClientProcessManager } from '../client-process-manager.js'
 import { invalidCombination, portInUse } from '../errors.js'
 import { contextOf } from '../context.js'
 import { assertLaunchable } from '../plan/preflight.js'
-import type { ServerStatus } from '../server-info.js'
+import type { AnyStatus } from '../server-info.js'
 import { nodeSystem } from '../node-system.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
 import { settingsFrom } from '../options/settings.js'
@@ -41,7 +41,7 @@ export const run = async ({ servers, typed }: Request, output: Output, signal: A
   const options = await filledIn(servers, signal)
   const manager = new ClientProcessManager({ ...options, onEvent: progress.onEvent })
   try {
-    const before = await manager.status({ signal })
+    const before: AnyStatus = await manager.status({ signal })
     refuse(before, options)
     // Clients have its URL: it keeps its port, unless the user asks for another.
     const kept = typed.port === undefined && before.port !== undefined && allows(options.port, before.port) ? { port: before.port } : {}
@@ -64,7 +64,7 @@ export const run = async ({ servers, typed }: Request, output: Output, signal: A
 }
 
 /** Throws when one-server could not start the running server again, or must not stop it. */
-const refuse = ({ adopted, port, pid, launchId, bundled }: ServerStatus, { command, serverScript }: ClientProcessManagerOptions): void => {
+const refuse = ({ adopted, port, pid, launchId, bundled }: AnyStatus, { command, serverScript }: ClientProcessManagerOptions): void => {
   // Anybody who can write a PID file could name a program in it. One-server never runs one from there.
   if (launchId !== undefined && !bundled && command === undefined && serverScript === undefined) {
     throw invalidCombination(

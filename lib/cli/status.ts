@@ -3,7 +3,7 @@
  * any state, and 3 for none; of several servers, 3 where one of them does not run.
  */
 import { ClientProcessManager } from '../client-process-manager.js'
-import type { ServerStatus } from '../server-info.js'
+import type { AnyStatus, ServerStatus } from '../server-info.js'
 import type { Request } from './arguments.js'
 import { ending, rows as clients } from './clients.js'
 import { formatDuration } from '../text/duration.js'
@@ -17,7 +17,7 @@ export const STATE_COLOURS = { ready: 'green', starting: 'yellow', unhealthy: 'r
 
 const LABEL = 10
 
-const rows = (status: ServerStatus, output: Output): [string, string | undefined][] => {
+const rows = (status: AnyStatus, output: Output): [string, string | undefined][] => {
   const { state, url, pid, isHeadless, since, adopted, launchId, launcher, pidFile, logFile } = status
   const launch = launchId === undefined ? undefined : `${launchId}${launcher === undefined ? '' : ` by PID ${launcher}`}`
   return [

@@ -7,7 +7,7 @@
  */
 import type { Server } from '../bring-up.js'
 import { ClientProcessManager } from '../client-process-manager.js'
-import type { LeaseStatus } from '../server-info.js'
+import type { AnyStatus, LeaseStatus } from '../server-info.js'
 import type { Request } from './arguments.js'
 import { tellClients } from './clients.js'
 import type { Output } from './output.js'
@@ -29,15 +29,15 @@ const stop = async (
   const manager = new ClientProcessManager({ ...options, onEvent: progress.of(name) })
   const note = (text: string): void => output.note(`${prefix(name)}${text}`)
   try {
-    const before = await manager.status({ signal })
-    const { state, adopted, pid, url, pidFile } = before
+    const before: AnyStatus = await manager.status({ signal })
+    const { state, adopted = false, pid, url, pidFile, leases = [] } = before
     const ours = state !== 'stopped' && !adopted
     if (ours && !ifIdle) tellClients(before, output)
-    if (ours && !(ifIdle && before.leases.length > 0)) progress.say(`${prefix(name)}stopping the server${withPid(pid)}`)
+    if (ours && !(ifIdle && leases.length > 0)) progress.say(`${prefix(name)}stopping the server${withPid(pid)}`)
     // The look above was without the lock and may be out of date. Call even if the server looked stopped or in use.
     const stopped = await manager.stopServer({ signal, ifIdle })
     progress.end()
-    const inUse = ifIdle && !stopped && ours ? await manager.status({ signal }) : undefined
+    const inUse: AnyStatus | undefined = ifIdle && !stopped && ours ? await manager.status({ signal }) : undefined
     if (inUse !== undefined && inUse.state !== 'stopped') {
       tellClients(inUse, output)
       note(`it was left running${withPid(inUse.pid)}`)
@@ -45,7 +45,7 @@ const stop = async (
       note(`${url ?? 'the server'} was not started by one-server`)
       note(`it was left running${withPid(pid)}`)
     } else note(stopped ? `stopped${withPid(pid)}` : 'nothing to stop')
-    return { stopped, adopted: !stopped && adopted, pid, pidFile, leases: (inUse ?? before).leases }
+    return { stopped, adopted: !stopped && adopted, pid, pidFile, leases: inUse?.leases ?? leases }
   } finally {
     progress.end()
   }

@@ -3,7 +3,7 @@
  * both start the same servers in the same order.
  */
 export { loaded } from './load-code.js'
-export { serversOf } from './configured.js'
+export { placeOf, serversOf } from './configured.js'
 
 import { invalidCombination } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'

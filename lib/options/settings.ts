@@ -4,7 +4,7 @@
  * and nothing is clamped in silence. The table says what each option is; here is only what lies between options.
  */
 import { join } from 'node:path'
-import { invalidCombination, invalidOption } from '../errors.js'
+import { invalidCombination, invalidOption, underDeno } from '../errors.js'
 import { defaultPidFile, stateDir } from '../paths.js'
 import type { ClientProcessManagerOptions } from './options.js'
 import { KINDS, parsePath, workingDirectory, type PortChoice, type Ready } from './parse.js'
@@ -63,6 +63,7 @@ export const spreadOf = (env: Settings['env'], from: NodeJS.ProcessEnv): Readonl
 
 /** Validates, fills in the defaults and freezes. */
 export const settingsFrom = (all: ClientProcessManagerOptions & Configured = {}, env: NodeJS.ProcessEnv = process.env): Settings => {
+  if (process.versions['deno'] !== undefined) throw underDeno(process.versions['deno'])
   if (typeof all !== 'object' || all === null) throw invalidOption('options', 'an object', all)
   const { configured, ...options } = all
   const names = Object.keys(RULES) as OptionName[]

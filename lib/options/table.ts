@@ -36,6 +36,8 @@ export interface Row extends Rule {
   readonly value?: string
   /** A value that the flag accepts, for the message when there is none. */
   readonly sample?: string
+  /** Values, or how they begin, that a shell completes. */
+  readonly values?: readonly string[]
   /** The key in a config file. Absent: the file cannot have it. */
   readonly key?: string
   /** What the key may hold. It only describes: the reader judges by `kind`. */
@@ -48,6 +50,7 @@ export interface Row extends Rule {
 
 const STRING: Schema = { type: 'string', minLength: 1 }
 const COMMAND: Schema = { type: 'array', items: { type: 'string' }, minItems: 1 }
+const MISMATCH = ['error', 'reuse', 'restart'] as const
 const PORT: Schema = { type: 'integer', minimum: 1, maximum: 65535 }
 
 const STATUS: Schema = { type: 'integer', minimum: 200, maximum: 599 }
@@ -77,7 +80,7 @@ export const OPTIONS = {
     inFile: { text: 'the server: [program, ...args], run without a shell. {port} and {host} are filled in' },
   },
   port: {
-    kind: 'port', flag: 'port', value: 'PORT', sample: '3000', variable: 'ONE_SERVER_PORT', key: 'port',
+    kind: 'port', flag: 'port', value: 'PORT', sample: '3000', values: ['auto', '3000'], variable: 'ONE_SERVER_PORT', key: 'port',
     schema: {
       anyOf: [
         PORT, { type: 'array', items: PORT, minItems: 1 }, { enum: ['auto', 0] },
@@ -88,12 +91,12 @@ export const OPTIONS = {
     inFile: { text: "a port, a list of candidates, or 'auto'" },
   },
   host: {
-    kind: 'host', default: 'localhost', flag: 'host', value: 'HOST', sample: 'localhost', variable: 'ONE_SERVER_HOST', key: 'host',
+    kind: 'host', default: 'localhost', flag: 'host', value: 'HOST', sample: 'localhost', values: ['localhost', '127.0.0.1', '0.0.0.0', '[::1]'], variable: 'ONE_SERVER_HOST', key: 'host',
     schema: { type: 'string', pattern: '^(\\[[A-Za-z0-9._:-]+\\]|[A-Za-z0-9._:-]+)$' },
     text: 'the host to listen on',
   },
   healthPath: {
-    kind: 'healthPath', default: '/api/health', flag: 'health', value: 'PATH|URL', sample: '/api/health', variable: 'ONE_SERVER_HEALTH',
+    kind: 'healthPath', default: '/api/health', flag: 'health', value: 'PATH|URL', sample: '/api/health', values: ['/api/health', '/health', '/'], variable: 'ONE_SERVER_HEALTH',
     key: 'health', schema: { type: 'string', pattern: '^(/\\S*|https?://.+)$' },
     text: 'the health check: a path, or a whole URL with {port} filled in',
   },
@@ -103,7 +106,7 @@ export const OPTIONS = {
     text: 'what the body of a healthy answer must hold',
   },
   healthStatus: {
-    kind: 'statuses', flag: 'health-status', value: 'STATUS', sample: '200-399', key: 'healthStatus',
+    kind: 'statuses', flag: 'health-status', value: 'STATUS', sample: '200-399', values: ['200-299', '200-399'], key: 'healthStatus',
     schema: {
       anyOf: [STATUS, { type: 'string', pattern: STATUSES }, { type: 'array', items: { anyOf: [STATUS, { type: 'string', pattern: STATUSES }] }, minItems: 1 }],
     },
@@ -115,7 +118,7 @@ export const OPTIONS = {
     text: 'headers of the health check',
   },
   ready: {
-    kind: 'ready', flag: 'ready', value: 'WHEN', sample: 'tcp:5432', key: 'ready',
+    kind: 'ready', flag: 'ready', value: 'WHEN', sample: 'tcp:5432', values: ['tcp:{port}', 'tcp:', 'socket:', 'http-get://', 'log:', 'cmd:'], key: 'ready',
     schema: {
       anyOf: [
         { type: 'string', pattern: '^(tcp:.+|socket:.+|https?(-get)?://.+|log:.+|cmd:.+)$' },
@@ -138,8 +141,8 @@ export const OPTIONS = {
     text: 'the version of the server that is wanted',
   },
   onMismatch: {
-    kind: 'mismatch', default: 'error', flag: 'on-mismatch', value: 'WHAT', sample: 'restart', key: 'onMismatch',
-    schema: { enum: ['error', 'reuse', 'restart'] },
+    kind: 'mismatch', default: 'error', flag: 'on-mismatch', value: 'WHAT', sample: 'restart', values: MISMATCH, key: 'onMismatch',
+    schema: { enum: MISMATCH },
     text: "when another command or version runs: 'error', 'reuse' it, or 'restart' one of an older version or of none",
   },
   startupTimeout: {

@@ -29,7 +29,9 @@ const script = async (system: System, settings: Settings): Promise<Command> => {
     const tried = typed === wanted ? wanted : `${wanted} (nor ${typed})`
     throw commandNotFound(`The server script does not exist: ${tried}`, 'Correct serverScript (--script), or build it first.')
   }
-  return { program: process.execPath, args: path.endsWith('.ts') ? ['--import', await tsx(system, path), path] : [path], isScript: true }
+  // Bun runs TypeScript by itself.
+  const loader = path.endsWith('.ts') && process.versions['bun'] === undefined ? ['--import', await tsx(system, path)] : []
+  return { program: process.execPath, args: [...loader, path], isScript: true }
 }
 
 const tsx = async (system: System, path: string): Promise<string> => {

@@ -5,7 +5,7 @@
  */
 import { dirname } from 'node:path'
 import { noPortFree } from '../errors.js'
-import type { ServerStatus } from '../server-info.js'
+import type { AnyStatus } from '../server-info.js'
 import { resolveCommand } from './command.js'
 import type { Context } from '../context.js'
 import { environmentFor } from './environment.js'
@@ -13,7 +13,7 @@ import { ownCommand } from './own-command.js'
 import { listenersThere, occupantOf, portTaken } from './port.js'
 
 /** The server that is to be replaced. */
-export type Replaced = Pick<ServerStatus, 'launchId' | 'port'>
+export type Replaced = Pick<AnyStatus, 'launchId' | 'port'>
 
 /** Throws COMMAND_NOT_FOUND, STATE_UNUSABLE or PORT_IN_USE where a launch would, as far as the machine shows it before. */
 export const assertLaunchable = async (context: Context, replaced: Replaced): Promise<void> => {

@@ -6,8 +6,8 @@
 import type { Context } from '../context.js'
 import type { Deadline } from '../deadline.js'
 import { findAdoptable } from '../plan/port.js'
-import type { ServerStatus } from '../server-info.js'
-import { readyMark, recordOf, unmarked } from '../state/claim.js'
+import type { ServerStatus, StartingStatus, UnhealthyStatus } from '../server-info.js'
+import { readyMark, recordOf, unmarked, type ReadyMark } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
@@ -28,35 +28,44 @@ export const statusOf = async (context: Context): Promise<ServerStatus> => {
   return (await unclaimedStatus(context, seen)) ?? (await endingStatus(context, seen)) ?? (await foreignStatus(context, seen))
 }
 
-const nothing = ({ paths: { pidFile }, settings: { logFile } }: Context) => ({
-  state: 'stopped', pid: undefined, url: undefined, address: undefined, port: undefined, since: undefined, adopted: false,
-  launchId: undefined, bundled: false, version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined,
-  isEnding: false, isHeadless: false, pidFile, logFile,
-}) as const
+const files = ({ paths: { pidFile }, settings: { logFile } }: Context) => ({ pidFile, logFile })
 
-/** What a record tells about its server. */
-const recorded = ({ pid, port, since, launch, bundled, identity, launcher, logFile }: LaunchRecord) => ({
-  pid, port, since: new Date(since), launchId: launch, bundled, version: identity.version, launcher: launcher.pid, logFile,
+/** A process lives, and nothing tells more of it. */
+const unknown = (context: Context, pid: number): UnhealthyStatus => ({
+  state: 'unhealthy', pid, url: undefined, address: undefined, port: undefined, since: undefined, adopted: false,
+  launchId: undefined, bundled: false, version: undefined, launcher: undefined, leases: [], pinned: false, stopsAt: undefined,
+  isEnding: false, isHeadless: false, ...files(context),
 })
 
-const stateOf = async (context: Context, record: LaunchRecord, url: string | undefined): Promise<ServerStatus['state']> => {
-  if (url === undefined) return 'starting'
-  return (await checkAgain(looking(context), record, url)).healthy ? 'ready' : 'unhealthy'
+/** What a record tells about its server. */
+const recorded = (context: Context, { pid, port, since, launch, bundled, identity, launcher, logFile }: LaunchRecord) => ({
+  ...files(context), ...(logFile === undefined ? {} : { logFile }),
+  adopted: false, pid, port, since: new Date(since), launchId: launch, bundled, version: identity.version, launcher: launcher.pid,
+}) as const
+
+/** Who uses a launch, and which of its processes serves. */
+type Using = Pick<StartingStatus, 'leases' | 'stopsAt' | 'pinned' | 'isHeadless' | 'pid'>
+
+/** `at`: where it was ready; undefined while it has not been. */
+const launched = async (
+  context: Context, record: LaunchRecord, at: ReadyMark | undefined, using: () => Promise<Using>,
+): Promise<ServerStatus> => {
+  const common = recorded(context, record)
+  if (at === undefined) return { state: 'starting', ...common, ...(await using()) }
+  const { healthy } = await checkAgain(looking(context), record, at.url)
+  const found = { ...common, ...placeOf(at), ...(await using()) }
+  return healthy ? { state: 'ready', ...found } : { state: 'unhealthy', ...found, isEnding: false }
 }
 
 /** Undefined: the launch has gone since the survey. */
 const livingStatus = async (context: Context, launch: Launch, { pidFile, serving }: Survey): Promise<ServerStatus | undefined> => {
   const { id, leader, ready, pinned } = launch
   const record = await recordOf(context, launch, pidFile)
-  if (record === undefined) {
-    return (await isClaimed(context, launch)) ? { ...nothing(context), state: 'unhealthy', pid: leader.pid, launchId: id } : undefined
-  }
+  if (record === undefined) return (await isClaimed(context, launch)) ? { ...unknown(context, leader.pid), launchId: id } : undefined
   const at = ready ? (await readyMark(context, id)) ?? unmarked(record.health.urls[0]!) : undefined
-  return {
-    ...nothing(context), ...recorded(record), state: await stateOf(context, record, at?.url),
-    ...(at === undefined ? {} : placeOf(at)), pinned, ...(serving === undefined ? {} : { pid: serving.pid, isHeadless: true }),
-    ...(await leasesOn(context, launch, record.idleTimeout)),
-  }
+  return launched(context, record, at, async () => ({
+    pid: serving?.pid ?? record.pid, isHeadless: serving !== undefined, pinned, ...(await leasesOn(context, launch, record.idleTimeout)),
+  }))
 }
 
 /** A server whose claim was deleted from outside. The next call that writes restores the claim; until then its leases are unknown. */
@@ -66,13 +75,11 @@ const unclaimedStatus = async (context: Context, { pidFile, listing }: Survey): 
     (await carriesLaunchId(context, published))
   const [found] = isAlive || listing.launches.length > 0 ? [] : await context.system.launchesOf(context.paths.pidFile)
   const record = isAlive ? published : found === undefined ? undefined : recordIn(context, found)
-  if (found !== undefined && record === undefined) {
-    return { ...nothing(context), state: 'unhealthy', pid: found.leader.pid, launchId: found.launchId }
-  }
+  if (found !== undefined && record === undefined) return { ...unknown(context, found.leader.pid), launchId: found.launchId }
   if (record === undefined) return undefined
   const [url = ''] = record.health.urls
   const at = (await readyMark(context, record.launch)) ?? { url, base: await urlOf(context, record, url) }
-  return { ...nothing(context), ...recorded(record), state: await stateOf(context, record, at.url), ...placeOf(at) }
+  return launched(context, record, at, async () => ({ pid: record.pid, leases: [], pinned: false, stopsAt: undefined, isHeadless: false }))
 }
 
 /** A launch that is being ended, or whose processes serve no more, and that lives: a server has gone only when it has exited. */
@@ -82,11 +89,9 @@ const endingStatus = async (context: Context, { finished, pidFile }: Survey): Pr
     if (verdict === 'dead') continue
     const [rest] = verdict === 'headless' ? (await remainsOf(context.system, launch)) ?? [] : []
     const record = await recordOf(context, launch, pidFile)
-    const known = record === undefined ? {} : recorded(record)
     const { pid } = rest ?? launch.leader
-    return {
-      ...nothing(context), ...known, state: 'unhealthy', pid, launchId: launch.id, isEnding: launch.ended, isHeadless: rest !== undefined,
-    }
+    const known = { ...unknown(context, pid), ...(record === undefined ? {} : recorded(context, record)) }
+    return { ...known, pid, launchId: launch.id, isEnding: launch.ended, isHeadless: rest !== undefined }
   }
   return undefined
 }
@@ -96,10 +101,10 @@ const foreignStatus = async (context: Context, { pidFile }: Survey): Promise<Ser
   const server = await findAdoptable(context, { starts: false })
   if (server !== undefined) {
     const { pid, port } = server
-    return { ...nothing(context), state: 'ready', pid, ...placeOf(server), port, adopted: true }
+    return { state: 'ready', pid, ...placeOf(server), port, adopted: true, ...files(context) }
   }
-  const pid = pidFile.kind === 'bare' && (await namesLiveProcess(context, pidFile)) ? pidFile.pid : undefined
-  return { ...nothing(context), state: pid === undefined ? 'stopped' : 'unhealthy', pid }
+  const lives = pidFile.kind === 'bare' && (await namesLiveProcess(context, pidFile))
+  return lives ? unknown(context, pidFile.pid) : { state: 'stopped', ...files(context) }
 }
 
 /** Whether the server is healthy, or its recorded process lives. */

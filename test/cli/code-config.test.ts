@@ -1,9 +1,10 @@
 /** A configuration that is code is run by calls that start servers, and by no other; what is wrong with it is said with its line. */
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { fromConfig } from '../../lib/index.js'
-import { fixture, home, type Home } from './command-line.js'
+import { fixture, home, PROGRAM, type Home } from './command-line.js'
 
 /** Writes a config file that notes each time that it is run. */
 const configure = (here: Home, name: string, body: string): { runs: () => number } => {
@@ -103,4 +104,14 @@ t.test('envFile: below env, below the command line; one that is missing is named
   t.match(await here.run(['start', 'x', '--server-env-file', 'none.env', '--', 'true']), { code: 2, stderr: '--server-env-file must be a file that can be read' })
   t.match(await here.run(['status', 'api']), { code: 0 })
   t.match(await here.run(['stop', 'api']), { code: 0, stderr: /stopped/ })
+})
+
+t.test('the command line tool of the package does the same', async (t) => {
+  const here = home(t, [...PROGRAM.slice(0, -1), fileURLToPath(new URL('../../../dist/cli.js', import.meta.url))] as unknown as typeof PROGRAM)
+  const { runs } = configure(here, 'one-server.config.mjs', `export default { servers: { api: ${SERVER} } }`)
+  t.match(await here.run(['status', 'api']), { code: 3, stderr: '' })
+  t.match(await here.start(['start', 'api']), { code: 0, stdout: /^http:/ })
+  const asked = runs()
+  for (const word of ['status', 'wait', 'logs', 'doctor', 'stop']) t.match(await here.run([word, 'api']), { code: 0 }, word)
+  t.equal(runs(), asked)
 })

@@ -36,6 +36,8 @@ export interface Running {
   readonly ended: Promise<Ended>
   /** Resolves once stdout contains the text, or something like it; rejects when the process ends first. */
   readonly prints: (text: string | RegExp, stream?: 'stdout' | 'stderr') => Promise<void>
+  /** Its stdout so far. */
+  readonly printed: () => string
 }
 
 export interface Plan {
@@ -101,7 +103,7 @@ export const watched = (child: ChildProcess): Running => {
       look()
       void ended.then(({ code }) => reject(new Error(`ended with ${code} before it printed ${String(wanted)}: ${JSON.stringify(text)}`)), reject)
     })
-  return { child, ended, prints }
+  return { child, ended, prints, printed: () => text.stdout }
 }
 
 /** The environment without what belongs to the test runner or would change how the CLI prints. */

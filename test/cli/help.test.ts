@@ -36,7 +36,7 @@ for (const command of Object.values<Command>(COMMANDS)) {
     const { examples } = PAGES[command.word as CommandWord]
     t.not(examples.length, 0)
     for (const example of examples) {
-      const split = splitWords(example.split(' | ')[0] as string)
+      const split = splitWords((/\$\((.*)\)/.exec(example)?.[1] ?? example).split(' | ')[0] as string)
       const [program, word, ...argv] = 'words' in split ? split.words : []
       t.same([program, word], ['one-server', command.word])
       await t.resolves(read(argv, command), example)

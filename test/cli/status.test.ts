@@ -13,7 +13,7 @@ t.test('stopped', async (t) => {
   t.match(stdout, /^state {5}stopped\npid file {2}\/.*web\.pid\nlog {7}\/.*web\.log\n$/)
   const json = await run(['status', 'web', '--json'])
   t.equal(json.code, 3)
-  t.match(JSON.parse(json.stdout), { schemaVersion: 1, state: 'stopped', pid: null, url: null, since: null, leases: [], adopted: false })
+  t.strictSame(Object.keys(JSON.parse(json.stdout) as object), ['schemaVersion', 'state', 'pidFile', 'logFile'])
   t.same(readdirSync(folder), [], 'it leaves no trace')
 })
 

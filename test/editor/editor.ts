@@ -10,7 +10,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { fixture, run, start } from '../support/child.js'
-import { isAlive, now, place, type Place } from '../support/clients.js'
+import { isAlive, now, place, statusOf, type Place } from '../support/clients.js'
 import { commandOf } from '../support/processes.js'
 import { until } from '../support/until.js'
 import { install, missing, type Editor, type Page } from './install.js'
@@ -93,7 +93,7 @@ const stories = (editor: Editor): void => {
     t.teardown(() => browser.close())
     t.comment(`code-server ${editor.version} on ${address}, Chromium ${browser.version()}`)
     const manager = here.manager('healthy')
-    const holders = async (): Promise<number[]> => (await manager.status()).leases.map(({ pid }) => pid)
+    const holders = async (): Promise<number[]> => (await statusOf(manager)).leases.map(({ pid }) => pid)
     const heldBy = (count: number, what: string): Promise<number[]> => until(async () => {
       const [hosts, pids] = [hostsOf(here), await holders()]
       return hosts.length === count && same(hosts, pids) ? hosts : undefined

@@ -16,7 +16,7 @@ import { stopped } from '../../lib/errors.js'
 import { nodeSystem } from '../../lib/node-system.js'
 import { pathsOf } from '../../lib/paths.js'
 import { parsePidFile } from '../../lib/state/pid-file.js'
-import { failureOf, place } from '../support/clients.js'
+import { failureOf, place, statusOf } from '../support/clients.js'
 import { aRecord } from '../support/a-record.js'
 import { until } from '../support/until.js'
 import { hostName } from '../support/processes.js'
@@ -197,7 +197,7 @@ t.test('a server that runs is shared by all its clients, and there is no second 
     const { all, isSome } = cutsOf(claimText)
     for (const length of all) {
       cut(claim, claimText, length)
-      const { state, pid: named } = await manager.status()
+      const { state, pid: named } = await statusOf(manager)
       if (state !== 'unhealthy' || named !== pid) t.fail(`${state} of ${named} when cut at ${length}`)
       if (!isSome(length)) continue
       t.match(await failureOf(manager.ensureServerRunning()), { name: 'OneServerError', code: 'STATE_UNUSABLE', message: claim }, `cut at ${length}`)
@@ -219,7 +219,7 @@ t.test('a PID file without a claim is cut short at any byte', async (t) => {
   await t.test('and its server runs: its processes still hold the claim, which comes back, and no second one begins', async (t) => {
     for (const length of all.filter((length) => length >= digits && isSome(length))) {
       cut(here.pidFile, pidFileText, length)
-      const { state, pid: named } = await manager.status()
+      const { state, pid: named } = await statusOf(manager)
       t.same({ state, named }, { state: 'ready', named: pid }, `cut at ${length}`)
       t.match(await manager.ensureServerRunning(), { started: false, pid }, `cut at ${length}`)
       t.equal(readFileSync(here.pidFile, 'utf8').split('\n')[0], String(pid))
@@ -264,7 +264,7 @@ t.test('cut short at any byte is', async (t) => {
     const text = readFileSync(path, 'utf8')
     for (const length of cutsOf(text).all) {
       cut(path, text, length)
-      const { state, leases } = await manager.status()
+      const { state, leases } = await statusOf(manager)
       if (state !== 'ready' || leases.length !== 1 || leases[0]!.pid !== process.pid || leases[0]!.command !== undefined) t.fail(`${state}, ${JSON.stringify(leases)} when cut at ${length}`)
     }
     await lease.release()

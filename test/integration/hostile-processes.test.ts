@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { pathsOf } from '../../lib/paths.js'
 import type { Leader } from '../../lib/system/system.js'
-import { client, failureOf, isAlive, place, stateOf, type Place } from '../support/clients.js'
+import { client, failureOf, isAlive, place, stateOf, statusOf, type Place } from '../support/clients.js'
 import { aRecord } from '../support/a-record.js'
 import { until } from '../support/until.js'
 import { commandOf, groupOf, hostName, lookAt, onLinux } from '../support/processes.js'
@@ -265,7 +265,7 @@ t.test('leases and watches of all of them hold the server, as they say, and a st
   for (const { name, make, skip } of SOMEBODIES) if (!skip) leaders.push([name, leaderOf(await make(t))])
   for (const [index, [, leader]] of leaders.entries()) for (const kind of ['lease', 'watch'] as const) holdOf(here, index, leader, kind)
   await lease.release()
-  const { state, leases } = await manager.status()
+  const { state, leases } = await statusOf(manager)
   const living = leaders.filter(([name]) => name !== 'a zombie').map(([, { pid }]) => pid)
   t.same({ state, pids: leases.map(({ pid }) => pid).toSorted() }, { state: 'ready', pids: living.toSorted() })
   t.equal(await manager.stopServer({ ifIdle: true }), false, 'who asks for the idle is told that it is not')

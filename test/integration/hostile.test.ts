@@ -12,7 +12,7 @@ import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, readd
 import { basename, dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { pathsOf } from '../../lib/paths.js'
-import { failureOf, place } from '../support/clients.js'
+import { failureOf, place, statusOf } from '../support/clients.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
 import { hostName, self } from '../support/processes.js'
@@ -323,7 +323,7 @@ t.test('a server that somebody has marked as ended is replaced, whatever the mar
   FORMS.find(({ name }) => name.includes('link to somebody’s file'))!.make(join(paths.host, `${claim.slice(0, 16)}.ended`), precious)
   t.match(await manager.ensureServerRunning(), { started: true })
   here.oneAtATime(t)
-  t.not((await manager.status()).pid, pid)
+  t.not((await statusOf(manager)).pid, pid)
   isUnharmed()
   await manager.stopServer()
   here.nothingLeft(t)

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import t from 'tap'
 import { start } from '../support/child.js'
-import { failureOf, isAlive, place } from '../support/clients.js'
+import { failureOf, isAlive, place, statusOf } from '../support/clients.js'
 import { gone, holdsOf, watchesOf } from '../support/holders.js'
 import { lastProcessOut } from '../support/leases.js'
 import { lookAt } from '../support/processes.js'
@@ -20,7 +20,7 @@ t.test('it ends with that process, and not with the client that took it', async 
     process.kill(process.pid, 'SIGKILL')`
   const client = start(t, process.execPath, ['--input-type=module', '--eval', text, JSON.stringify(here.options('healthy', IDLE)), String(one.pid)], { env: here.env })
   await until(() => client.signalCode !== null, 'the client to end')
-  const { pid, leases } = await here.manager('healthy').status()
+  const { pid, leases } = await statusOf(here.manager('healthy'))
   t.match(leases, [{ pid: one.pid, command: 'sleep 607' }])
   other.kill('SIGKILL')
   // It looks again at last every other second; a stopped process lives.
@@ -54,7 +54,7 @@ t.test('its own PID is its own lease; what is no PID is refused before a server 
   for (const pid of [0, -1, 1.5, Number.NaN, 2 ** 53, '5' as unknown as number]) t.match(await failureOf(manager.acquire({ pid })), { code: 'INVALID_OPTION', message: /^pid must be/ })
   t.notOk(existsSync(here.pidFile))
   const lease = await manager.acquire({ pid: process.pid })
-  t.match((await manager.status()).leases, [{ pid: process.pid }])
+  t.match((await statusOf(manager)).leases, [{ pid: process.pid }])
   await lease.release()
   await gone(here)
 })

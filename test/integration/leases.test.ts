@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { ClientProcessManagerOptions } from '../../lib/index.js'
 import { start } from '../support/child.js'
-import { bystander, client, failureOf, groupOf, isAlive, now, parentOf, place, processesIn, quietPort, stranger } from '../support/clients.js'
+import { bystander, client, failureOf, groupOf, isAlive, now, parentOf, place, processesIn, quietPort, stranger, statusOf } from '../support/clients.js'
 import { gone, holder, holdsOf, watchesOf } from '../support/holders.js'
 import { lastOneOut } from '../support/leases.js'
 import { until } from '../support/until.js'
@@ -50,7 +50,7 @@ t.test('await using ends the lease with its block, and releasing twice does noth
     t.match(await manager.status(), { state: 'ready', pinned: false, stopsAt: undefined, leases: [{ pid: process.pid, command: String, since: Date }] })
     t.equal(lease.server.started, true)
   }
-  const { leases, stopsAt } = await manager.status()
+  const { leases, stopsAt } = await statusOf(manager)
   t.same(leases, [])
   t.ok(stopsAt !== undefined && stopsAt.getTime() - Date.now() <= IDLE, 'it tells when it will stop')
   const lease = await manager.acquire()

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { ClientProcessManagerOptions } from '../../lib/index.js'
-import { client, fixture, place, quietPort, resultOf, stranger, type Place } from '../support/clients.js'
+import { client, fixture, place, quietPort, resultOf, stranger, statusOf, type Place } from '../support/clients.js'
 
 const hasIPv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
 const both = { skip: hasIPv6 ? false : 'this machine has no ::1' }
@@ -26,7 +26,7 @@ const seen = async (here: Place, server: string, more: ClientProcessManagerOptio
   const manager = here.manager(server, more)
   const { url, address } = await manager.ensureServerRunning()
   const { info } = resultOf(await client({ teardown: () => {} } as unknown as Test, here, here.options(server, more)).ended)
-  const status = await manager.status()
+  const status = await statusOf(manager)
   return { url, address, others: [info.url, info.address, status.url, status.address] }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { OneServerError, type ClientProcessManagerOptions } from '../../lib/index.js'
 import { bareEnv, fixture, run } from '../support/child.js'
-import { isAlive, place } from '../support/clients.js'
+import { isAlive, place, statusOf } from '../support/clients.js'
 import { gone, holder } from '../support/holders.js'
 import { until } from '../support/until.js'
 
@@ -65,7 +65,7 @@ for (const [what, vanish] of Object.entries(VANISHING)) {
     const checkout = aCheckout(t)
     const { here, options } = checkout
     const manager = here.manager('healthy', options({ idleTimeout: 60_000 }))
-    const first = await (await manager.acquire()).release().then(() => manager.status())
+    const first = await (await manager.acquire()).release().then(() => statusOf(manager))
     vanish(checkout)
     const lease = await manager.acquire()
     t.match(lease.server, { pid: first.pid, started: false })

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
-import type { ServerInfo, ServerStatus } from '../../lib/index.js'
+import type { ServerInfo, ReadyStatus } from '../../lib/index.js'
 import { isAlive, resultOf, send, stateOf } from '../support/clients.js'
 import { isListening, type Seen } from './machine.js'
 import { openRoom, slowly, type Room } from './room.js'
@@ -52,7 +52,7 @@ const headless = async (t: Test, room: Room, row: Row, { url, launchId }: Server
   await loseLeader(room, row)
   const again = await shared(t, room, row, 1, 'its leader has gone')
   t.match(again, { url, launchId, started: false }, 'its leader has gone: the launch is still used')
-  const status = await room.ask<ServerStatus>('status')
+  const status = await room.ask<ReadyStatus>('status')
   t.match(status, { state: 'ready', url, launchId, isHeadless: true }, 'its leader has gone: status says so')
   const found = room.found()
   const isOfIt = found.some(({ pid }) => pid === status.pid)

@@ -32,7 +32,8 @@ export const userWithoutLease: Act = async (manager, system, world) => {
     await system.sleep(20)
     found = await manager.status()
   }
-  world.hold(found.launchId!, (await system.self()).pid)
+  const launchId = found.state === 'ready' && !found.adopted ? found.launchId : ''
+  world.hold(launchId, (await system.self()).pid)
   await system.sleep(1000)
   return 'used it'
 }

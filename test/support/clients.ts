@@ -9,7 +9,8 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { ClientProcessManager, type ClientProcessManagerOptions, type OneServerError, type ServerInfo } from '../../lib/index.js'
+import { ClientProcessManager, type ClientProcessManagerOptions, type LeaseStatus, type OneServerError, type ServerInfo } from '../../lib/index.js'
+import type { AnyStatus } from '../../lib/server-info.js'
 import { entriesOf, type Entry } from './ledger.js'
 import { isAlive, processesWith } from './processes.js'
 import { tempFolder } from './temp-folder.js'
@@ -19,6 +20,10 @@ export { groupOf, isAlive, parentOf, processesIn, stateOf } from './processes.js
 
 /** ms on the monotonic clock of the boot, as in the ledger and in the events of the library. */
 export const now = (): number => Number(process.hrtime.bigint()) / 1e6
+
+/** A status with whatever fields it has: the test says which state it expects. */
+export const statusOf = async (manager: Pick<ClientProcessManager, 'status'>): Promise<AnyStatus & { readonly leases: readonly LeaseStatus[] }> =>
+  ({ leases: [], ...(await manager.status()) })
 
 /** The path of a program in the fixtures. */
 export const fixture = (name: string): string => fileURLToPath(new URL(`../../../fixtures/${name}.mjs`, import.meta.url))

@@ -10,7 +10,7 @@ import type { Test } from 'tap'
 import type { Lease } from '../../lib/index.js'
 import { programOf } from '../cli/command-line.js'
 import { start } from './child.js'
-import { fixture, isAlive, now, place, stateOf, type Place } from './clients.js'
+import { fixture, isAlive, now, place, stateOf, statusOf, type Place } from './clients.js'
 import { execveNode } from './execve.js'
 import { gone, holdsOf } from './holders.js'
 import { until } from './until.js'
@@ -212,12 +212,12 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
   if (given && series.others === 'come') {
     await leave()
     t.ok(isAlive(servers[0]!), 'it lives for the process in whose name it is held')
-    t.match((await places[0]!.manager('healthy').status()).leases, [{ pid: wounded.holder }])
+    t.match((await statusOf(places[0]!.manager('healthy'))).leases, [{ pid: wounded.holder }])
   }
   await wounded.letGo()
   if (others.length > 0) {
     for (const [at, here] of places.entries()) {
-      const { launchId, url } = await here.manager('healthy').status()
+      const { launchId, url } = await statusOf(here.manager('healthy'))
       t.equal(launchId, firsts[at], 'nobody took the server from the one that holds it')
       t.ok(await isHealthy(url!), 'and it is healthy')
     }

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Test } from 'tap'
 import type { ClientProcessManagerOptions, ServerInfo } from '../../lib/index.js'
-import { client, fixture, now, place, stateOf, type Client, type Ended, type Place } from './clients.js'
+import { client, fixture, now, place, stateOf, type Client, type Ended, statusOf, type Place } from './clients.js'
 import { until } from './until.js'
 
 export type Victim = 'launcher' | 'stop' | 'replacer' | 'follower' | 'heir' | 'mourner'
@@ -268,7 +268,7 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
   const server = await nextServer(here, series)
   await isHealthy(t, server, 'the next client has a healthy server')
   const version = series.others === 'replace' ? NEWER.version : series.victim === 'replacer' ? REPLACER.version : undefined
-  t.equal((await here.manager('healthy').status()).version, version, 'of the version that it wants')
+  t.equal((await statusOf(here.manager('healthy'))).version, version, 'of the version that it wants')
   let stopped = false
   if (frozen) {
     if (series.thawed === 'late') await until(() => now() > frozenAt + LATE, 'its timeouts to pass')
