@@ -3,7 +3,7 @@
  * sessions at once share one server, each gets its own answers, one is killed, and all is gone after the last. Not part of `npm test`:
  * the packages come over the network.
  *
- *     npm run test:agents                   Node 24 and 20; at the end the table of the recipe, measured under Node 24
+ *     npm run test:agents                   Node 24 and 20; at the end the table of the recipe, measured under 24
  *     npm run test:agents -- --only 24      one of them
  */
 import { parseArgs } from 'node:util'
@@ -17,6 +17,9 @@ import { tableOf, type Memory } from './memory.js'
 import { CACHE, PACKAGES, versions } from './place.js'
 import { entryOf, blockOf } from './recipe.js'
 import { endings, overStdio } from './stdio.js'
+
+/** The Node of the table. */
+const MEASURED = '24'
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true, default: ['24', '20'] } } })
 
@@ -42,16 +45,17 @@ const rows: Memory[] = []
 for (const version of values.only) {
   void t.test(`Node ${version}`, { timeout: 1_800_000, ...(why === undefined ? {} : { skip: why }) }, async (t) => {
     const node = installNode(packageOf()!, version)
+    const into = version === MEASURED ? rows : undefined
     const docs = entryOf(blockOf('MCP servers json 2'))
     const everything = entryOf(blockOf('MCP servers json 5'))
-    await t.test('a stdio server behind mcp-proxy', (t) => overStdio(t, node, docs, rows))
-    await t.test('a server that speaks HTTP itself', (t) => overStdio(t, node, everything, rows))
+    await t.test('a stdio server behind mcp-proxy', (t) => overStdio(t, node, docs, into))
+    await t.test('a server that speaks HTTP itself', (t) => overStdio(t, node, everything, into))
     await t.test('sessions that end before they began', (t) => endings(t, node, docs))
-    await t.test('agents that speak HTTP', (t) => overHttp(t, node, rows))
-    await t.test('language servers of an agent', (t) => byAgents(t, node, rows))
+    await t.test('agents that speak HTTP', (t) => overHttp(t, node, into))
+    await t.test('language servers of an agent', (t) => byAgents(t, node, into))
     const lacks = PROGRAMS.map((program) => missing({ program })).find((one) => one !== undefined)
     await t.test('a language server of editors', lacks === undefined ? {} : { skip: lacks }, (t) => byEditors(t, node))
-    if (version === values.only[0]) await t.test('what sharing costs', (t) => measuring(t, node, rows))
+    if (version === MEASURED) await t.test('what sharing costs', (t) => measuring(t, node, rows))
   })
 }
 t.teardown(() => { if (rows.length > 0) console.error(`${versions().join(', ')}\n${tableOf(rows)}`) })

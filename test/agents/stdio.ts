@@ -1,4 +1,5 @@
 /** The promise over stdio: six sessions, one server, own answers, one killed, all gone; and stdout belongs to the protocol alone. */
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { slowly } from '../servers/room.js'
@@ -15,6 +16,9 @@ const COUNT = 6
 /** Requests of one session that are under way at once. */
 const CALLS = 5
 
+/** Whether `run` becomes its command under a Node. */
+const hasExecve = (node: string): boolean => execFileSync(node, ['-p', 'typeof process.execve'], { encoding: 'utf8' }).trim() === 'function'
+
 const commandOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
 
 /** Nothing else looks like the server: what wraps it names it, too, and is another program. */
@@ -28,17 +32,17 @@ export const ownAnswers = async (t: Test, sessions: readonly Session[], what: st
   t.same(answers, asked.map(({ message }) => `Echo: ${message}`), what)
 }
 
-export const overStdio = async (t: Test, node: string, entry: Entry, rows: Memory[]): Promise<void> => {
+export const overStdio = async (t: Test, node: string, entry: Entry, rows?: Memory[]): Promise<void> => {
   const home = openHome(t, node, [SERVER])
   const isWrapped = entry.args.join(' ').includes('mcp-proxy')
   const sessions = await openSessions(home, entry, COUNT)
   t.equal(home.begun(SERVER), 1, 'one server has begun', { logs: logsOf(home) })
   t.equal(serversIn(home), 1, 'and one is there')
   await ownAnswers(t, sessions, 'each session gets its own answers')
-  if (node.includes('/24/')) {
+  if (hasExecve(node)) {
     for (const { pid } of sessions) t.match(commandOf(pid), /mcp-remote http:/, 'a session is its bridge, and nothing beside it')
-    rows.push(measure(`${isWrapped ? 'server-everything behind mcp-proxy' : 'server-everything over HTTP'}, mcp-remote before it`, home.found()))
   }
+  rows?.push(measure(`${isWrapped ? 'server-everything behind mcp-proxy' : 'server-everything over HTTP'}, mcp-remote before it`, home.found()))
   const environments = await Promise.all(sessions.map((session) => session.call('get-env')))
   const whose = new Set(environments.map((text) => (JSON.parse(text) as { SESSION: string }).SESSION))
   t.equal(whose.size, 1, 'the environment of one session is the environment of all')
