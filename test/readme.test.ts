@@ -10,6 +10,7 @@ import { quietPort } from './support/clients.js'
 import { newcomer, type Fates, type Newcomer } from './support/newcomer.js'
 import { isThere, PAGES, read, ROOT, type Block } from './support/pages.js'
 import { furnish, recipes } from './support/recipes.js'
+import { agentRecipes } from './support/agent-recipes.js'
 
 const blockOf = (name: string): Block => read('README.md').blocks.find((block) => block.name === name)!
 
@@ -158,7 +159,7 @@ const ALL: Readonly<Record<string, Fates>> = {
       },
     },
   },
-  'fixtures/README.md': recipes,
+  'fixtures/README.md': { ...recipes, ...agentRecipes },
   'test/README.md': {
     'Where a test goes sh 1': { run: (t, text, here) => inClone(t, text, here, ['npm run build']) },
     'Replaying a seed sh 1': {
