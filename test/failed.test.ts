@@ -65,7 +65,8 @@ const ci = (folder: string, scripts: Readonly<Record<string, { text: string; cod
 
 const tailOf = (lines: readonly string[]): string[] => lines.slice(lines.lastIndexOf('Failed:'))
 
-t.setTimeout(120_000)
+// It shows a hang, and not a busy machine.
+t.setTimeout(1_200_000)
 
 t.test('each failed test is named once, with its file and its diagnostics, right before the last line', async (t) => {
   const folder = tempFolder(t)
