@@ -82,7 +82,7 @@ t.test('import and require give the same, in either order', async (t) => {
       import { createRequire } from 'node:module'
       const [first, second] = [${first}, ${second}]
       console.log(Object.keys(first).sort().join(), Object.keys(first).every((name) => first[name] === second[name]))`)
-    const same = 'ClientProcessManager,OneServerError,fromConfig,internals true\n'
+    const same = 'ClientProcessManager,OneServerError,defineConfig,fromConfig,internals true\n'
     t.same({ stdout, stderr }, { stdout: same, stderr: '' }, order.join(', then '))
   }
 })

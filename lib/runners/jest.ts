@@ -82,4 +82,5 @@ export const globalTeardown = async ({ watch, watchAll }: JestGlobalConfig = {})
 const setup: JestSetup = async (_, projectConfig) =>
   setUp(askedBefore(inProcess().asked, 'Name it there: { ...oneServer(name), … }.'), projectConfig)
 
+/** @internal The runner alone takes it, by the name of the file. */
 export default setup

@@ -63,4 +63,5 @@ export function globalSetup(which: Which, options?: TestRunOptions): PlaywrightS
 const setup: PlaywrightSetup = async (config) =>
   setUp(askedBefore(inProcess().asked, 'Name it there: defineConfig(oneServer(name), { … }).'), config)
 
+/** @internal The runner alone takes it, by the name of the file. */
 export default setup

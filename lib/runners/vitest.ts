@@ -81,4 +81,5 @@ const setup: VitestSetup = async (project) => {
   return setUp(askedBefore(inProcess().all.get(id), 'Name it there: plugins: [oneServer(name)].'), project)
 }
 
+/** @internal The runner alone takes it, by the name of the file. */
 export default setup

@@ -12,8 +12,8 @@ import { call } from './command-line.js'
 
 const WRONG: [argv: string[], line: string][] = [
   [['strat'], 'unknown command "strat"; did you mean start?'],
-  [['frobnicate'], 'unknown command "frobnicate"; expected start, status, wait, stop, restart, logs, list, doctor, run or hold'],
-  [['constructor'], 'unknown command "constructor"; expected start, status, wait, stop, restart, logs, list, doctor, run or hold'],
+  [['frobnicate'], 'unknown command "frobnicate"; expected start, status, wait, stop, restart, logs, list, doctor, run, hold or completion'],
+  [['constructor'], 'unknown command "constructor"; expected start, status, wait, stop, restart, logs, list, doctor, run, hold or completion'],
   [['help', 'lgos'], 'unknown command "lgos"; did you mean logs?'],
   [['--port', '1', 'start'], 'the command comes first: one-server start [options], got --port'],
   [['start', '--prot', '1'], 'unknown option --prot for start; did you mean --port?'],

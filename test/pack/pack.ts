@@ -21,7 +21,7 @@ t.setTimeout(900_000)
 installTools()
 
 const run = (program: string, args: readonly string[], cwd: string, env: Record<string, string> = {}): string => {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8', env: { ...bareEnv(), ...env } })
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8', env: { ...bareEnv(), npm_config_update_notifier: 'false', ...env } })
   if (status !== 0) throw new Error(`${program} ${args.join(' ')} exited with ${status}: ${stderr}${stdout}`)
   return stdout
 }

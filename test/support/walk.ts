@@ -23,7 +23,7 @@ export interface Installation {
 const runIn = ({ folder, home, user }: Installation, program: string, args: readonly string[]): SpawnSyncReturns<string> => {
   // What npm says of a newer npm concerns nobody here.
   const npm = { npm_config_loglevel: 'error', npm_config_cache: join(home, 'npm') }
-  const env = { ...bareEnv(), ...npm, HOME: home, ONE_SERVER_STATE_DIR: join(home, 'state') }
+  const env = { ...bareEnv(), npm_config_update_notifier: 'false', ...npm, HOME: home, ONE_SERVER_STATE_DIR: join(home, 'state') }
   return spawnSync(program, args, { cwd: folder, encoding: 'utf8', env, ...user })
 }
 
