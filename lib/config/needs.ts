@@ -2,6 +2,7 @@
  * Which servers a server needs, from the config file. A cycle would wait for itself, and a name that is misspelt would start
  * half of what is needed: so both are errors with file and line, before anything is started.
  */
+import type { ClientProcessManagerOptions } from '../options/options.js'
 import { closestMatch } from '../text/did-you-mean.js'
 import { parseDuration } from '../options/parse.js'
 import { RULES } from '../options/table.js'
@@ -71,27 +72,57 @@ export const needsAmong = (servers: Servers, name: string, names: readonly strin
   return names.filter((one) => one !== name && below.has(one))
 }
 
-const idleTimeoutOf = (part: Part): number => {
-  const { least, default: standard } = RULES.idleTimeout
+type Times = Pick<ClientProcessManagerOptions, 'idleTimeout' | 'stopTimeout'>
+
+const msOf = (option: keyof Times, value: unknown): number => {
+  const { least, default: standard } = RULES[option]
   try {
-    return parseDuration('idleTimeout', (part.isObject ? part.entries().get('idleTimeout')?.value : undefined) ?? standard, least)
+    return parseDuration(option, value ?? standard, least)
   } catch {
     // A mistake in one server must not stop the others.
     return 0
   }
 }
 
+const timesOf = (part: Part): Readonly<Record<string, unknown>> => {
+  const said = part.isObject ? part.entries() : new Map<string, Part>()
+  return { idleTimeout: said.get('idleTimeout')?.value, stopTimeout: said.get('stopTimeout')?.value }
+}
+
 /**
- * How long a server lives on after its last lease, in ms: as long as each server that needs it, or a server would lose what it needs.
- * Undefined where its own entry says it. Each client that starts it gives the same, whichever server the client asked for.
+ * How long a server lives on after its last lease, in ms: until each server that needs it has ended. Leases on all of them end at once,
+ * and a server may need the others until its end, which takes its `stopTimeout` at most. Undefined where its own time is long enough.
  */
-export const idleTimeoutWith = (servers: Servers, name: string): number | undefined => {
-  const above = new Set([name])
-  for (let size = 0; size < above.size;) {
-    size = above.size
-    for (const [one, part] of servers) if (named(part).some((need) => above.has(need as string))) above.add(one)
+const longEnough = (
+  name: string, times: (name: string) => Readonly<Record<string, unknown>>, needing: (name: string) => readonly string[],
+): number | undefined => {
+  const known = new Map<string, number>()
+  const lives = (one: string): number => {
+    const own = msOf('idleTimeout', times(one)['idleTimeout'])
+    // A cycle is a mistake, of which others tell; here it must come to an end.
+    known.set(one, own)
+    const above = needing(one).map((other) => (known.get(other) ?? lives(other)) + msOf('stopTimeout', times(other)['stopTimeout']))
+    known.set(one, Math.max(own, ...above))
+    return known.get(one)!
   }
-  const times = [...above].map((one) => idleTimeoutOf(servers.get(one)!))
-  const longest = Math.max(...times)
-  return longest > times[0]! ? longest : undefined
+  const ms = lives(name)
+  return ms > msOf('idleTimeout', times(name)['idleTimeout']) ? ms : undefined
+}
+
+/** By what the file says. Each client that starts the server gives the same, whichever server the client asked for. */
+export const idleTimeoutWith = (servers: Servers, name: string): number | undefined => {
+  const needing = (one: string): readonly string[] => [...servers.keys()].filter((other) => named(servers.get(other)!).includes(one))
+  return longEnough(name, (one) => timesOf(servers.get(one)!), needing)
+}
+
+/** The same servers, where a call says other times than the file. */
+export const outliving = <Needing extends { readonly name: string; readonly needs: readonly string[]; readonly options: Times }>(
+  servers: readonly Needing[],
+): readonly Needing[] => {
+  const find = (name: string): Needing => servers.find((one) => one.name === name)!
+  const needing = (name: string): readonly string[] => servers.filter(({ needs }) => needs.includes(name)).map((one) => one.name)
+  return servers.map((server) => {
+    const idleTimeout = longEnough(server.name, (name) => ({ ...find(name).options }), needing)
+    return idleTimeout === undefined ? server : { ...server, options: { ...server.options, idleTimeout } }
+  })
 }

@@ -11,7 +11,7 @@ import type { OptionName } from '../options/table.js'
 import { configured, optionsOf, serversOf, type ConfiguredOptions } from './configured.js'
 import { loaded } from './load-code.js'
 import { locate, type Found } from './locate.js'
-import { inOrder, needsAmong, needsOf } from './needs.js'
+import { inOrder, needsAmong, needsOf, outliving } from './needs.js'
 import { override } from './override.js'
 
 /** A server of a file, with the names that it needs. */
@@ -32,9 +32,9 @@ export const needing = (
   found: Found, names: readonly string[], given: (name: string) => ClientProcessManagerOptions, times: ClientProcessManagerOptions,
 ): readonly Needing[] => {
   const servers = serversOf(found)
-  return inOrder(servers, names).map((name) => ({
+  return outliving(inOrder(servers, names).map((name) => ({
     name, needs: needsOf(servers, name), options: override(optionsOf(found, name, servers), names.includes(name) ? given(name) : times),
-  }))
+  })))
 }
 
 /** Those of these names, for a command that starts nothing. */
