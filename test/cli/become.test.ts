@@ -10,7 +10,7 @@ import { isAlive } from '../support/clients.js'
 import { execveNode, withExecve } from '../support/execve.js'
 import { onLinux } from '../support/processes.js'
 import { until } from '../support/until.js'
-import { allGone, fixture, home, leaseFiles, programOf, type Home } from './command-line.js'
+import { allGone, fixture, home, leaseFiles, programOf, type Home, type Running } from './command-line.js'
 import { inTerminal, noTerminal, oneServer } from './terminal.js'
 
 const NEW = programOf(execveNode)
@@ -19,6 +19,15 @@ const inNewTerminal = noTerminal ? { skip: noTerminal } : withExecve
 
 /** `run` of a shell program, under a Node that has execve. */
 const run = (here: Home, text: string, env?: NodeJS.ProcessEnv) => here.begin(['run', 'web', ...LEASED, '--', '/bin/sh', '-c', text], { detached: true, stdin: 'pipe', ...(env ? { env } : {}) })
+
+/** Returns when the shell of the command has said its PID, which is that of `run`: if it is not, what follows could wait for ever. */
+const ready = async ({ child, prints, printed }: Running): Promise<void> => {
+  await prints(/ready \d+\n/)
+  const pid = Number(/ready (\d+)/.exec(printed())![1])
+  if (pid === child.pid) return
+  process.kill(pid, 'SIGKILL')
+  throw new Error(`run (PID ${child.pid}) has not become its command (PID ${pid})`)
+}
 
 const serverOf = async (here: Home): Promise<number> => (JSON.parse((await here.run(['status', 'web', '--json'])).stdout) as { pid: number }).pid
 
@@ -29,8 +38,9 @@ const goes = async (t: Test, here: Home, server: number): Promise<void> => {
 
 t.test('it is the command: PID, start, exit code, signals and nothing else of Node', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {
   const here = home(t, NEW)
-  const { child, ended, prints } = run(here, 'cat /proc/self/status; echo ready; read line; exit 9')
-  await prints('ready')
+  const running = run(here, 'cat /proc/self/status; echo "ready $$"; read line; exit 9')
+  const { child, ended } = running
+  await ready(running)
   const { pid } = child
   const server = await serverOf(here)
   t.equal(readlinkSync(`/proc/${pid}/exe`), realpathSync('/bin/sh'), 'the shell itself')
@@ -46,8 +56,9 @@ t.test('it is the command: PID, start, exit code, signals and nothing else of No
 t.test('a signal that ends run ends the command, SIGKILL too, and the server goes', withExecve, async (t) => {
   for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGXFSZ', 'SIGPIPE'] as const) {
     const here = home(t, NEW)
-    const { child, ended, prints } = run(here, 'echo ready; exec sleep 600')
-    await prints('ready')
+    const running = run(here, 'echo "ready $$"; exec sleep 600')
+    const { child, ended } = running
+    await ready(running)
     const server = await serverOf(here)
     child.kill(signal)
     t.match(await ended, { code: null, signal }, signal)
@@ -121,8 +132,9 @@ t.test('a child that outlives the command holds the server until it ends, and st
 
 t.test('a command that closes what it inherits is looked after all the same', withExecve, async (t) => {
   const here = home(t, NEW)
-  const { child, prints, ended } = run(here, 'exec 9>&-; echo ready; exec sleep 600')
-  await prints('ready')
+  const running = run(here, 'exec 9>&-; echo "ready $$"; exec sleep 600')
+  const { child, ended } = running
+  await ready(running)
   child.kill('SIGSTOP')
   const server = await serverOf(here)
   const [watch] = leaseFiles(here).filter((name) => name.endsWith('.watch'))
@@ -135,12 +147,13 @@ t.test('a command that closes what it inherits is looked after all the same', wi
 
 t.test('the kind: a command that is run again, and one that writes where it need not, keep what they have', withExecve, async (t) => {
   // The Node of the second run closes the pipe of the first one.
-  const again = [...NEW, 'run', 'db', ...LEASED, '--', '/bin/sh', '-c', 'echo ready; exec sleep 600']
-  const noisy = ['/bin/sh', '-c', 'for line in 1 2 3 4 5 6 7 8; do printf "keep 1 1\\n\\n" >&9; done; echo ready; exec sleep 600']
+  const again = [...NEW, 'run', 'db', ...LEASED, '--', '/bin/sh', '-c', 'echo "ready $$"; exec sleep 600']
+  const noisy = ['/bin/sh', '-c', 'for line in 1 2 3 4 5 6 7 8; do printf "keep 1 1\\n\\n" >&9; done; echo "ready $$"; exec sleep 600']
   for (const command of [again, noisy]) {
     const here = home(t, NEW)
-    const { child, prints, ended } = here.begin(['run', 'web', ...LEASED, '--', ...command])
-    await prints('ready')
+    const running = here.begin(['run', 'web', ...LEASED, '--', ...command])
+    const { child, ended } = running
+    await ready(running)
     const server = await serverOf(here)
     const { leases, state } = JSON.parse((await here.run(['status', 'web', '--json'])).stdout) as { leases: { pid: number }[]; state: string }
     t.match({ state, pids: leases.map(({ pid }) => pid) }, { state: 'ready', pids: [child.pid] })
@@ -155,8 +168,9 @@ t.test('of several servers, all live as long as it does', withExecve, async (t) 
   const here = home(t, NEW)
   const server = { serverScript: fixture('healthy'), port: 'auto', idleTimeout: 0 }
   writeFileSync(join(here.folder, 'one-server.config.json'), JSON.stringify({ servers: { web: server, db: server, api: { ...server, needs: ['db'] } } }))
-  const { child, prints, ended } = here.begin(['run', 'web,api', '--quiet', '--', '/bin/sh', '-c', 'echo ready; exec sleep 600'])
-  await prints('ready')
+  const running = here.begin(['run', 'web,api', '--quiet', '--', '/bin/sh', '-c', 'echo "ready $$"; exec sleep 600'])
+  const { child, ended } = running
+  await ready(running)
   for (const name of ['web', 'db', 'api']) {
     t.match(JSON.parse((await here.run(['status', name, '--json'])).stdout), { state: 'ready', leases: [{ pid: child.pid }] }, name)
   }
@@ -167,8 +181,9 @@ t.test('of several servers, all live as long as it does', withExecve, async (t) 
 
 t.test('a folder that vanishes takes nothing from it', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {
   const here = home(t, NEW)
-  const { child, prints, ended } = run(here, 'echo ready; exec sleep 600')
-  await prints('ready')
+  const running = run(here, 'echo "ready $$"; exec sleep 600')
+  const { child, ended } = running
+  await ready(running)
   const server = await serverOf(here)
   const state = here.env['ONE_SERVER_STATE_DIR'] as string
   for (const name of readdirSync(state)) if (name.startsWith('web.pid')) rmSync(join(state, name), { recursive: true })
@@ -241,9 +256,11 @@ t.test('in a terminal: Ctrl-Z and fg, Ctrl-C of a loop', inNewTerminal, async (t
   const loop = inTerminal(t, `for i in 1 2 3; do ${call('echo turn; exec sleep 600')}; done; echo went on`, at)
   await loop.prints('turn')
   loop.type('\u0003')
-  const { stdout } = await loop.ended
-  t.equal(stdout.split('turn').length, 2, 'one turn')
-  t.notMatch(stdout, 'went on')
+  const hasEnded = (): boolean => loop.child.exitCode !== null || loop.child.signalCode !== null
+  await until(() => hasEnded() || loop.printed().split('turn').length > 2, 'the loop to end, or to go on')
+  t.ok(hasEnded(), 'Ctrl-C ends the loop')
+  t.equal(loop.printed().split('turn').length, 2, 'one turn')
+  t.notMatch(loop.printed(), 'went on')
 
   const job = inTerminal(t, `set -m; ${call('echo pid $$; read line; echo "got $line"; exit 6')}; echo "stopped $?"; fg; echo "ended $?"`, at)
   await job.prints(/pid \d+/)

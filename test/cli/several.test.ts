@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { entriesOf, type Entry } from '../support/ledger.js'
 import { until } from '../support/until.js'
@@ -94,8 +95,10 @@ t.test('a failure says which one and why, and lets the others go', async (t) => 
 
 t.test('a failure ends the waits for the others, which would be long, and their boots', async (t) => {
   const here = configure(home(t), { slow: { command: [process.execPath, fixture('never-answers')] }, bad: { command: [process.execPath, fixture('dies-at-once')] } })
-  const { code, stdout, stderr } = await here.run(['run', 'slow,bad', '--timeout', '24h', '--idle-timeout', '0', '--', 'echo', 'ran'])
-  t.match({ code, stdout, stderr }, { code: 5, stdout: '', stderr: /^one-server: bad: Server exited/m })
+  here.stopsAtEnd('slow')
+  const { child, ended } = here.begin(['run', 'slow,bad', '--timeout', '24h', '--idle-timeout', '0', '--', 'echo', 'ran'])
+  await until(() => child.exitCode !== null, 'the run to end')
+  t.match(await ended, { code: 5, stdout: '', stderr: /^one-server: bad: Server exited/m })
   await until(async () => (await here.run(['status', 'slow'])).code === 3, 'the slow one to end')
   t.equal(order(here, 'start').length, 2)
 })
@@ -125,9 +128,18 @@ t.test('mistakes in needs are found before anything starts, with file and line',
 })
 
 t.test('two servers at once do not wait for each other, and what both need is started once', async (t) => {
-  const here = configure(home(t), { base: {}, left: { needs: ['base'] }, right: { needs: ['base'] }, top: { needs: ['left', 'right'] } })
+  const own = home(t)
+  // Each boots when the other one has begun to.
+  const after = (other: string): object => {
+    const text = `const { existsSync } = await import('node:fs')
+      await import(${JSON.stringify(pathToFileURL(fixture('ledger')).href)})
+      while (!existsSync(${JSON.stringify(join(own.folder, `${other}.ledger`))})) await new Promise((resolve) => { setTimeout(resolve, 5) })
+      await import(${JSON.stringify(pathToFileURL(fixture('healthy')).href)})`
+    return { needs: ['base'], command: [process.execPath, '--input-type=module', '--eval', text] }
+  }
+  const here = configure(own, { base: {}, left: after('right'), right: after('left'), top: { needs: ['left', 'right'] } })
   here.stopsAtEnd('top,left,right,base')
-  t.match(await here.run(['start', 'top', '--quiet']), { code: 0 })
+  t.match(await here.run(['start', 'top', '--quiet', '--timeout', '60s']), { code: 0 })
   t.same(order(here, 'start').toSorted(), ['base', 'left', 'right', 'top'])
   const { stdout } = await here.run(['run', 'top', '--quiet', '--', process.execPath, '-e', PRINTS])
   t.match(stdout, /ONE_SERVER_URL_BASE/)

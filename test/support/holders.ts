@@ -53,7 +53,8 @@ export const holder = (t: Pick<Test, 'teardown'>, at: Place, options: ClientProc
   }
 }
 
-const hostFolder = ({ pidFile }: Place): string | undefined => {
+/** Where the files of leases are. Undefined before there are any. */
+export const hostFolder = ({ pidFile }: Place): string | undefined => {
   try {
     const [host] = readdirSync(`${pidFile}.d`)
     return host === undefined ? undefined : join(`${pidFile}.d`, host)
