@@ -3,7 +3,7 @@
  * server of the machine is seen, or in this process, where only words and exit codes matter.
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
@@ -109,11 +109,12 @@ const bare = (): NodeJS.ProcessEnv =>
 /** @param program The command line tool, which may run under another Node. */
 export const home = (t: Test, program = PROGRAM): Home => {
   const folder = mkdtempSync(join(tmpdir(), 'os-'))
-  const env = { ...bare(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), TERM: 'dumb' }
+  // As a shell has it that calls from there.
+  const env = { ...bare(), PWD: realpathSync(folder), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), TERM: 'dumb' }
   const toStop = new Map<string, string[]>()
   const begin: Home['begin'] = (args, { env: more, detached = false, stdin, cwd = folder } = {}) => {
     const stdio: StdioOptions = [stdin ?? 'ignore', 'pipe', 'pipe']
-    const running = watched(spawn(program[0], [...program.slice(1), ...args], { env: { ...env, ...more }, cwd, detached, stdio }))
+    const running = watched(spawn(program[0], [...program.slice(1), ...args], { env: { ...env, PWD: realpathSync(cwd), ...more }, cwd, detached, stdio }))
     t.teardown(() => running.child.kill('SIGKILL'))
     return running
   }

@@ -2,7 +2,7 @@
  * Several servers by one call: started as their needs allow, found by their names, leased together, stopped in the reverse order. The
  * servers themselves write down when they begin and end.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
@@ -44,13 +44,16 @@ t.test('run: needs first, all leased, each found by its name, gone together', as
 })
 
 t.test('a server finds what it needs in its environment, and a need that has moved is another server', async (t) => {
-  const here = configure(home(t), { db: {}, api: { needs: ['db'] } })
+  const here = configure(home(t), { db: {}, api: { needs: ['db'], env: { OWN_DB: 'at {url:db}' } } })
   here.stopsAtEnd('api,db')
   await here.run(['start', 'api', '--quiet'])
   const status = async (name: string) => JSON.parse((await here.run(['status', name, '--json'])).stdout) as { pid: number; url: string; pinned: boolean }
   const [api, db] = [await status('api'), await status('db')]
   t.ok(api.pinned && db.pinned, 'start pins both')
-  if (process.platform === 'linux') t.match((await import('node:fs')).readFileSync(`/proc/${api.pid}/environ`, 'utf8'), `ONE_SERVER_URL_DB=${db.url}\0`)
+  if (process.platform === 'linux') {
+    const variables = readFileSync(`/proc/${api.pid}/environ`, 'utf8').split('\0')
+    for (const one of [`ONE_SERVER_URL_DB=${db.url}`, `OWN_DB=at ${db.url}`]) t.ok(variables.includes(one), one)
+  }
   t.match(await here.run(['restart', 'db', '--port', 'auto', '--quiet']), { code: 0 })
   const moved = await status('db')
   const again = await here.run(['start', 'api', '--quiet'])
