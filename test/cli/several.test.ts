@@ -2,7 +2,7 @@
  * Several servers by one call: started as their needs allow, found by their names, leased together, stopped in the reverse order. The
  * servers themselves write down when they begin and end.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
@@ -69,6 +69,19 @@ t.test('stop: what needs another ends before it, whatever the order of the words
     t.match(await here.run(['stop', words]), { code: 0, stderr: /base: stopped/ })
     const ended = order(here, 'stop')
     t.same(ended, ['top', 'middle', 'base'].filter((name) => words.includes(name)), words)
+  }
+})
+
+t.test('the kind: so it is where the configuration is code, which stop does not run', async (t) => {
+  for (const words of ['top,middle,base', 'base,top,middle', 'base,top']) {
+    const here = configure(home(t), { base: {}, middle: { needs: ['base'] }, top: { needs: ['middle'] } })
+    const json = join(here.folder, 'one-server.config.json')
+    writeFileSync(join(here.folder, 'one-server.config.mjs'), `export default ${readFileSync(json, 'utf8')}`)
+    rmSync(json)
+    here.stopsAtEnd('top,middle,base')
+    t.match(await here.run(['start', 'top', '--quiet']), { code: 0, stdout: /^http:\S+\n$/ })
+    t.match(await here.run(['stop', words]), { code: 0, stderr: /base: stopped/ })
+    t.same(order(here, 'stop'), ['top', 'middle', 'base'].filter((name) => words.includes(name)), words)
   }
 })
 
