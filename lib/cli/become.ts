@@ -41,9 +41,14 @@ one_server_pipe=$2 one_server_absent=$3 one_server_forbidden=$4; shift 4
 trap 'case $? in 127) printf "%s\\n" "$one_server_absent" ;; *) printf "%s\\n" "$one_server_forbidden" ;; esac >&2' EXIT
 exec "$@"`
 
+/** It opens the pipe until the descriptor is 9: one that a command uses by habit, such as 3, must be the command's own. */
 const PERL = `my ($mode, $pipe, $absent, $forbidden) = splice(@ARGV, 0, 4); $SIG{PIPE} = $SIG{XFSZ} = "DEFAULT"; $^F = 255;
 exec("/usr/bin/env", "-0") if $mode eq "rehearse";
-if (-p $pipe && open(my $held, "+<", $pipe)) { syswrite($held, "\\n"); our $kept = $held }
+if (-p $pipe) {
+  my @held;
+  while (open(my $one, "+<", $pipe)) { push @held, $one; last if fileno($one) >= 9 }
+  our $kept = pop @held; syswrite($kept, "\\n") if $kept
+}
 no warnings; exec { $ARGV[0] } @ARGV; my $code = $!{ENOENT} ? 127 : 126;
 print STDERR "$!\\n", $code == 127 ? $absent : $forbidden, "\\n"; exit($code)`
 

@@ -106,7 +106,10 @@ const complete = async (names: readonly string[], { options, starts }: Asked): P
     return { servers: all.flatMap(({ servers }) => servers), doubt: all.find(({ doubt }) => doubt !== undefined)?.doubt }
   }
   if (found === undefined) return each((name) => outside(name, () => unread(name, starts)))
-  if (found.isCode && !starts) return each(async (name) => ({ servers: [await unseen(name, found, rest)], doubt: undefined }))
+  if (found.isCode && !starts) {
+    const servers = await Promise.all(names.map((name) => unseen(name, found, rest)))
+    return { servers: servers.length === 1 ? servers : await (await import('./needs-seen.js')).withNeedsSeen(servers), doubt: undefined }
+  }
   const { asked: ofNames, loaded, needing, serversOf, timesIn } = await import('../config/servers-for.js')
   const file = await loaded(found)
   const servers = serversOf(file)

@@ -3,22 +3,44 @@
  * command does, or a child that the command left with the pipe to the watchdog.
  */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { isAlive } from '../support/clients.js'
 import { execveNode, withExecve } from '../support/execve.js'
 import { onLinux } from '../support/processes.js'
 import { until } from '../support/until.js'
-import { allGone, fixture, home, leaseFiles, programOf, type Home } from './command-line.js'
+import { allGone, fixture, home, leaseFiles, programOf, type Home, type Running } from './command-line.js'
 import { inTerminal, noTerminal, oneServer } from './terminal.js'
 
 const NEW = programOf(execveNode)
+/** A shell drops this variable, so it is not the way to a command that must have it. */
+const BY_PERL: typeof NEW = [...NEW.slice(0, 3), 'no.identifier=1', ...NEW.slice(3)] as unknown as typeof NEW
+const WAYS = { 'through the shell': NEW, 'through perl': BY_PERL }
+const withPerl = existsSync('/usr/bin/perl') ? {} : { skip: 'there is no perl' }
+
+/** The same of each way to the command. */
+const byEachWay = (name: string, options: { readonly skip?: string | false }, work: (t: Test, program: typeof NEW) => Promise<void>): void => {
+  for (const [way, program] of Object.entries(WAYS)) t.test(`${name}, ${way}`, { ...(program === BY_PERL ? withPerl : {}), ...options }, (t) => work(t, program))
+}
+
+/** With a module that this program loads before itself. */
+const preloading = (program: typeof NEW, module: string): typeof NEW => [...program.slice(0, -1), '--import', module, program.at(-1)!] as unknown as typeof NEW
+
 const LEASED = ['--port', 'auto', '--idle-timeout', '0', '--quiet', '--script', fixture('healthy')]
-const inNewTerminal = noTerminal ? { skip: noTerminal } : withExecve
+const inNewTerminal = noTerminal ? { skip: noTerminal } : { ...withExecve }
 
 /** `run` of a shell program, under a Node that has execve. */
 const run = (here: Home, text: string, env?: NodeJS.ProcessEnv) => here.begin(['run', 'web', ...LEASED, '--', '/bin/sh', '-c', text], { detached: true, stdin: 'pipe', ...(env ? { env } : {}) })
+
+/** Returns when the shell of the command has said its PID, which is that of `run`: if it is not, what follows could wait for ever. */
+const ready = async ({ child, prints, printed }: Running): Promise<void> => {
+  await prints(/ready \d+\n/)
+  const pid = Number(/ready (\d+)/.exec(printed())![1])
+  if (pid === child.pid) return
+  process.kill(pid, 'SIGKILL')
+  throw new Error(`run (PID ${child.pid}) has not become its command (PID ${pid})`)
+}
 
 const serverOf = async (here: Home): Promise<number> => (JSON.parse((await here.run(['status', 'web', '--json'])).stdout) as { pid: number }).pid
 
@@ -27,13 +49,16 @@ const goes = async (t: Test, here: Home, server: number): Promise<void> => {
   t.notOk(isAlive(server), 'the server goes with it')
 }
 
-t.test('it is the command: PID, start, exit code, signals and nothing else of Node', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {
-  const here = home(t, NEW)
-  const { child, ended, prints } = run(here, 'cat /proc/self/status; echo ready; read line; exit 9')
-  await prints('ready')
+byEachWay('it is the command: PID, start, exit code, signals and nothing else of Node', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t, program) => {
+  const here = home(t, program)
+  const running = run(here, 'cat /proc/self/status; echo "ready $$"; read line; exit 9')
+  const { child, ended } = running
+  await ready(running)
   const { pid } = child
   const server = await serverOf(here)
   t.equal(readlinkSync(`/proc/${pid}/exe`), realpathSync('/bin/sh'), 'the shell itself')
+  const pipes = readdirSync(`/proc/${pid}/fd`).filter((fd) => /\.pipe\b/.test(readlinkSync(`/proc/${pid}/fd/${fd}`)))
+  t.same(pipes, ['9'], 'the pipe to the watchdog is no descriptor that a command uses by habit')
   t.match(JSON.parse((await here.run(['status', 'web', '--json'])).stdout), { leases: [{ pid, command: /^\/bin\/sh -c/ }] })
   child.stdin?.write('go\n')
   const { code, stdout } = await ended
@@ -43,11 +68,12 @@ t.test('it is the command: PID, start, exit code, signals and nothing else of No
   await goes(t, here, server)
 })
 
-t.test('a signal that ends run ends the command, SIGKILL too, and the server goes', withExecve, async (t) => {
+byEachWay('a signal that ends run ends the command, SIGKILL too, and the server goes', withExecve, async (t, program) => {
   for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGXFSZ', 'SIGPIPE'] as const) {
-    const here = home(t, NEW)
-    const { child, ended, prints } = run(here, 'echo ready; exec sleep 600')
-    await prints('ready')
+    const here = home(t, program)
+    const running = run(here, 'echo "ready $$"; exec sleep 600')
+    const { child, ended } = running
+    await ready(running)
     const server = await serverOf(here)
     child.kill(signal)
     t.match(await ended, { code: null, signal }, signal)
@@ -76,7 +102,7 @@ const atRehearsal = (t: Test, act: string): Home => {
     let times = 0
     childProcess.execFile = (...args) => { if (times++ === 0) ${act}; return execFile(...args) }
     syncBuiltinESMExports()`)
-  return home(t, [...NEW.slice(0, 4), '--import', preload, NEW[4]!] as unknown as typeof NEW)
+  return home(t, preloading(NEW, preload))
 }
 
 t.test('a signal that comes right before it is the command ends it, and the command does not run', withExecve, async (t) => {
@@ -93,7 +119,7 @@ t.test('it has no children that it never had, however long they live', { ...with
 })
 
 t.test('words as they are, filled in where they name the server, and not where a shell, JavaScript or curl would', withExecve, async (t) => {
-  for (const program of [NEW, undefined]) {
+  for (const program of [NEW, BY_PERL, undefined]) {
     const here = home(t, program)
     const words = ['a b', '', "it's", '$HOME', '*', '-n', '--', '{url}', 'x{port}y{host}', '${port}', '%{url}', '{ url }', '{urls}']
     const { code, stdout } = await here.begin(['run', 'web', ...LEASED, '--', 'printf', '<%s>', ...words, '$ONE_SERVER_URL']).ended
@@ -103,8 +129,8 @@ t.test('words as they are, filled in where they name the server, and not where a
   }
 })
 
-t.test('a child that outlives the command holds the server until it ends, and status tells of it', withExecve, async (t) => {
-  const here = home(t, NEW)
+byEachWay('a child that outlives the command holds the server until it ends, and status tells of it', withExecve, async (t, program) => {
+  const here = home(t, program)
   const { ended, prints } = run(here, 'sleep 600 >/dev/null 2>&1 & echo "child $!"')
   await prints(/child \d+\n/)
   const { code, stdout } = await ended
@@ -119,10 +145,11 @@ t.test('a child that outlives the command holds the server until it ends, and st
   await goes(t, here, status.pid)
 })
 
-t.test('a command that closes what it inherits is looked after all the same', withExecve, async (t) => {
-  const here = home(t, NEW)
-  const { child, prints, ended } = run(here, 'exec 9>&-; echo ready; exec sleep 600')
-  await prints('ready')
+byEachWay('a command that closes what it inherits is looked after all the same', withExecve, async (t, program) => {
+  const here = home(t, program)
+  const running = run(here, 'exec 9>&-; echo "ready $$"; exec sleep 600')
+  const { child, ended } = running
+  await ready(running)
   child.kill('SIGSTOP')
   const server = await serverOf(here)
   const [watch] = leaseFiles(here).filter((name) => name.endsWith('.watch'))
@@ -133,14 +160,15 @@ t.test('a command that closes what it inherits is looked after all the same', wi
   await goes(t, here, server)
 })
 
-t.test('the kind: a command that is run again, and one that writes where it need not, keep what they have', withExecve, async (t) => {
+byEachWay('the kind: a command that is run again, and one that writes where it need not, keep what they have', withExecve, async (t, program) => {
   // The Node of the second run closes the pipe of the first one.
-  const again = [...NEW, 'run', 'db', ...LEASED, '--', '/bin/sh', '-c', 'echo ready; exec sleep 600']
-  const noisy = ['/bin/sh', '-c', 'for line in 1 2 3 4 5 6 7 8; do printf "keep 1 1\\n\\n" >&9; done; echo ready; exec sleep 600']
+  const again = [...program, 'run', 'db', ...LEASED, '--', '/bin/sh', '-c', 'echo "ready $$"; exec sleep 600']
+  const noisy = ['/bin/sh', '-c', 'for line in 1 2 3 4 5 6 7 8; do printf "keep 1 1\\n\\n" >&9; done; echo "ready $$"; exec sleep 600']
   for (const command of [again, noisy]) {
-    const here = home(t, NEW)
-    const { child, prints, ended } = here.begin(['run', 'web', ...LEASED, '--', ...command])
-    await prints('ready')
+    const here = home(t, program)
+    const running = here.begin(['run', 'web', ...LEASED, '--', ...command])
+    const { child, ended } = running
+    await ready(running)
     const server = await serverOf(here)
     const { leases, state } = JSON.parse((await here.run(['status', 'web', '--json'])).stdout) as { leases: { pid: number }[]; state: string }
     t.match({ state, pids: leases.map(({ pid }) => pid) }, { state: 'ready', pids: [child.pid] })
@@ -155,8 +183,9 @@ t.test('of several servers, all live as long as it does', withExecve, async (t) 
   const here = home(t, NEW)
   const server = { serverScript: fixture('healthy'), port: 'auto', idleTimeout: 0 }
   writeFileSync(join(here.folder, 'one-server.config.json'), JSON.stringify({ servers: { web: server, db: server, api: { ...server, needs: ['db'] } } }))
-  const { child, prints, ended } = here.begin(['run', 'web,api', '--quiet', '--', '/bin/sh', '-c', 'echo ready; exec sleep 600'])
-  await prints('ready')
+  const running = here.begin(['run', 'web,api', '--quiet', '--', '/bin/sh', '-c', 'echo "ready $$"; exec sleep 600'])
+  const { child, ended } = running
+  await ready(running)
   for (const name of ['web', 'db', 'api']) {
     t.match(JSON.parse((await here.run(['status', name, '--json'])).stdout), { state: 'ready', leases: [{ pid: child.pid }] }, name)
   }
@@ -167,8 +196,9 @@ t.test('of several servers, all live as long as it does', withExecve, async (t) 
 
 t.test('a folder that vanishes takes nothing from it', { ...withExecve, ...(onLinux.skip ? onLinux : {}) }, async (t) => {
   const here = home(t, NEW)
-  const { child, prints, ended } = run(here, 'echo ready; exec sleep 600')
-  await prints('ready')
+  const running = run(here, 'echo "ready $$"; exec sleep 600')
+  const { child, ended } = running
+  await ready(running)
   const server = await serverOf(here)
   const state = here.env['ONE_SERVER_STATE_DIR'] as string
   for (const name of readdirSync(state)) if (name.startsWith('web.pid')) rmSync(join(state, name), { recursive: true })
@@ -179,13 +209,12 @@ t.test('a folder that vanishes takes nothing from it', { ...withExecve, ...(onLi
   await allGone(here)
 })
 
-t.test('killed right before it is the command, the server goes; a program that vanishes or may not be run is named', withExecve, async (t) => {
-  const here = home(t, NEW)
+byEachWay('killed right before it is the command, the server goes; a program that vanishes or may not be run is named', withExecve, async (t, program) => {
+  const here = home(t, program)
   const preload = join(here.folder, 'die.mjs')
   for (const when of ['before', 'after']) {
     writeFileSync(preload, `const { execve } = process; process.execve = (...args) => { process.kill(process.pid, 'SIGKILL'); execve.apply(process, args) }`)
-    const node = [...NEW.slice(0, 4), '--import', preload, NEW[4]!] as unknown as typeof NEW
-    const there = home(t, when === 'before' ? node : NEW)
+    const there = home(t, when === 'before' ? preloading(program, preload) : program)
     const { signal } = await there.begin(['run', 'web', ...LEASED, '--', '/bin/sh', '-c', when === 'before' ? 'echo ran' : 'kill -9 $$']).ended
     t.equal(signal, 'SIGKILL', when)
     await allGone(there)
@@ -197,7 +226,7 @@ t.test('killed right before it is the command, the server goes; a program that v
       import { execSync } from 'node:child_process'
       const { execve } = process
       process.execve = (...args) => { execSync(${JSON.stringify(`${change} ${gone}`)}); execve.apply(process, args) }`)
-    const there = home(t, [...NEW.slice(0, 4), '--import', preload, NEW[4]!] as unknown as typeof NEW)
+    const there = home(t, preloading(program, preload))
     const ended = await there.begin(['run', 'web', ...LEASED, '--', gone]).ended
     t.match(ended, { code, stdout: '', stderr: says }, change)
     await allGone(there)
@@ -241,9 +270,11 @@ t.test('in a terminal: Ctrl-Z and fg, Ctrl-C of a loop', inNewTerminal, async (t
   const loop = inTerminal(t, `for i in 1 2 3; do ${call('echo turn; exec sleep 600')}; done; echo went on`, at)
   await loop.prints('turn')
   loop.type('\u0003')
-  const { stdout } = await loop.ended
-  t.equal(stdout.split('turn').length, 2, 'one turn')
-  t.notMatch(stdout, 'went on')
+  const hasEnded = (): boolean => loop.child.exitCode !== null || loop.child.signalCode !== null
+  await until(() => hasEnded() || loop.printed().split('turn').length > 2, 'the loop to end, or to go on')
+  t.ok(hasEnded(), 'Ctrl-C ends the loop')
+  t.equal(loop.printed().split('turn').length, 2, 'one turn')
+  t.notMatch(loop.printed(), 'went on')
 
   const job = inTerminal(t, `set -m; ${call('echo pid $$; read line; echo "got $line"; exit 6')}; echo "stopped $?"; fg; echo "ended $?"`, at)
   await job.prints(/pid \d+/)
@@ -252,4 +283,5 @@ t.test('in a terminal: Ctrl-Z and fg, Ctrl-C of a loop', inNewTerminal, async (t
   job.type('hello\n')
   await job.prints('got hello')
   t.match((await job.ended).stdout, /ended 6/)
+  await allGone(here)
 })

@@ -3,7 +3,7 @@
  * server of the machine is seen, or in this process, where only words and exit codes matter.
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
@@ -34,7 +34,7 @@ export interface Ended {
 export interface Running {
   readonly child: ChildProcess
   readonly ended: Promise<Ended>
-  /** Resolves once stdout contains the text, or something like it; rejects when the process ends first. */
+  /** Resolves once stdout contains the text, or something like it; rejects when the process ends first, or prints it at no look. */
   readonly prints: (text: string | RegExp, stream?: 'stdout' | 'stderr') => Promise<void>
   /** Its stdout so far. */
   readonly printed: () => string
@@ -81,28 +81,24 @@ export const allGone = async (home: Home): Promise<void> => {
 
 export const watched = (child: ChildProcess): Running => {
   const text = { stdout: '', stderr: '' }
-  const waiting = new Set<() => void>()
-  for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream]?.setEncoding('utf8').on('data', (part: string) => {
-      text[stream] += part
-      for (const look of waiting) look()
-    })
-  }
+  let end: { readonly code: number | null } | undefined
+  for (const stream of ['stdout', 'stderr'] as const) child[stream]?.setEncoding('utf8').on('data', (part: string) => { text[stream] += part })
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', (code, signal) => resolve({ code, signal, ...text }))
-  })
-  const prints: Running['prints'] = (wanted, stream = 'stdout') =>
-    new Promise((resolve, reject) => {
-      const look = (): void => {
-        if (typeof wanted === 'string' ? !text[stream].includes(wanted) : !wanted.test(text[stream])) return
-        waiting.delete(look)
-        resolve()
-      }
-      waiting.add(look)
-      look()
-      void ended.then(({ code }) => reject(new Error(`ended with ${code} before it printed ${String(wanted)}: ${JSON.stringify(text)}`)), reject)
+    child.on('close', (code, signal) => {
+      end = { code }
+      resolve({ code, signal, ...text })
     })
+  })
+  // A process that prints something else, and lives, must not hold the test for ever.
+  const prints: Running['prints'] = async (wanted, stream = 'stdout') => {
+    const isPrinted = (): boolean => (typeof wanted === 'string' ? text[stream].includes(wanted) : wanted.test(text[stream]))
+    const look = (): boolean => {
+      if (!isPrinted() && end !== undefined) throw new Error(`ended with ${end.code} before it printed ${String(wanted)}: ${JSON.stringify(text)}`)
+      return isPrinted()
+    }
+    await Promise.race([until(look, `${String(wanted)} to be printed`), ended.then(look)])
+  }
   return { child, ended, prints, printed: () => text.stdout }
 }
 
@@ -113,11 +109,12 @@ const bare = (): NodeJS.ProcessEnv =>
 /** @param program The command line tool, which may run under another Node. */
 export const home = (t: Test, program = PROGRAM): Home => {
   const folder = mkdtempSync(join(tmpdir(), 'os-'))
-  const env = { ...bare(), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), TERM: 'dumb' }
+  // As a shell has it that calls from there.
+  const env = { ...bare(), PWD: realpathSync(folder), HOME: folder, ONE_SERVER_STATE_DIR: join(folder, 'state'), TERM: 'dumb' }
   const toStop = new Map<string, string[]>()
   const begin: Home['begin'] = (args, { env: more, detached = false, stdin, cwd = folder } = {}) => {
     const stdio: StdioOptions = [stdin ?? 'ignore', 'pipe', 'pipe']
-    const running = watched(spawn(program[0], [...program.slice(1), ...args], { env: { ...env, ...more }, cwd, detached, stdio }))
+    const running = watched(spawn(program[0], [...program.slice(1), ...args], { env: { ...env, PWD: realpathSync(cwd), ...more }, cwd, detached, stdio }))
     t.teardown(() => running.child.kill('SIGKILL'))
     return running
   }

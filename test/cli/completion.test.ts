@@ -81,8 +81,14 @@ t.test('the command', async (t) => {
   t.match(await call('completion', 'bash', 'start', '--ready=', '--'), { code: 0, stderr: '' })
 })
 
+interface Furnished extends Home {
+  readonly bin: string
+  /** Whether the one-server in `tools/` has answered since this was asked last: it is not the one in the PATH. */
+  readonly wasAsked: () => boolean
+}
+
 /** A home with `one-server` in its PATH, a config file, and one server that runs. */
-const furnished = async (t: Test): Promise<Home & { readonly bin: string }> => {
+const furnished = async (t: Test): Promise<Furnished> => {
   const here = home(t)
   const bin = join(here.folder, 'bin')
   mkdirSync(bin)
@@ -93,9 +99,17 @@ const furnished = async (t: Test): Promise<Home & { readonly bin: string }> => {
   script('one-server', `exec ${joinWords(PROGRAM)} "$@"`)
   script('own-command', ':')
   mkdirSync(join(here.folder, 'a folder'))
+  mkdirSync(join(here.folder, 'tools'))
+  script('../tools/one-server', `: >tools/asked; exec ${joinWords(PROGRAM)} "$@"`)
   writeFileSync(join(here.folder, 'one-server.config.json'), '{ "servers": { "api": {}, "web": {} } }')
   await here.start(['start', 'cache', '--port', 'auto', '--script', fixture('healthy'), '--quiet'])
-  return { ...here, bin, env: { ...here.env, TERM: 'xterm', PATH: `${bin}${delimiter}${process.env['PATH']}` } }
+  const wasAsked = (): boolean => {
+    const asked = join(here.folder, 'tools', 'asked')
+    const was = existsSync(asked)
+    rmSync(asked, { force: true })
+    return was
+  }
+  return { ...here, bin, wasAsked, env: { ...here.env, TERM: 'xterm', PATH: `${bin}${delimiter}${process.env['PATH']}` } }
 }
 
 const missing = (shell: string): string | false =>
@@ -108,8 +122,8 @@ bindkey -e; bindkey '^X^L' show; LISTMAX=1000; eval "$(one-server completion zsh
 interface Typist {
   /** Types the text and a key, and says what the line is then. */
   readonly after: (text: string, key?: string) => Promise<string>
-  /** Types the text and a Tab, and waits for what the shell lists. A shell that has more to read lists nothing. */
-  readonly lists: (text: string, list: readonly RegExp[]) => Promise<void>
+  /** Types the text and a Tab, and returns what the shell then lists, with these words at least. A shell that has more to read lists nothing. */
+  readonly lists: (text: string, words: readonly string[]) => Promise<string>
 }
 
 const KILL_LINE = '\u0001\u000b'
@@ -128,9 +142,13 @@ const typist = async (t: Test, here: Home, program: string, setup: string): Prom
     await terminal.prints(pattern)
     return pattern.exec(terminal.printed())![1]!
   }
-  const lists: Typist['lists'] = async (text, list) => {
+  const lists: Typist['lists'] = async (text, words) => {
+    const since = `LINE${lines}<[^>]*>`
     terminal.type(`${KILL_LINE}${text}\t`)
-    await Promise.all(list.map((one) => terminal.prints(one)))
+    for (const word of words) await terminal.prints(new RegExp(`${since}[^]*${word}`))
+    // What it does next shows that it has listed all.
+    await after('', '')
+    return new RegExp(`${since}[^]*`).exec(terminal.printed())![0]
   }
   return { after, lists }
 }
@@ -143,13 +161,18 @@ const COMMON: [typed: string, line: string][] = [
   ['one-server start --on-mismatch=rest', 'one-server start --on-mismatch=restart '],
   ['one-server run api,w', 'one-server run api,web '],
   ['one-server start --cwd b', 'one-server start --cwd bin/'],
-  ['bin/one-server resta', 'bin/one-server restart '],
 ]
+
+/** It was typed with its folder, so it is the one that answers. */
+const OTHER = ['tools/one-server resta', 'tools/one-server restart '] as const
 
 t.test('bash', { skip: noTerminal || missing('bash') }, async (t) => {
   const here = await furnished(t)
   const { after } = await typist(t, here, 'exec bash --norc --noprofile -i', BASH)
   for (const [typed, line] of COMMON) t.equal(await after(typed), line)
+  t.notOk(here.wasAsked())
+  t.equal(await after(OTHER[0]), OTHER[1])
+  t.ok(here.wasAsked(), 'by the one that was typed')
   t.equal(await after('one-server start ', '\u001b*'), 'one-server start api cache web ', 'all that may stand there')
   t.equal(await after('one-server start --cwd a'), 'one-server start --cwd a\\ folder/')
   t.equal(await after('one-server run api -- own-comm'), 'one-server run api -- own-command ', 'programs after --')
@@ -163,6 +186,9 @@ t.test('bash with bash-completion', { skip: noTerminal || missing('bash') || (!e
   const here = await furnished(t)
   const { after } = await typist(t, here, 'exec bash --norc --noprofile -i', `. ${BASH_COMPLETION}; ${BASH}; complete -W own-word own-command`)
   for (const [typed, line] of COMMON) t.equal(await after(typed), line)
+  t.notOk(here.wasAsked())
+  t.equal(await after(OTHER[0]), OTHER[1])
+  t.ok(here.wasAsked(), 'by the one that was typed')
   t.equal(await after('one-server run api -- own-command ow'), 'one-server run api -- own-command own-word ', "the command's own completion")
 })
 
@@ -171,11 +197,15 @@ t.test('zsh', { skip: noTerminal || missing('zsh') }, async (t) => {
   const own = 'own() { compadd own-word }; compdef own own-command'
   const { after, lists } = await typist(t, here, 'exec zsh -f -i', `${ZSH}; ${own}`)
   for (const [typed, line] of COMMON) t.equal(await after(typed), line)
+  t.notOk(here.wasAsked())
+  t.equal(await after(OTHER[0]), OTHER[1])
+  t.ok(here.wasAsked(), 'by the one that was typed')
   t.equal(await after('one-server run api -- own-comm'), 'one-server run api -- own-command ', 'programs after --')
   t.equal(await after('one-server run api -- own-command ow'), 'one-server run api -- own-command own-word ', "the command's own completion")
   t.equal(await after('one-server start "$(touch ran)" --rea'), 'one-server start "$(touch ran)" --ready ')
   t.notOk(existsSync(join(here.folder, 'ran')), 'a Tab runs nothing of the line')
-  await lists('one-server start ', [/cache +-- runs/, /api +-- in the config file/])
+  const listed = await lists('one-server start ', ['cache', 'api'])
+  for (const one of [/cache +-- runs/, /api +-- in the config file/]) t.match(listed, one)
 })
 
 t.test('fish', { skip: missing('fish') }, async (t) => {
@@ -188,6 +218,9 @@ t.test('fish', { skip: missing('fish') }, async (t) => {
   }
   const lastOf = (line: string): string => line.trimEnd().split(' ').at(-1)!
   for (const [typed, line] of COMMON) t.strictSame(completed(typed), [lastOf(line)], typed)
+  t.notOk(here.wasAsked())
+  t.strictSame(completed(OTHER[0]), [lastOf(OTHER[1])])
+  t.ok(here.wasAsked(), 'by the one that was typed')
   t.strictSame(completed('one-server start '), ['api', 'cache', 'web'].sort())
   t.strictSame(completed('one-server run api -- own-comm'), ['own-command'], 'programs after --')
   t.strictSame(completed('one-server run api -- own-command ow'), ['own-word'], "the command's own completion")

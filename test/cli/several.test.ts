@@ -2,8 +2,9 @@
  * Several servers by one call: started as their needs allow, found by their names, leased together, stopped in the reverse order. The
  * servers themselves write down when they begin and end.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { entriesOf, type Entry } from '../support/ledger.js'
 import { until } from '../support/until.js'
@@ -45,13 +46,16 @@ t.test('run: needs first, all leased, each found by its name, and gone, what nee
 })
 
 t.test('a server finds what it needs in its environment, and a need that has moved is another server', async (t) => {
-  const here = configure(home(t), { db: {}, api: { needs: ['db'] } })
+  const here = configure(home(t), { db: {}, api: { needs: ['db'], env: { OWN_DB: 'at {url:db}' } } })
   here.stopsAtEnd('api,db')
   await here.run(['start', 'api', '--quiet'])
   const status = async (name: string) => JSON.parse((await here.run(['status', name, '--json'])).stdout) as { pid: number; url: string; pinned: boolean }
   const [api, db] = [await status('api'), await status('db')]
   t.ok(api.pinned && db.pinned, 'start pins both')
-  if (process.platform === 'linux') t.match((await import('node:fs')).readFileSync(`/proc/${api.pid}/environ`, 'utf8'), `ONE_SERVER_URL_DB=${db.url}\0`)
+  if (process.platform === 'linux') {
+    const variables = readFileSync(`/proc/${api.pid}/environ`, 'utf8').split('\0')
+    for (const one of [`ONE_SERVER_URL_DB=${db.url}`, `OWN_DB=at ${db.url}`]) t.ok(variables.includes(one), one)
+  }
   t.match(await here.run(['restart', 'db', '--port', 'auto', '--quiet']), { code: 0 })
   const moved = await status('db')
   const again = await here.run(['start', 'api', '--quiet'])
@@ -67,6 +71,19 @@ t.test('stop: what needs another ends before it, whatever the order of the words
     t.match(await here.run(['stop', words]), { code: 0, stderr: /base: stopped/ })
     const ended = order(here, 'stop')
     t.same(ended, ['top', 'middle', 'base'].filter((name) => words.includes(name)), words)
+  }
+})
+
+t.test('the kind: so it is where the configuration is code, which stop does not run', async (t) => {
+  for (const words of ['top,middle,base', 'base,top,middle', 'base,top']) {
+    const here = configure(home(t), { base: {}, middle: { needs: ['base'] }, top: { needs: ['middle'] } })
+    const json = join(here.folder, 'one-server.config.json')
+    writeFileSync(join(here.folder, 'one-server.config.mjs'), `export default ${readFileSync(json, 'utf8')}`)
+    rmSync(json)
+    here.stopsAtEnd('top,middle,base')
+    t.match(await here.run(['start', 'top', '--quiet']), { code: 0, stdout: /^http:\S+\n$/ })
+    t.match(await here.run(['stop', words]), { code: 0, stderr: /base: stopped/ })
+    t.same(order(here, 'stop'), ['top', 'middle', 'base'].filter((name) => words.includes(name)), words)
   }
 })
 
@@ -96,8 +113,10 @@ t.test('a failure says which one and why, and lets the others go', async (t) => 
 
 t.test('a failure ends the waits for the others, which would be long, and their boots', async (t) => {
   const here = configure(home(t), { slow: { command: [process.execPath, fixture('never-answers')] }, bad: { command: [process.execPath, fixture('dies-at-once')] } })
-  const { code, stdout, stderr } = await here.run(['run', 'slow,bad', '--timeout', '24h', '--idle-timeout', '0', '--', 'echo', 'ran'])
-  t.match({ code, stdout, stderr }, { code: 5, stdout: '', stderr: /^one-server: bad: Server exited/m })
+  here.stopsAtEnd('slow')
+  const { child, ended } = here.begin(['run', 'slow,bad', '--timeout', '24h', '--idle-timeout', '0', '--', 'echo', 'ran'])
+  await until(() => child.exitCode !== null, 'the run to end')
+  t.match(await ended, { code: 5, stdout: '', stderr: /^one-server: bad: Server exited/m })
   await until(async () => (await here.run(['status', 'slow'])).code === 3, 'the slow one to end')
   t.equal(order(here, 'start').length, 2)
 })
@@ -127,9 +146,18 @@ t.test('mistakes in needs are found before anything starts, with file and line',
 })
 
 t.test('two servers at once do not wait for each other, and what both need is started once', async (t) => {
-  const here = configure(home(t), { base: {}, left: { needs: ['base'] }, right: { needs: ['base'] }, top: { needs: ['left', 'right'] } })
+  const own = home(t)
+  // Each boots when the other one has begun to.
+  const after = (other: string): object => {
+    const text = `const { existsSync } = await import('node:fs')
+      await import(${JSON.stringify(pathToFileURL(fixture('ledger')).href)})
+      while (!existsSync(${JSON.stringify(join(own.folder, `${other}.ledger`))})) await new Promise((resolve) => { setTimeout(resolve, 5) })
+      await import(${JSON.stringify(pathToFileURL(fixture('healthy')).href)})`
+    return { needs: ['base'], command: [process.execPath, '--input-type=module', '--eval', text] }
+  }
+  const here = configure(own, { base: {}, left: after('right'), right: after('left'), top: { needs: ['left', 'right'] } })
   here.stopsAtEnd('top,left,right,base')
-  t.match(await here.run(['start', 'top', '--quiet']), { code: 0 })
+  t.match(await here.run(['start', 'top', '--quiet', '--timeout', '60s']), { code: 0 })
   t.same(order(here, 'start').toSorted(), ['base', 'left', 'right', 'top'])
   const { stdout } = await here.run(['run', 'top', '--quiet', '--', process.execPath, '-e', PRINTS])
   t.match(stdout, /ONE_SERVER_URL_BASE/)

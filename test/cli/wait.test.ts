@@ -25,7 +25,7 @@ t.test('it starts nothing and leaves nothing, and its time is its own', async (t
 
 t.test('a launch that fails meanwhile fails it as it fails start', async (t) => {
   const here = home(t)
-  const waiting = here.begin(['wait', 'web', '--timeout', '10m'])
+  const waiting = here.begin(['wait', 'web', '--timeout', '2m'])
   const fails = "setInterval(() => require('node:fs').existsSync('go') && process.exit(7), 10)"
   const start = here.begin(['start', 'web', '--port', 'auto', '--timeout', '10m', '--', process.execPath, '-e', fails])
   await waiting.prints(/waiting for the launch/, 'stderr')

@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs'
 import t from 'tap'
 import { start } from '../support/child.js'
 import { failureOf, isAlive, place, statusOf } from '../support/clients.js'
-import { gone, holdsOf, watchesOf } from '../support/holders.js'
+import { gone, holdsOf, looked, watchesOf } from '../support/holders.js'
 import { lastProcessOut } from '../support/leases.js'
-import { lookAt } from '../support/processes.js'
 import { until } from '../support/until.js'
 
 const IDLE = { idleTimeout: 0 }
@@ -25,8 +24,7 @@ t.test('it ends with that process, and not with the client that took it', async 
   other.kill('SIGKILL')
   // It looks again at last every other second; a stopped process lives.
   one.kill('SIGSTOP')
-  const watch = watchesOf(here)[0]!
-  await until(() => 'start' in lookAt(watch), 'the watchdog to live')
+  await looked(here, watchesOf(here)[0]!)
   t.ok(isAlive(pid!))
   one.kill('SIGKILL')
   await gone(here)

@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import type { ClientProcessManagerOptions, ServerInfo } from '../../lib/index.js'
 import { fixture, startSpeaking } from './child.js'
 import { isAlive, now, type Place } from './clients.js'
+import { allProcesses } from './processes.js'
 import { until } from './until.js'
 
 export interface Released {
@@ -53,7 +54,8 @@ export const holder = (t: Pick<Test, 'teardown'>, at: Place, options: ClientProc
   }
 }
 
-const hostFolder = ({ pidFile }: Place): string | undefined => {
+/** Where the files of leases are. Undefined before there are any. */
+export const hostFolder = ({ pidFile }: Place): string | undefined => {
   try {
     const [host] = readdirSync(`${pidFile}.d`)
     return host === undefined ? undefined : join(`${pidFile}.d`, host)
@@ -76,6 +78,19 @@ export const holdsOf = (at: Place, kind: 'lease' | 'watch'): string[] => {
 
 /** PIDs of the watches: the third part of their names. */
 export const watchesOf = (at: Place): number[] => holdsOf(at, 'watch').map((name) => Number(name.split('.')[2]))
+
+/** Returns when the watchdog of a lease has looked at the holder again: between two looks it naps, in a process of its own. */
+export const looked = async (at: Place, watch: number): Promise<void> => {
+  const naps = (): number[] => allProcesses().filter(({ parent }) => parent === watch).map(({ pid }) => pid)
+  const all = new Set(naps())
+  const before = all.size
+  await until(() => {
+    if (holdsOf(at, 'lease').length === 0) throw new Error('the lease has ended')
+    for (const pid of naps()) all.add(pid)
+    // Before the first new one it may have looked already.
+    return all.size > before + 1
+  }, 'the watchdog to look again')
+}
 
 /** When nothing of the server lived any more, on the clock of `now()`. */
 export const gone = async (at: Place): Promise<number> => {
