@@ -108,7 +108,7 @@ const complete = async (names: readonly string[], { options, starts }: Asked): P
   if (found === undefined) return each((name) => outside(name, () => unread(name, starts)))
   if (found.isCode && !starts) return each(async (name) => ({ servers: [await unseen(name, found, rest)], doubt: undefined }))
   const { asked: ofNames, loaded, needing, serversOf, timesIn } = await import('../config/servers-for.js')
-  const file = await loaded(found)
+  const file = found.isCode ? await (await import('./foreign-code.js')).runForeign(found.file, () => loaded(found)) : found
   const servers = serversOf(file)
   const known = names.filter((name) => servers.has(name))
   const others = names.filter((name) => !servers.has(name))
