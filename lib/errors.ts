@@ -217,13 +217,16 @@ export const stateUnusable = (path: string, what: string, hint: string, cause?: 
   new OneServerError(
     'STATE_UNUSABLE',
     cause === undefined ? `${path}: ${what}` : `${path}: ${what}: ${systemReason(cause)}`,
-    // Without a descriptor nothing was learnt about the file, so advice about the file would be a guess.
-    ['EMFILE', 'ENFILE'].includes(String((cause as NodeJS.ErrnoException | undefined)?.code)) ? NO_DESCRIPTORS : hint,
+    INSTEAD[String((cause as NodeJS.ErrnoException | undefined)?.code)] ?? hint,
     {},
     cause,
   )
 
 const NO_DESCRIPTORS = 'Raise the limit on open files (ulimit -n), or close files that need not be open, and call again.'
+const NO_ROOM = 'Free some space on the disk of that file (df shows it), and call again.'
+
+/** Here nothing was learnt about the file, so advice about the file would be a guess. */
+const INSTEAD: Readonly<Record<string, string>> = { EMFILE: NO_DESCRIPTORS, ENFILE: NO_DESCRIPTORS, ENOSPC: NO_ROOM, EDQUOT: NO_ROOM }
 
 /** A failure that nothing foresaw. The system's word is an answer; without one it is a defect of ours, where only the stack helps. */
 export const unforeseen = (error: unknown): OneServerError => {

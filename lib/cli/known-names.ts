@@ -8,6 +8,7 @@ import { basename, join } from 'node:path'
 import { locate, type Found } from '../config/locate.js'
 import { contextOf } from '../context.js'
 import { nodeSystem } from '../node-system.js'
+import { NAME } from '../options/parse.js'
 import { settingsFrom } from '../options/settings.js'
 import { stateDir } from '../paths.js'
 import { survey } from '../protocol/survey.js'
@@ -57,11 +58,11 @@ const nearest = (): Found | undefined => {
   }
 }
 
-/** Those of the config file first. */
+/** Those of the config file first. A file may have any name, such as `$(…)`, which a shell would run once it stands in the line. */
 export const knownNames = async (env: NodeJS.ProcessEnv): Promise<readonly Known[]> => {
   const found = nearest()
   const ofFile = await configured(found)
   const seen = await recorded(found === undefined ? undefined : realpathSync(found.folder), env).catch(() => [])
   const own = ofFile.map((name) => seen.find((one) => one.name === name) ?? { name, about: 'in the config file', runs: false })
-  return [...own, ...seen.filter(({ name }) => !ofFile.includes(name))]
+  return [...own, ...seen.filter(({ name }) => NAME.test(name) && !ofFile.includes(name))]
 }

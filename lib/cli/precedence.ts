@@ -111,7 +111,7 @@ const complete = async (names: readonly string[], { options, starts }: Asked): P
     return { servers: servers.length === 1 ? servers : await (await import('./needs-seen.js')).withNeedsSeen(servers), doubt: undefined }
   }
   const { asked: ofNames, loaded, needing, serversOf, timesIn } = await import('../config/servers-for.js')
-  const file = await loaded(found)
+  const file = found.isCode ? await (await import('./foreign-code.js')).runForeign(found.file, () => loaded(found)) : found
   const servers = serversOf(file)
   const known = names.filter((name) => servers.has(name))
   const others = names.filter((name) => !servers.has(name))

@@ -8,6 +8,8 @@ import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { OneServerError } from '../errors.js'
 import type { Found } from './locate.js'
+import { runningCode } from './running-code.js'
+import { plainCopy } from './value-part.js'
 
 const HINT = 'Correct the file and call again.'
 
@@ -43,8 +45,12 @@ export const loaded = async (found: Found): Promise<Found> => {
   if (!found.isCode) return found
   const { file } = found
   try {
-    const { default: value } = (await load(file)) as { default?: unknown }
-    return { ...found, value: await value }
+    const value = await runningCode(file, async () => {
+      const { default: exported } = (await load(file)) as { default?: unknown }
+      // Read to its last key: a getter is code, too.
+      return plainCopy(await exported)
+    })
+    return { ...found, value }
   } catch (error) {
     throw wrong(file, error)
   }

@@ -18,7 +18,7 @@ import {
   type Listing, type Place,
 } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
-import { outcomeBody } from '../state/outcome.js'
+import { createNamed, outcomeBody } from '../state/outcome.js'
 import { judge, type ProcessLook } from '../system/system.js'
 import { servingProcess } from './liveness.js'
 import { isAwaited } from './patience.js'
@@ -48,7 +48,7 @@ const end = async (
   { system, paths }: Place, id: string, why: Ending, body: string, objects: (listing: Listing) => Promise<boolean>,
 ): Promise<boolean> => {
   const ending = endingPath(paths, id, await system.randomId(), why)
-  await createFile({ system, paths }, ending, body)
+  await createNamed({ system, paths }, ending, body)
   if (await objects(parseListing(paths, await system.list(paths.host)))) {
     await system.remove(ending)
     return false

@@ -21,6 +21,7 @@ import type { Lease, LeaseStatus, ServerInfo } from '../server-info.js'
 import { recordOf } from '../state/claim.js'
 import { createFile, findLaunch, leasePath, listClaims, pipePath, replaceFile, type Launch, type LeaseEntry } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
+import { createNamed } from '../state/outcome.js'
 import { judge, type ProcessId, type Watchdog } from '../system/system.js'
 import { isLeased, leasesInUse, liveLeases } from './ending-rule.js'
 import { assertAlive, assertOutside, holderOf, type Holder } from './holder.js'
@@ -106,7 +107,7 @@ class LeaseHold implements Hold {
     const watchdog = launch.pinned ? undefined : await startWatchdog(context, launch, id, await timesOf(context, launch.id))
     const path = leasePath(paths, { id, launchId: launch.id, process, kind: 'lease' })
     this.#held = { launch, lease: id, path, watchdog }
-    await createFile(context, path, this.#body(context))
+    await createNamed(context, path, this.#body(context))
   }
 
   #body({ system }: Context, more: { kept?: true } = {}): string {

@@ -12,10 +12,10 @@ import { OneServerError, portInUse, serverExited, stateUnusable } from '../error
 import { kindOf, traitsOf } from '../health/kind.js'
 import { whoHolds } from '../plan/port.js'
 import { recordOf } from '../state/claim.js'
-import { claimPath, createFile, findLaunch, markPath, marksOf, parseListing, type Launch } from '../state/directory.js'
+import { claimPath, findLaunch, markPath, marksOf, parseListing, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
-import { endedBecause, LOG_LINES, writeOutcome } from '../state/outcome.js'
+import { createNamed, endedBecause, LOG_LINES, writeOutcome } from '../state/outcome.js'
 import { judge, type Exit, type Kin, type ProcessId, type System } from '../system/system.js'
 import { alignPidFile } from './reconcile.js'
 import { remainsOf } from './liveness.js'
@@ -57,7 +57,7 @@ export const tearDownUnlocked = async (
 
 /** Marks a launch as ended, against any objection. */
 export const markEnded = async (context: Context, id: string, body: string): Promise<void> => {
-  await createFile(context, markPath(context.paths, id, 'ended'), body)
+  await createNamed(context, markPath(context.paths, id, 'ended'), body)
 }
 
 /**

@@ -57,8 +57,10 @@ export interface Held {
 }
 
 interface InProcess {
-  /** What the configuration that was read last asks for. */
+  /** What the configuration asks for. */
   asked?: Asked
+  /** A run has ended since, so another configuration may come. */
+  isOver?: boolean
   /** What each part of a configuration asks for, where a runner has several. */
   readonly all: Map<string, Asked>
   readonly held: Map<Asked, Held>
@@ -68,6 +70,27 @@ const KEY = Symbol.for('one-server/runners')
 
 export const inProcess = (): InProcess =>
   ((globalThis as { [KEY]?: InProcess })[KEY] ??= { all: new Map(), held: new Map() })
+
+/** As a person reads it. Functions differ each time that a file is read. */
+const written = ({ names, options, from }: Asked): string => JSON.stringify([names, options, from])
+
+/**
+ * Keeps what a configuration asks for. A runner has one global setup, so of two different calls one would be lost, and tests would run
+ * against a server that they do not mean: so the second is refused. A runner may read the same file again.
+ */
+export const keep = (asked: Asked): void => {
+  const here = inProcess()
+  const { asked: before, isOver = false } = here
+  if (before !== undefined && !isOver && written(before) !== written(asked)) {
+    const [first, second] = [before, asked].map(({ names }) => (names.length === 0 ? 'a server by its options' : names.join(', ')))
+    const how = "Name all servers in one call, oneServer(['web', 'db']), and in each project the same."
+    // A runner shows no hint.
+    throw invalidCombination(
+      `oneServer stands twice in this configuration (${first}; ${second}), and the whole test run has one global setup. ${how}`, how,
+    )
+  }
+  Object.assign(here, { asked, isOver: false })
+}
 
 /** What the configuration asks for; a runner that was given the file alone has nothing to go by. */
 export const askedBefore = (asked: Asked | undefined, how: string): Asked => {

@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path'
 import { libraryFolder } from '../this-copy.js'
-import { asking, askedBefore, inProcess, type Asked, type TestRunOptions, type TestServerOptions, type Which } from './asked.js'
+import { asking, askedBefore, inProcess, keep, type Asked, type TestRunOptions, type TestServerOptions, type Which } from './asked.js'
 import { lend } from './environment.js'
 
 export type { TestRunOptions, TestServerOptions } from './asked.js'
@@ -58,7 +58,7 @@ const setUp = async (asked: Asked, { rootDir = '.' }: JestProjectConfig = {}): P
 export function oneServer(name: string | readonly string[], options?: TestRunOptions): JestPart
 export function oneServer(server: TestServerOptions): JestPart
 export function oneServer(which: Which, options?: TestRunOptions): JestPart {
-  inProcess().asked = asking(which, options)
+  keep(asking(which, options))
   return { globalSetup: join(libraryFolder, 'jest.cjs'), globalTeardown: join(libraryFolder, 'jest-teardown.cjs') }
 }
 
@@ -73,7 +73,9 @@ export function globalSetup(which: Which, options?: TestRunOptions): JestSetup {
 /** Releases what the setups of this process hold. In watch mode it does nothing: the next run goes on with it. */
 export const globalTeardown = async ({ watch, watchAll }: JestGlobalConfig = {}): Promise<void> => {
   if (watch === true || watchAll === true) return
-  const { held } = inProcess()
+  const here = inProcess()
+  const { held } = here
+  here.isOver = true
   const all = [...held.values()]
   held.clear()
   for (const one of all.toReversed()) await one.end()

@@ -5,7 +5,7 @@
  */
 import { dirname, join } from 'node:path'
 import { libraryFolder } from '../this-copy.js'
-import { asking, askedBefore, inProcess, type Asked, type TestRunOptions, type TestServerOptions, type Which } from './asked.js'
+import { asking, askedBefore, inProcess, keep, type Asked, type TestRunOptions, type TestServerOptions, type Which } from './asked.js'
 import { lend } from './environment.js'
 
 export type { TestRunOptions, TestServerOptions } from './asked.js'
@@ -31,6 +31,7 @@ const setUp = async (asked: Asked, config: PlaywrightConfig | undefined): Promis
   const takeBack = lend(variables)
   return async () => {
     takeBack()
+    inProcess().isOver = true
     await release()
   }
 }
@@ -47,7 +48,7 @@ const setUp = async (asked: Asked, config: PlaywrightConfig | undefined): Promis
 export function oneServer(name: string | readonly string[], options?: TestRunOptions): PlaywrightPart
 export function oneServer(server: TestServerOptions): PlaywrightPart
 export function oneServer(which: Which, options?: TestRunOptions): PlaywrightPart {
-  inProcess().asked = asking(which, options)
+  keep(asking(which, options))
   const baseURL = process.env['ONE_SERVER_URL']
   return { globalSetup: join(libraryFolder, 'playwright.cjs'), use: baseURL ? { baseURL } : {} }
 }

@@ -8,6 +8,7 @@
  */
 import { join } from 'node:path'
 import { libraryFolder } from '../this-copy.js'
+import type { TestServers } from './hold-servers.js'
 import { asking, askedBefore, inProcess, type Asked, type TestRunOptions, type TestServerOptions, type Which } from './asked.js'
 
 export type { TestRunOptions, TestServerOptions } from './asked.js'
@@ -27,18 +28,33 @@ export type VitestSetup = (project: VitestProject) => Promise<() => Promise<void
 
 export interface VitestPlugin {
   readonly name: string
-  config(): object
+  /** `before`: the configuration so far, also what a project has from its root. */
+  config(before?: object): object
 }
 
-/** By this key the configuration tells the global setup which of its plugins it belongs to. */
+/** By this key the configuration tells the global setup which plugins it has: a project has those of its root, and its own after them. */
 const PLUGIN = 'one-server:plugin'
 
-const setUp = async (asked: Asked, project: VitestProject): Promise<() => Promise<void>> => {
+interface Before {
+  readonly test?: { readonly provide?: { readonly [PLUGIN]?: string }; readonly globalSetup?: string | readonly string[] }
+}
+
+/** Of several plugins the last one is the default, and no server is lost. */
+const setUp = async (all: readonly Asked[], project: VitestProject): Promise<() => Promise<void>> => {
   const { holdServers } = await import('./hold-servers.js')
   const hold = async () => {
-    const use = await holdServers(asked, project.config?.root ?? '.')
-    project.provide('oneServer', use.servers)
-    return use
+    const root = project.config?.root ?? '.'
+    const ended = await Promise.allSettled(all.map((asked) => holdServers(asked, root)))
+    const uses = ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    const release = async (): Promise<void> => { for (const use of uses) await use.release() }
+    const failed = ended.find((one) => one.status === 'rejected')
+    if (failed !== undefined) {
+      await release()
+      throw failed.reason
+    }
+    const urls = Object.assign({}, ...uses.map(({ servers }) => servers.urls)) as TestServers['urls']
+    project.provide('oneServer', { ...uses.at(-1)!.servers, urls })
+    return { release }
   }
   let inUse = await hold()
   project.onTestsRerun?.(async () => {
@@ -65,7 +81,14 @@ export function oneServer(which: Which, options?: TestRunOptions): VitestPlugin 
   const { all } = inProcess()
   const id = String(all.size)
   all.set(id, asked)
-  return { name: 'one-server', config: () => ({ test: { globalSetup: [join(libraryFolder, 'vitest.js')], provide: { [PLUGIN]: id } } }) }
+  const file = join(libraryFolder, 'vitest.js')
+  const config = ({ test = {} }: Before = {}): object => {
+    const { provide: { [PLUGIN]: before } = {}, globalSetup = [] } = test
+    const ids = [...new Set([...(before?.split(' ') ?? []), id])].join(' ')
+    // The lists of several plugins are joined, and the file must run once.
+    return { test: { globalSetup: [globalSetup].flat().includes(file) ? [] : [file], provide: { [PLUGIN]: ids } } }
+  }
+  return { name: 'one-server', config }
 }
 
 /** The same as a function, for a global setup file of your own: `export default globalSetup('web')`. */
@@ -73,12 +96,13 @@ export function globalSetup(name: string | readonly string[], options?: TestRunO
 export function globalSetup(server: TestServerOptions): VitestSetup
 export function globalSetup(which: Which, options?: TestRunOptions): VitestSetup {
   const asked = asking(which, options)
-  return (project) => setUp(asked, project)
+  return (project) => setUp([asked], project)
 }
 
 const setup: VitestSetup = async (project) => {
-  const { [PLUGIN]: id = '' } = (project.getProvidedContext?.() ?? {}) as { [PLUGIN]?: string }
-  return setUp(askedBefore(inProcess().all.get(id), 'Name it there: plugins: [oneServer(name)].'), project)
+  const { [PLUGIN]: ids = '' } = (project.getProvidedContext?.() ?? {}) as { [PLUGIN]?: string }
+  const how = 'Name it there: plugins: [oneServer(name)].'
+  return setUp(ids.split(' ').map((id) => askedBefore(inProcess().all.get(id), how)), project)
 }
 
 /** @internal The runner alone takes it, by the name of the file. */

@@ -41,6 +41,21 @@ export const outcomeBody = (error: OneServerError | undefined, at: number, kept 
   return JSON.stringify({ format: FORMAT, at, kept, code, message, hint, data } satisfies OutcomeBody)
 }
 
+const FULL = ['ENOSPC', 'EDQUOT']
+
+/**
+ * Creates a file that counts by its name, as marks and leases do. On a full disk it stays empty, which still fits: else a server
+ * could be neither stopped nor used there, and the reaper of the last lease would leave it for as long as the disk is full.
+ */
+export const createNamed = async (place: Place, path: string, body: string): Promise<boolean> => {
+  try {
+    return await createFile(place, path, body)
+  } catch (error) {
+    if (!FULL.includes(String(((error as Error).cause as NodeJS.ErrnoException | undefined)?.code))) throw error
+    return createFile(place, path, '')
+  }
+}
+
 /** A failure, and when it was written. */
 interface Shared {
   readonly error: OneServerError

@@ -119,3 +119,57 @@ t.test('the command line tool of the package does the same', async (t) => {
   for (const word of ['status', 'wait', 'logs', 'doctor', 'stop']) t.match(await here.run([word, 'api']), { code: 0 }, word)
   t.equal(runs(), asked)
 })
+
+t.test('code that never ends, ends the process, or acts when it is read: an error that names the file, and no success', async (t) => {
+  const WRONG: [text: string, message: RegExp][] = [
+    ['await new Promise(() => {})', /it cannot be run: it waits for something that never comes/],
+    ['export default new Promise(() => {})', /it cannot be run: it waits for something that never comes/],
+    ['process.exit(0)', /it cannot be run: it ends the process that runs it/],
+    ['process.exitCode = 0; process.reallyExit = undefined; process.exit()', /it cannot be run: it ends the process that runs it/],
+    ["export default { get servers() { throw new Error('getter') } }", /:1: it cannot be run: getter/],
+    ["export default { servers: { api: new Proxy({}, { ownKeys() { throw new Error('proxy') } }) } }", /:1: it cannot be run: proxy/],
+    ['const servers = {}; servers.api = { env: { A: servers } }; export default { servers }', /it cannot be run: servers\.api\.env\.A stands within itself/],
+  ]
+  for (const [text, message] of WRONG) {
+    const here = home(t)
+    writeFileSync(join(here.folder, 'one-server.config.mjs'), text)
+    t.match(await here.run(['start', 'api']), { code: 2, stdout: '', stderr: message }, text)
+  }
+})
+
+t.test('code that asks one-server for its own servers', async (t) => {
+  const LIBRARY = JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)
+  const words = JSON.stringify(PROGRAM.slice(1))
+  const WRONG = {
+    'in the same process': `import { fromConfig } from ${LIBRARY}\nawait fromConfig('api')\nexport default { servers: {} }`,
+    'through the command line': `import { execFileSync } from 'node:child_process'\nexecFileSync('env', [...${words}, 'start', 'api'])`,
+    'through a script': `import { execFileSync } from 'node:child_process'
+      execFileSync(process.execPath, ['--input-type=module', '-e', \`import { fromConfig } from ${LIBRARY}; await fromConfig('api')\`])`,
+  }
+  for (const [how, text] of Object.entries(WRONG)) {
+    const here = home(t)
+    const { runs } = configure(here, 'one-server.config.mjs', text)
+    t.match(await here.run(['start', 'api']), { code: 2, stdout: '', stderr: /it asks one-server for a server of its own, which would run it again/ }, how)
+    t.ok(runs() <= 2, `${how}: it ran ${runs()} times`)
+  }
+  const here = home(t)
+  configure(here, 'one-server.config.mjs', 'await 1; export default { servers: { api: {} } }')
+  await t.resolves(Promise.all(Array.from({ length: 12 }, () => fromConfig('api', { from: here.folder }))), 'calls side by side are no such chain')
+  t.notOk(Object.keys(process.env).includes('ONE_SERVER_CONFIG_RUNS'), 'and nothing of it stays')
+})
+
+t.test('what the code prints is no result, and signals end it at once', async (t) => {
+  const here = home(t)
+  configure(here, 'one-server.config.mjs', `console.log('noise'); process.stdout.write('more\\n'); export default { servers: { api: ${SERVER} } }`)
+  t.match(await here.start(['start', 'api']), { code: 0, stdout: /^http:\S+\n$/, stderr: /noise\nmore/ })
+  t.match(await here.run(['run', 'api', '--quiet', '--', 'echo', 'result']), { code: 0, stdout: /^result\n$/, stderr: /noise/ })
+  const LONG = { busy: 'for (;;);', waiting: 'setInterval(() => {}, 1000); await new Promise(() => {})' }
+  for (const [how, text] of Object.entries(LONG)) {
+    const other = home(t)
+    writeFileSync(join(other.folder, 'one-server.config.mjs'), `import { writeSync } from 'node:fs'; writeSync(2, 'runs'); ${text}`)
+    const running = other.begin(['start', 'api'])
+    await running.prints('runs', 'stderr')
+    running.child.kill('SIGINT')
+    t.match(await running.ended, { signal: 'SIGINT', stdout: '' }, how)
+  }
+})

@@ -81,6 +81,21 @@ t.test('the command', async (t) => {
   t.match(await call('completion', 'bash', 'start', '--ready=', '--'), { code: 0, stderr: '' })
 })
 
+t.test('a name that the command line refuses is never suggested: a shell would run what stands in it', async (t) => {
+  const here = home(t)
+  const state = here.env['ONE_SERVER_STATE_DIR']!
+  mkdirSync(state, { mode: 0o700 })
+  for (const name of ['$(touch x)', '`touch x`', 'a b', 'a\u001b[31mred', 'a\nb', '-dash', "it's", 'fine']) writeFileSync(join(state, `${name}.pid`), '')
+  // A record may say that its server has another name than its file.
+  const record = { format: 1, configured: { name: '$(touch y)', folder: here.folder } }
+  writeFileSync(join(state, 'other.pid'), `1\n${JSON.stringify(record)}\n`)
+  for (const shell of ['bash', 'zsh', 'fish']) {
+    const { stdout } = await here.run(['completion', shell, 'start', ''])
+    t.match(stdout, /fine/, shell)
+    t.notMatch(stdout, /touch|a b|dash|it's|red/, shell)
+  }
+})
+
 interface Furnished extends Home {
   readonly bin: string
   /** Whether the one-server in `tools/` has answered since this was asked last: it is not the one in the PATH. */

@@ -111,6 +111,37 @@ t.test('the file system is full when a lease is taken: that is said, and no watc
   t.equal(await manager.stopServer(), true)
 })
 
+t.test('no byte more fits while a server runs: it is used, leased and stopped, and the last lease ends it', { skip: mounts }, async (t) => {
+  const here = place(t)
+  const folder = join(here.folder, 'state')
+  mount(t, folder, 'size=256k')
+  const manager = here.manager('healthy', { pidFile: join(folder, 's.pid'), logFile: here.logFile, idleTimeout: 1 })
+  const fill = () => {
+    const filler = openSync(join(folder, 'filler'), 'a')
+    try {
+      for (;;) writeSync(filler, Buffer.alloc(PAGE))
+    } catch {
+      // That no more fits is the point.
+    }
+    closeSync(filler)
+  }
+  const first = await manager.acquire()
+  fill()
+  const second = await manager.acquire()
+  t.equal(second.server.launchId, first.server.launchId)
+  await first.release()
+  t.match(await manager.status(), { state: 'ready', leases: [{ pid: process.pid }] }, 'a lease without words counts')
+  await second.release()
+  await until(() => here.alive().length === 0, 'the server to end after its last lease')
+  rmSync(join(folder, 'filler'))
+  await manager.ensureServerRunning()
+  fill()
+  t.equal(await manager.stopServer(), true, 'an explicit stop needs no room, either')
+  t.same(here.alive(), [])
+  fill()
+  t.match(await failureOf(manager.ensureServerRunning()), { ...FULL, hint: /Free some space/ })
+})
+
 t.test('the file system becomes read-only while the server runs: it can be used, and not be stopped', { skip: mounts }, async (t) => {
   const here = place(t)
   const folder = join(here.folder, 'state')

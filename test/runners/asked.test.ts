@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { serversNamed } from '../../lib/config/servers-for.js'
-import { asking } from '../../lib/runners/asked.js'
+import { asking, inProcess, keep } from '../../lib/runners/asked.js'
 import { serverUrl, lend } from '../../lib/runners/environment.js'
 import type { ClientProcessManagerOptions } from '../../lib/index.js'
 import { tempFolder } from '../support/temp-folder.js'
@@ -84,4 +84,21 @@ t.test('variables are lent', async (t) => {
   t.equal(process.env['ONE_SERVER_URL'], 'of another', 'what somebody else wrote since stays')
   process.env['ONE_SERVER_URL'] = ''
   t.throws(() => serverUrl(), { code: 'INVALID_OPTION', message: /has no server: ONE_SERVER_URL is not set/ })
+})
+
+t.test('two calls that differ would lose a server: the second is refused, until the run is over', async (t) => {
+  const here = inProcess()
+  t.teardown(() => { delete here.asked })
+  const web = asking('web', { onEvent: () => {} })
+  keep(web)
+  t.doesNotThrow(() => keep(asking('web', { onEvent: () => {} })), 'a runner reads its configuration again')
+  const OTHERS = { 'web; db': asking('db'), 'web; web, db': asking(['web', 'db']), 'web; web': asking('web', { from: 'x' }), 'web; a server by its options': asking({ pidFile: '/x' }) }
+  for (const [both, other] of Object.entries(OTHERS)) {
+    t.throws(() => keep(other), { code: 'INVALID_OPTION', message: `stands twice in this configuration (${both})` }, both)
+    t.match(here.asked?.names, ['web'], 'the first one stays')
+  }
+  here.isOver = true
+  keep(asking('db'))
+  t.match(here.asked?.names, ['db'], 'the next configuration of a runner that lives on')
+  t.throws(() => keep(asking('web')), { code: 'INVALID_OPTION' })
 })

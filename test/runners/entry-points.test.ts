@@ -86,6 +86,32 @@ t.test('Vitest: two plugins in one process, and reruns', async (t) => {
   })
 })
 
+t.test('Vitest: several plugins of one configuration lose no server, the last one is the default, and a failure lets all go', async (t) => {
+  const told = await inProject(t, `
+    const { oneServer } = await import('${inPackage('vitest.js')}')
+    // As Vite does: each plugin gets the configuration with what those before it have added, and lists are joined.
+    const configured = (plugins) => {
+      const config = { test: { globalSetup: [], provide: {} } }
+      for (const plugin of plugins) {
+        const { test: { globalSetup, provide } } = plugin.config(config)
+        config.test = { globalSetup: [...config.test.globalSetup, ...globalSetup], provide: { ...config.test.provide, ...provide } }
+      }
+      const context = { ...config.test.provide }
+      return { files: config.test.globalSetup, context, config: { root: folder }, getProvidedContext: () => context, provide: (key, value) => { context[key] = structuredClone(value) } }
+    }
+    const [web, db, none] = [oneServer('web'), oneServer('db'), oneServer('none')]
+    const both = configured([web, web, db])
+    const setup = await load(both.files[0])
+    const teardown = await setup(both)
+    const { url, urls } = both.context.oneServer
+    const answers = [both.files.length, await well(urls.web), await well(urls.db), url === urls.db, urls.web === urls.db]
+    const held = [await leases('web'), await leases('db')]
+    await teardown()
+    const error = await refused(setup(configured([web, none])))
+    console.log(JSON.stringify({ answers, held, error, after: [await leases('web'), await leases('db')] }))`)
+  t.match(told, { answers: [1, 200, 200, true, false], held: [1, 2], after: [0, 0], error: [true, 'INVALID_OPTION', /there is no server "none"/] })
+})
+
 t.test('Jest: each run of watch mode has the lease before the one before lets go', async (t) => {
   const told = await inProject(t, `
     const { oneServer, serverUrl } = await import('${inPackage('jest.js')}')
