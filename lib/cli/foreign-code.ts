@@ -1,7 +1,7 @@
 /**
  * A configuration that is code runs in the process of the command line. Nothing is started yet, so there is nothing to end in order, and
- * code that never returns would hold a handler of signals for ever: so Ctrl-C ends the process as it ends any. What the code prints would
- * be taken for the result, or break the protocol of whoever reads it: so it goes to stderr. Code that exits must not look like a success.
+ * code that never returns would keep a handler of signals from running: so Ctrl-C ends the process as it ends any. A script would take
+ * what the code prints for the result, and an agent for a message: so it goes to stderr. Code that exits must not look like a success.
  */
 import { writeSync } from 'node:fs'
 import { constants } from 'node:os'
