@@ -76,6 +76,7 @@ byEachWay('a signal that ends run ends the command, SIGKILL too, and the server 
     await ready(running)
     const server = await serverOf(here)
     child.kill(signal)
+    await until(() => child.exitCode !== null || child.signalCode !== null, `${signal} to end it`)
     t.match(await ended, { code: null, signal }, signal)
     await goes(t, here, server)
   }

@@ -49,10 +49,10 @@ t.test('release() ends it, and only it: a server that nobody uses goes, one that
 t.test('its own PID is its own lease; what is no PID is refused before a server is started', async (t) => {
   const here = place(t)
   const manager = here.manager('healthy', IDLE)
-  for (const pid of [0, -1, 1.5, Number.NaN, 2 ** 53, '5' as unknown as number]) t.match(await failureOf(manager.acquire({ pid })), { code: 'INVALID_OPTION', message: /^pid must be/ })
+  for (const pid of [0, -1, 1.5, Number.NaN, 2 ** 53, '5' as unknown as number]) t.match(await failureOf(manager.acquire({ pid })), { code: 'INVALID_OPTION', message: /^pid must be a PID, a whole number above 0/ })
   t.notOk(existsSync(here.pidFile))
   const lease = await manager.acquire({ pid: process.pid })
-  t.match((await statusOf(manager)).leases, [{ pid: process.pid }])
+  t.match((await statusOf(manager)).leases, [{ pid: process.pid, command: process.argv.slice(1).join(' ') }], 'in the words of a lease without a PID')
   await lease.release()
   await gone(here)
 })
