@@ -138,7 +138,7 @@ const fromIndex = (names, index) => ({
       return kind === 'import-statement' && names.has(file) ? { path: file, namespace: 'index' } : undefined
     })
     onLoad({ filter: /./, namespace: 'index' }, ({ path }) => ({
-      contents: `import { internals } from 'internals'; export const { ${names.get(path).join(', ')} } = internals`,
+      contents: `import { internals } from 'internals'; export const { ${names.get(path).join(', ')} } = internals()`,
     }))
   },
 })
@@ -250,7 +250,8 @@ const bundleLibrary = async (format) => {
     ...entry(
       ...[...names].map(([file, own]) => `import { ${own.join(', ')} } from ${JSON.stringify(file)}`),
       "import * as own from './index.js'", "import { firstBuild } from './this-copy.js'",
-      `const internals = { ${internals.join(', ')} }`,
+      // A function, since a warm call has no use for it: an object of a hundred names costs as much as all its looks.
+      `const internals = () => ({ ${internals.join(', ')} })`,
       `const build = { ${surface.map((name) => `${name}: own.${name}`).join(', ')}, internals }`,
       `const { ${all.map((name, at) => `${name}: build${at}`).join(', ')} } = firstBuild('${format}', '${version}', build)`,
       `export { ${all.map((name, at) => `build${at} as ${name}`).join(', ')} }`,

@@ -24,9 +24,18 @@ const hash = (value: string | undefined): string => {
 
 const commandOf = ({ command, serverScript }: Settings): readonly string[] => command ?? (serverScript === undefined ? [] : [serverScript])
 
+const hashed = new WeakMap<Settings, Readonly<Record<string, string>>>()
+
+/** Of all variables that the client names. They are frozen with its settings, and a process that calls often hashes them once. */
+const hashesOf = (settings: Settings): Readonly<Record<string, string>> => {
+  const known = hashed.get(settings) ?? Object.fromEntries(Object.entries(settings.env).map(([name, value]) => [name, hash(value)]))
+  hashed.set(settings, known)
+  return known
+}
+
 /** Of the variables that the client names, or of those that it only passes on from its own environment. */
-const hashes = ({ env, spread }: Settings, ofSpread: boolean): Record<string, string> =>
-  Object.fromEntries(Object.entries(env).filter(([name]) => spread.has(name) === ofSpread).map(([name, value]) => [name, hash(value)]))
+const hashes = (settings: Settings, ofSpread: boolean): Record<string, string> =>
+  Object.fromEntries(Object.entries(hashesOf(settings)).filter(([name]) => settings.spread.has(name) === ofSpread))
 
 export const fingerprintOf = (settings: Settings): Fingerprint => ({
   command: commandOf(settings), cwd: settings.cwd, env: hashes(settings, false),
@@ -61,7 +70,7 @@ export const differences = (settings: Settings, running: Fingerprint): string[] 
   if (settings.given.has('cwd')) differ('cwd', running.cwd, settings.cwd)
   const env = hashes(settings, false)
   for (const name of new Set([...Object.keys(running.env), ...Object.keys(env)])) {
-    const here = settings.spread.has(name) ? hash(settings.env[name]) : env[name]
+    const here = settings.spread.has(name) ? hashesOf(settings)[name] : env[name]
     const there = running.env[name] ?? running.spread?.[name]
     if (there === here) continue
     const lacks = there === undefined ? 'not named by who started it' : 'named by who started it, not here'

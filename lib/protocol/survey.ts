@@ -34,11 +34,11 @@ const NO_OUTCOMES = { failed: undefined, old: [] } as const
 
 /**
  * Looks once. Of several launches that live, the one that has come furthest is the one to follow. Without `call`
- * no failure is shared.
+ * no failure is shared. `listed`: what a client has listed just before.
  */
-export const survey = async (context: Context, call?: Span): Promise<Survey> => {
+export const survey = async (context: Context, call?: Span, listed?: Listing): Promise<Survey> => {
   const { system, paths } = context
-  const listing = await listClaims(context)
+  const listing = listed ?? (await listClaims(context))
   const living: Launch[] = []
   const finished: Launch[] = []
   const serving = new Map<string, ProcessId>()
