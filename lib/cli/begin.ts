@@ -5,6 +5,7 @@
  */
 import { compiledFolder } from './compiled.js'
 
+/** Node 20 has none. */
 const { enableCompileCache } = process.getBuiltinModule('node:module') as { enableCompileCache?: (folder: string) => unknown }
 const isAsked = process.env['NODE_DISABLE_COMPILE_CACHE'] === undefined && process.env['NODE_COMPILE_CACHE'] === undefined
 if (enableCompileCache !== undefined && isAsked && process.env['NODE_V8_COVERAGE'] === undefined) {

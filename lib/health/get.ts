@@ -13,7 +13,10 @@ import type { HealthPlan, Probe } from './plan.js'
 /** Loaded by the first check and not with this file: a client that only imports the package does not pay for it. */
 export const clientFor = (protocol: string) => process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 
-/** ms after which an idle connection is closed, twice as many at most. A burst of calls shares it; a server that shuts down may wait for it. */
+/**
+ * ms after which an idle connection is closed, twice as many at most. A burst of calls shares it; a server that shuts down may wait
+ * for it.
+ */
 const KEPT = 100
 
 let kept: Agent | undefined

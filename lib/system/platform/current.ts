@@ -28,8 +28,10 @@ const NO_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefin
 const WINDOWS_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined, listensAt: () => [], refusalTakes: 3500 }
 
 // Marked as pure, so that a bundle leaves out the groups that it does not use.
-export const platform: Platform = /* @__PURE__ */ choose<Platform>(() => linux, () => macos(run, process.platform), () => windows(run))
-export const launching: Launching = /* @__PURE__ */ choose<Launching>(() => linuxLaunching, () => macosLaunching(run), () => windowsLaunching)
+export const platform: Platform =
+  /* @__PURE__ */ choose<Platform>(() => linux, () => macos(run, process.platform), () => windows(run))
+export const launching: Launching =
+  /* @__PURE__ */ choose<Launching>(() => linuxLaunching, () => macosLaunching(run), () => windowsLaunching)
 export const sockets: Sockets = /* @__PURE__ */ choose<Sockets>(() => linuxSockets, () => NO_SOCKETS, () => WINDOWS_SOCKETS)
 export const programs: Programs = /* @__PURE__ */ choose<Programs>(() => posixPrograms, () => posixPrograms, () => windowsPrograms)
 export const surroundings: Surroundings =
