@@ -8,7 +8,7 @@
  *     checks.js                 the health checks of servers that speak no HTTP
  *     config.js                 the reader of a config file
  *     index.cjs, cold.cjs       the same for a loader that knows CommonJS only, such as Jest's: the first of these five, and the others
- *     cli.js                    `one-server start`
+ *     cli.js, cli-start.js      where the command line keeps what Node has compiled; and `one-server start`
  *     cli-rest.js               the other commands, help, and the words of a failure
  *     completion.js             what a shell asks at each Tab
  *     session-server.js         the bundled server. It is valid in both module systems, since people copy it beside a bundle of their own
@@ -138,7 +138,7 @@ const fromIndex = (names, index) => ({
       return kind === 'import-statement' && names.has(file) ? { path: file, namespace: 'index' } : undefined
     })
     onLoad({ filter: /./, namespace: 'index' }, ({ path }) => ({
-      contents: `import { internals } from 'internals'; export const { ${names.get(path).join(', ')} } = internals`,
+      contents: `import { internals } from 'internals'; export const { ${names.get(path).join(', ')} } = internals()`,
     }))
   },
 })
@@ -250,7 +250,8 @@ const bundleLibrary = async (format) => {
     ...entry(
       ...[...names].map(([file, own]) => `import { ${own.join(', ')} } from ${JSON.stringify(file)}`),
       "import * as own from './index.js'", "import { firstBuild } from './this-copy.js'",
-      `const internals = { ${internals.join(', ')} }`,
+      // A function, since a warm call has no use for it: an object of a hundred names costs as much as all its looks.
+      `const internals = () => ({ ${internals.join(', ')} })`,
       `const build = { ${surface.map((name) => `${name}: own.${name}`).join(', ')}, internals }`,
       `const { ${all.map((name, at) => `${name}: build${at}`).join(', ')} } = firstBuild('${format}', '${version}', build)`,
       `export { ${all.map((name, at) => `build${at} as ${name}`).join(', ')} }`,
@@ -275,7 +276,7 @@ const bundleLibrary = async (format) => {
   return { names, lazy }
 }
 
-/** The command line: one file has `start`, which hooks and loops call; another has all other commands, each under its own name. */
+/** The command line: one file begins it, one has `start`, which hooks and loops call, and one all other commands, each under its own name. */
 const bundleCommandLine = async ({ names, lazy }) => {
   const rest = new Map()
   const placeApart = (source) => {
@@ -295,7 +296,8 @@ const bundleCommandLine = async ({ names, lazy }) => {
   const shared = { ...installed, format: 'esm' }
   const plugins = [fromIndex(names, 'index.js'), packages(Object.keys(dependencies))]
   const warm = [columns(...FUNNEL, 'flag', 'variable'), apart(placeOf), ...plugins]
-  await bundle({ ...shared, entryPoints: [join(lib, 'cli/bin.js')], outfile: join(out, 'cli.js'), plugins: warm })
+  await bundle({ ...shared, entryPoints: [join(lib, 'cli/begin.js')], outfile: join(out, 'cli.js'), plugins: [apart(() => ({ file: 'cli-start.js' }))] })
+  await bundle({ ...shared, entryPoints: [join(lib, 'cli/bin.js')], outfile: join(out, 'cli-start.js'), plugins: warm })
   const commands = [...rest].map(([as, source]) => `export * as ${as} from ${JSON.stringify(source)}`)
   await bundle({ ...shared, ...entry(...commands), outfile: join(out, 'cli-rest.js'), plugins: [apart(placeApart), ...plugins] })
   const parts = COMPLETION.map((part) => `export * as ${nameOf(part)} from ${JSON.stringify(join(lib, 'cli', `${part}.js`))}`)

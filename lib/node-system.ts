@@ -4,7 +4,9 @@
  */
 import type { Refuse } from './health/get.js'
 import { prepare, probe } from './health/probe.js'
-import * as files from './system/files.js'
+import {
+  create, inodeOf, inspect, inspectLog, kindAt, list, makeFolder, read, realpath, remove, removeFolder, rename, replace, tail, watch,
+} from './system/files.js'
 import type { PatientCall } from './system/patient-files.js'
 import { platform } from './system/platform/current.js'
 import { send } from './system/platform/signal.js'
@@ -54,13 +56,13 @@ const refusal = (own: Answering | undefined): Refuse => async (address, port) =>
   (await import('./system/listeners.js')).whyNotTrusted(address, port, own)
 
 /** A call on a file. Windows refuses it for as long as another process has the file open, so there it is made again. */
-const patient = <Name extends PatientCall>(name: Name) =>
-  async (...args: Parameters<typeof files[Name]>): Promise<ReturnType<typeof files[Name]>> => {
+const patient = <Args extends readonly unknown[], Result>(name: PatientCall, call: (...args: Args) => Result) =>
+  async (...args: Args): Promise<Result> => {
     try {
-      return (files[name] as (...args: unknown[]) => ReturnType<typeof files[Name]>)(...args)
+      return call(...args)
     } catch (error) {
       if (platform.busy.length === 0) throw error
-      return (await import('./system/patient-files.js')).again(name, args, error)
+      return (await import('./system/patient-files.js')).again(name, call, args, error)
     }
   }
 
@@ -73,22 +75,22 @@ export const nodeSystem: System = {
   today: () => new Date(),
   sleep,
 
-  realpath: files.realpath,
-  kindOf: async (path) => files.kindAt(path),
+  realpath,
+  kindOf: async (path) => kindAt(path),
   resolvePackage,
-  read: patient('read'),
-  inspect: patient('inspect'),
-  inspectLog: async (path) => files.inspectLog(path),
-  list: patient('list'),
-  create: patient('create'),
-  replace: patient('replace'),
-  rename: patient('rename'),
-  remove: patient('remove'),
-  makeFolder: patient('makeFolder'),
-  removeFolder: patient('removeFolder'),
-  inodeOf: async (path) => files.inodeOf(path),
-  tail: async (path, lines) => files.tail(path, lines),
-  watch: files.watch,
+  read: patient('read', read),
+  inspect: patient('inspect', inspect),
+  inspectLog: async (path) => inspectLog(path),
+  list: patient('list', list),
+  create: patient('create', create),
+  replace: patient('replace', replace),
+  rename: patient('rename', rename),
+  remove: patient('remove', remove),
+  makeFolder: patient('makeFolder', makeFolder),
+  removeFolder: patient('removeFolder', removeFolder),
+  inodeOf: async (path) => inodeOf(path),
+  tail: async (path, lines) => tail(path, lines),
+  watch,
 
   look: async (pid) => lookAt(pid),
   startedAt,

@@ -123,6 +123,7 @@ const SHORT: Readonly<Record<string, string>> = {
   'reaper.ts': 'a process of its own',
   'system/reaper-source.ts': 'the declaration of a text that the build makes',
   'runners/jest-teardown.ts': 'a file of its own, since Jest takes it by its name',
+  'cli/begin.ts': 'Node keeps what is compiled after this file',
   'cli/version.ts': 'where the version of the package is read',
   'text/duration.ts': 'which package makes durations for people',
   'text/wrap.ts': 'which package wraps text',

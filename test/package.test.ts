@@ -25,7 +25,7 @@ t.test('the packed package works in an empty folder', (t) => {
   const [packed] = JSON.parse(told) as [{ filename: string; files: { path: string }[] }]
   const paths = packed.files.map(({ path }) => path)
   t.same(paths.toSorted(), [
-    'CHANGELOG.md', 'LICENSE', 'README.md', 'dist/checks.js', 'dist/cli-rest.js', 'dist/cli.js', 'dist/cold.cjs', 'dist/cold.js',
+    'CHANGELOG.md', 'LICENSE', 'README.md', 'dist/checks.js', 'dist/cli-rest.js', 'dist/cli-start.js', 'dist/cli.js', 'dist/cold.cjs', 'dist/cold.js',
     'dist/completion.js', 'dist/config.js', 'dist/index.cjs', 'dist/index.js', 'dist/jest-teardown.cjs', 'dist/jest.cjs', 'dist/jest.js', 'dist/launch.js',
     'dist/playwright.cjs', 'dist/playwright.js', 'dist/schema.json', 'dist/session-server.js',
     ...['index', 'jest', 'playwright', 'vitest'].flatMap((name) => [`dist/types/${name}.d.cts`, `dist/types/${name}.d.ts`]),

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The only place that knows the process: it hands the streams to main, turns a signal into an abort, so that the running
  * call can end in order, or passes the signal to the command that asked for it, and exits with the code that main returns.

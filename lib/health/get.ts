@@ -13,13 +13,40 @@ import type { HealthPlan, Probe } from './plan.js'
 /** Loaded by the first check and not with this file: a client that only imports the package does not pay for it. */
 export const clientFor = (protocol: string) => process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 
-/** ms that a connection is kept. A burst of calls shares it; a server that shuts down may wait for it to close. */
-const KEPT = 200
+/**
+ * ms after which an idle connection is closed, twice as many at most. A burst of calls shares it; a server that shuts down may wait
+ * for it.
+ */
+const KEPT = 100
 
 let kept: Agent | undefined
 
-/** An idle connection does not hold the event loop open: node:http unrefs it. */
-const keepingAgent = (): Agent => (kept ??= new (process.getBuiltinModule('node:http').Agent)({ keepAlive: true, timeout: KEPT }))
+let checks = 0
+let watched = false
+
+/** Closes idle connections once a while has brought no check. A timeout of node:http would set two timers for each check. */
+const watchIdle = (agent: Agent): void => {
+  if (watched) return
+  watched = true
+  const seen = checks
+  setTimeout(() => {
+    watched = false
+    if (checks !== seen) return watchIdle(agent)
+    for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy()
+    if (Object.keys(agent.sockets).length > 0) watchIdle(agent)
+  }, KEPT).unref()
+}
+
+/**
+ * Most processes make one call, and a kept connection costs them its options and its timer: so only the second check opens one. An idle
+ * connection does not hold the event loop open: node:http unrefs it.
+ */
+const agentFor = (): Agent | false => {
+  if (checks++ === 0) return false
+  kept ??= new (process.getBuiltinModule('node:http').Agent)({ keepAlive: true })
+  watchIdle(kept)
+  return kept
+}
 
 /** The header by which a server says which launch it is. In a JSON body the field is `launchId`. */
 const LAUNCH_HEADER = 'x-one-server-launch'
@@ -50,13 +77,15 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
     return { healthy: true, url: url.href, ...byHeader }
   }
   return new Promise((resolve) => {
-    let body = ''
+    const pieces: Buffer[] = []
+    let length = 0
     let isJudged = false
     const done = (): void => {
       endTimer()
-      // Called again for each piece past the limit and for the end of the body: searching the text each time would cost.
+      // Called again for each piece past the limit and for the end of the body: to search the text each time would cost.
       if (isJudged) return
       isJudged = true
+      const body = Buffer.concat(pieces).toString('utf8')
       const reason = match === undefined ? undefined : mismatch(body, match, timeout, 'its body does not match healthMatch')
       if (reason !== undefined) return resolve({ healthy: false, reason })
       const launchId = told ?? launchIn(body)
@@ -64,9 +93,10 @@ const judgeBody = (url: URL, response: IncomingMessage, match: Match | undefined
     }
     // A body may never end. With nothing to match in it, the status is the answer.
     const endTimer = startTimer(match === undefined ? Math.min(timeout, BODY_TAKES) : timeout, done)
-    response.setEncoding('utf8').on('data', (text: string) => {
-      if (body.length < BODY) body += text
-      else done()
+    response.on('data', (piece: Buffer) => {
+      if (length >= BODY) return done()
+      pieces.push(piece)
+      length += piece.length
     }).once('end', done).once('close', done)
   })
 }
@@ -132,7 +162,7 @@ export const getUrl = (
     headers: headersOf(plan),
     ...authOf(url),
     ...(signal === undefined ? {} : { signal }),
-    agent: secure || isFresh || isGuarded ? false : keepingAgent(),
+    agent: secure || isFresh || isGuarded ? false : agentFor(),
     // A development server signs its own certificate. Over loopback nobody else could have sent it.
     ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
   }

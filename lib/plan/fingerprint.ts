@@ -24,9 +24,18 @@ const hash = (value: string | undefined): string => {
 
 const commandOf = ({ command, serverScript }: Settings): readonly string[] => command ?? (serverScript === undefined ? [] : [serverScript])
 
+const hashed = new WeakMap<Settings, Readonly<Record<string, string>>>()
+
+/** Of all variables that the client names. They are frozen with its settings, and a process that calls often hashes them once. */
+const hashesOf = (settings: Settings): Readonly<Record<string, string>> => {
+  const known = hashed.get(settings) ?? Object.fromEntries(Object.entries(settings.env).map(([name, value]) => [name, hash(value)]))
+  hashed.set(settings, known)
+  return known
+}
+
 /** Of the variables that the client names, or of those that it only passes on from its own environment. */
-const hashes = ({ env, spread }: Settings, ofSpread: boolean): Record<string, string> =>
-  Object.fromEntries(Object.entries(env).filter(([name]) => spread.has(name) === ofSpread).map(([name, value]) => [name, hash(value)]))
+const hashes = (settings: Settings, ofSpread: boolean): Record<string, string> =>
+  Object.fromEntries(Object.entries(hashesOf(settings)).filter(([name]) => settings.spread.has(name) === ofSpread))
 
 export const fingerprintOf = (settings: Settings): Fingerprint => ({
   command: commandOf(settings), cwd: settings.cwd, env: hashes(settings, false),
@@ -61,49 +70,11 @@ export const differences = (settings: Settings, running: Fingerprint): string[] 
   if (settings.given.has('cwd')) differ('cwd', running.cwd, settings.cwd)
   const env = hashes(settings, false)
   for (const name of new Set([...Object.keys(running.env), ...Object.keys(env)])) {
-    const here = settings.spread.has(name) ? hash(settings.env[name]) : env[name]
+    const here = settings.spread.has(name) ? hashesOf(settings)[name] : env[name]
     const there = running.env[name] ?? running.spread?.[name]
     if (there === here) continue
     const lacks = there === undefined ? 'not named by who started it' : 'named by who started it, not here'
     found.push(`env ${name}: ${there === undefined || here === undefined ? lacks : 'another value'}`)
   }
   return found
-}
-
-const VERSION = /^v?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?$/
-
-/**
- * Semantic Versioning 2.0.0, item 11: numbers by their value, numbers before words, fewer before more; undefined
- * where one is no version.
- */
-const compare = (one: string, other: string): number | undefined => {
-  const [left, right] = [VERSION.exec(one), VERSION.exec(other)]
-  if (left === null || right === null) return undefined
-  const byPart = (a: readonly string[], b: readonly string[], missing: string | undefined): number => {
-    for (let at = 0; at < Math.max(a.length, b.length); at++) {
-      const [x, y] = [a[at] ?? missing, b[at] ?? missing]
-      if (x === y) continue
-      if (x === undefined || y === undefined) return x === undefined ? -1 : 1
-      const [isX, isY] = [/^\d+$/.test(x), /^\d+$/.test(y)]
-      if (isX && isY && Number(x) !== Number(y)) return Number(x) - Number(y)
-      if (isX !== isY) return isX ? -1 : 1
-      if (!isX) return x < y ? -1 : 1
-    }
-    return 0
-  }
-  const release = byPart(left[1]!.split('.'), right[1]!.split('.'), '0')
-  if (release !== 0 || left[2] === right[2]) return release
-  if (left[2] === undefined || right[2] === undefined) return left[2] === undefined ? 1 : -1
-  return byPart(left[2].split('.'), right[2].split('.'), undefined)
-}
-
-/**
- * Whether this client wants a newer version than runs. Two windows of different versions would fight, so only an
- * older server is ever replaced.
- */
-export const isNewer = ({ version }: Settings, running: Fingerprint): boolean => {
-  if (version === undefined) return false
-  if (running.version === undefined) return true
-  const order = compare(version, running.version)
-  return order !== undefined && order > 0
 }

@@ -15,7 +15,8 @@ import { judge } from '../system/system.js'
 import { endSilent } from './ending-rule.js'
 import { alignPidFile, removeBarePidFile, restoreClaim } from './reconcile.js'
 import { judgeLaunch } from './liveness.js'
-import { awaitLauncher, survey, type Survey } from './survey.js'
+import { survey, type Survey } from './survey.js'
+import { awaitLauncher } from './launcher.js'
 import { reasonFor, tearDown, terminate } from './tear-down.js'
 
 /**

@@ -27,7 +27,8 @@ import { pin, type Hold } from './pin.js'
 import { placeOf, reused } from './reuse.js'
 import { detach, supervise } from './supervise.js'
 import { isPublished } from './reconcile.js'
-import { isClaimed, survey, unreadableClaim, type Survey } from './survey.js'
+import { survey, type Survey } from './survey.js'
+import { isClaimed, unreadableClaim } from './launcher.js'
 
 /** Attempts of one call, each on another port, where one-server chooses the port. */
 const PORTS_TRIED = 3

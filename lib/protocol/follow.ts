@@ -20,7 +20,7 @@ import { awaitReady, type Followed } from './check-again.js'
 import { notReady } from './not-ready.js'
 import { judgeLaunch } from './liveness.js'
 import { isAwaited, Patience } from './patience.js'
-import { awaitLauncher, isSupervised } from './survey.js'
+import { awaitLauncher, isSupervised } from './launcher.js'
 import { reasonFor, tearDownUnlocked } from './tear-down.js'
 
 /** ms between two looks while the folder is watched, and while it cannot be watched (inotify is exhausted). */

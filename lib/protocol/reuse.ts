@@ -1,5 +1,5 @@
 /**
- * Step 1, for a server that is ready: look, ask its health check once, and see that it is still this server. Most
+ * Step 1, for a server that is ready: look, ask its health check once, and see that its leader lives after the answer. Most
  * calls do nothing else, so this file loads nothing else (a warm file); every other case is `ensure.ts`'s.
  */
 import type { Context } from '../context.js'
@@ -9,27 +9,62 @@ import { traitsOf } from '../health/kind.js'
 import { differences } from '../plan/fingerprint.js'
 import type { ServerInfo } from '../server-info.js'
 import { isRecordOf, readyMark, unmarked, type ReadyMark } from '../state/claim.js'
+import { listClaims, type Launch, type Listing } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { judge, type Answering, type Healthy, type Probe, type ProcessId } from '../system/system.js'
+import { readPidFile } from '../state/pid-file.js'
+import { judge, type Answering, type Healthy, type Probe, type ProcessId, type System } from '../system/system.js'
 import { redactUrl } from '../text/redact-url.js'
-import type { Hold } from './pin.js'
-import { survey } from './survey.js'
+import { pin, type Hold } from './pin.js'
+import { survey, type Survey } from './survey.js'
 
 /** The server, if it is ready and published and the folder holds no leftovers: then there is nothing to wait for and nothing to mend. */
 export const reuseReady = async (context: Context, deadline: Deadline, hold: Hold): Promise<ServerInfo | undefined> => {
   const { system, inside, settings } = context
-  const { living, pidFile, hasLeftovers } = await survey(context, deadline)
+  const { living, pidFile, hasLeftovers } = await look(context, deadline, hold)
   if (living === undefined || !living.ready || living.id === inside || hasLeftovers) return undefined
   if (pidFile.kind !== 'record' || !isRecordOf(pidFile.record, living)) return undefined
   const { record } = pidFile
   if (settings.onMismatch !== 'reuse' && differences(settings, record.identity).length > 0) return undefined
   if (!(await hold.place(context, living))) return undefined
-  const mark = await readyMark(context, living.id)
+  const mark = await markOf(context, living.id)
   const answer = await checkHealth(context, record, mark?.url)
   if (!answer.healthy) return undefined
   // A child that outlives its leader knows the launch id as well, so an answer that bears the launch id does not spare this look.
   if (judge(living.leader, await system.look(living.leader.pid)) !== 'alive') return undefined
   return reused(context, record, mark ?? unmarked(answer.url))
+}
+
+/**
+ * A survey, without a look at the leader where the listing shows one ready launch that has this hold, and nothing of anybody else. The
+ * one look after the answer shows that the leader has lived all the time: a PID and a start time do not come back. Where a step comes
+ * before the answer, such as a lease, it must not be for a dead launch, so a look comes before it.
+ */
+const look = async (
+  context: Context, deadline: Deadline, hold: Hold,
+): Promise<Pick<Survey, 'living' | 'pidFile' | 'hasLeftovers'>> => {
+  const listing = await listClaims(context)
+  const only = onlyReady(listing)
+  if (hold !== pin || only?.pinned !== true) return survey(context, deadline, listing)
+  return { living: only, pidFile: await readPidFile(context.system, context.paths), hasLeftovers: false }
+}
+
+const onlyReady = ({ launches: [first, ...others], outcomes, orphans, traces }: Listing): Launch | undefined =>
+  others.length + outcomes.length + orphans.length + traces.length === 0 && first?.ready === true && !first.ended ? first : undefined
+
+/** The mark of each PID file's launch, as this process has read it. One table for each machine, as in `single-flight.ts`. */
+const marks = new WeakMap<System, Map<string, { readonly id: string; readonly mark: ReadyMark }>>()
+
+/** A mark is written once and as a whole. So what the listing shows to be there says what it said, and is read once in a process. */
+const markOf = async (context: Context, id: string): Promise<ReadyMark | undefined> => {
+  const { system, paths: { pidFile } } = context
+  const own = marks.get(system) ?? new Map()
+  marks.set(system, own)
+  const known = own.get(pidFile)
+  if (known?.id === id) return known.mark
+  const mark = await readyMark(context, id)
+  // One that could not be read may yet be set right.
+  if (mark !== undefined) own.set(pidFile, { id, mark })
+  return mark
 }
 
 /** The launch of a record. */

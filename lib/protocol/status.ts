@@ -19,7 +19,8 @@ import { checkAgain, looking } from './check-again.js'
 import { recordIn, restoreVanished } from './vanished.js'
 import { urlOf } from './readiness.js'
 import { placeOf } from './reuse.js'
-import { isClaimed, survey, type Survey } from './survey.js'
+import { survey, type Survey } from './survey.js'
+import { isClaimed } from './launcher.js'
 
 /** What `status()` returns. Reads only. */
 export const statusOf = async (context: Context): Promise<ServerStatus> => {

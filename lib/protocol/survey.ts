@@ -6,8 +6,7 @@
 import type { Context } from '../context.js'
 import type { Span } from '../deadline.js'
 import { stateUnusable, type OneServerError } from '../errors.js'
-import { claimPath, findLaunch, listClaims, type Launch, type Listing } from '../state/directory.js'
-import type { LaunchRecord } from '../state/launch-record.js'
+import { claimPath, listClaims, type Launch, type Listing } from '../state/directory.js'
 import { readPidFile, type PidFile } from '../state/pid-file.js'
 import { judge, type ProcessId } from '../system/system.js'
 import { judgeLaunch, servingProcess } from './liveness.js'
@@ -34,11 +33,11 @@ const NO_OUTCOMES = { failed: undefined, old: [] } as const
 
 /**
  * Looks once. Of several launches that live, the one that has come furthest is the one to follow. Without `call`
- * no failure is shared.
+ * no failure is shared. `listed`: what a client has listed just before.
  */
-export const survey = async (context: Context, call?: Span): Promise<Survey> => {
+export const survey = async (context: Context, call?: Span, listed?: Listing): Promise<Survey> => {
   const { system, paths } = context
-  const listing = await listClaims(context)
+  const listing = listed ?? (await listClaims(context))
   const living: Launch[] = []
   const finished: Launch[] = []
   const serving = new Map<string, ProcessId>()
@@ -67,47 +66,8 @@ const hasDeadTraces = async ({ system }: Context, { traces }: Listing): Promise<
   return false
 }
 
-/**
- * Looks for the outcome of a server that has exited, before a client other than the launcher writes one: the launcher alone learns the
- * exit code (promise 5). They are counted, and not timed: a machine that starves the launcher starves the client that looks as
- * well, so the launcher has the longer.
- */
-const LAUNCHER_LOOKS = 8
-/** ms between two of them. */
-const LAUNCHER_PAUSE = 20
-
-/** Whether the launcher still looks after its launch. A launcher that has died, is stopped or has detached does not. */
-export const isSupervised = async (
-  { system }: Context, launch: Launch, { launcher }: Pick<LaunchRecord, 'launcher'>,
-): Promise<boolean> => {
-  if (launch.unattended) return false
-  const look = await system.look(launcher.pid)
-  return look.state !== 'stopped' && judge(launcher, look) !== 'dead'
-}
-
-/**
- * Gives the launcher of a launch that died while it booted the time to write the outcome. The launcher released the
- * lock before, so another client may notice the death first.
- */
-export const awaitLauncher = async (context: Context, launch: Launch, record: LaunchRecord): Promise<void> => {
-  const { system } = context
-  for (let looks = 0; looks < LAUNCHER_LOOKS && (await isSupervised(context, launch, record)); looks++) {
-    if (!(await isClaimed(context, launch))) return
-    await system.sleep(LAUNCHER_PAUSE)
-  }
-}
-
-/** Whether the claim of a launch is still there. */
-export const isClaimed = async (context: Context, { id }: Launch): Promise<boolean> => (await findLaunch(context, id)) !== undefined
-
 const unknownLaunch = ({ paths }: Context, launch: Launch): OneServerError =>
   stateUnusable(
     claimPath(paths, launch.id, launch.leader), `nothing shows whether PID ${launch.leader.pid} is the server that this names`,
     'Nothing was signalled and nothing was started. See what runs (ps -o pid,pgid,args); if it is not the server, remove this file.',
-  )
-
-export const unreadableClaim = ({ paths }: Context, launch: Launch): OneServerError =>
-  stateUnusable(
-    claimPath(paths, launch.id, launch.leader), 'does not say where its server listens',
-    `It was damaged. PID ${launch.leader.pid} runs; end it with one-server stop, or stopServer(), and call again.`,
   )

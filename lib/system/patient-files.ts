@@ -7,13 +7,12 @@
  */
 import { lstatSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as files from './files.js'
+import { remove } from './files.js'
 import { platform } from './platform/current.js'
 
 /** ms before each attempt. */
 const PAUSES = [5, 10, 20, 40, 80, 160, 320, 320]
 
-type Calls = typeof files
 export type PatientCall = 'create' | 'inspect' | 'list' | 'makeFolder' | 'read' | 'remove' | 'removeFolder' | 'rename' | 'replace'
 
 const causeOf = (error: unknown): NodeJS.ErrnoException => ((error as Error).cause ?? error) as NodeJS.ErrnoException
@@ -42,12 +41,12 @@ const attempt = async (name: PatientCall, act: () => unknown, path: string, temp
     // The temp file has stayed. If the file was made, a second attempt would take it for another client's.
     if (name === 'create' && causeOf(error).syscall === 'unlink') {
       const made = isSame(path, temp)
-      await again('remove', [temp], error)
+      await again('remove', remove, [temp], error)
       if (made || !isGoing(path)) return made
     }
     await sleep(pause)
     try {
-      if (name === 'replace') files.remove(temp)
+      if (name === 'replace') remove(temp)
       return act()
     } catch (next) {
       error = next
@@ -61,10 +60,9 @@ const attempt = async (name: PatientCall, act: () => unknown, path: string, temp
 }
 
 /** Makes a call again that was refused with `refusal`. */
-export const again = async <Name extends PatientCall>(
-  name: Name, args: Parameters<Calls[Name]>, refusal: unknown,
-): Promise<ReturnType<Calls[Name]>> => {
-  const act = files[name] as (...args: unknown[]) => unknown
+export const again = async <Args extends readonly unknown[], Result>(
+  name: PatientCall, call: (...args: Args) => Result, args: Args, refusal: unknown,
+): Promise<Result> => {
   const [path, , temp = ''] = args as unknown as [string, string?, string?]
-  return (await attempt(name, () => act(...args), path, temp, refusal)) as ReturnType<Calls[Name]>
+  return (await attempt(name, () => call(...args), path, temp, refusal)) as Result
 }

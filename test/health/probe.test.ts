@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecure } from 'node:https'
-import { createServer as createRaw, type AddressInfo } from 'node:net'
+import { createServer as createRaw, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { addressesOf, bareHost, isLoopback } from '../../lib/health/address.js'
@@ -83,6 +83,25 @@ t.test('checks that follow each other share a connection, which is given up soon
   server.close()
   await closed
   within(t, performance.now() - began, 1000, 'it is given up')
+})
+
+t.test('checks in a row share one connection, and this client closes it soon after the last, however long the server would keep it', async (t) => {
+  const sockets: Socket[] = []
+  const server = createServer((_, response) => { response.end() })
+  server.keepAliveTimeout = 3_600_000
+  const port = await serve(t, () => {}, server.on('connection', (socket: Socket) => { sockets.push(socket) }))
+  // The first check of a process keeps no connection.
+  for (let check = 0; check < 5; check++) t.equal((await probe(plan(at(port)), 5000)).healthy, true)
+  t.ok(sockets.length <= 2, `${sockets.length} connections`)
+  await Promise.all(sockets.map((socket) => socket.destroyed || once(socket, 'close')))
+})
+
+t.test('a character that arrives in two pieces is one', async (t) => {
+  const port = await serve(t, (_, response) => {
+    response.write(Buffer.from([0xc3]))
+    setTimeout(() => response.end(Buffer.from([0xa9])), 20)
+  })
+  t.equal((await probe({ ...plan(at(port)), match: { text: 'é' } }, 5000)).healthy, true)
 })
 
 t.test('a connection that was kept and is closed by now says nothing about the server', async (t) => {

@@ -34,7 +34,7 @@ const opened = async (t: Test, here: Place, args: readonly string[], env: Record
   return [...new Set(paths.filter((path) => path.startsWith(root) && path !== process.execPath && !path.startsWith(join(root, 'fixtures'))).map((path) => path.slice(root.length)))]
 }
 
-t.test('a warm call looks 12 times, changes nothing, and makes one request', async (t) => {
+t.test('a warm call looks 11 times, changes nothing, and makes one request', async (t) => {
   const here = place(t)
   await here.manager('healthy').ensureServerRunning()
   t.equal(requestsOf(await client(t, here, here.options('healthy'), TELLING).ended).length, 1)
@@ -45,8 +45,39 @@ t.test('a warm call looks 12 times, changes nothing, and makes one request', asy
   t.same(looks, [
     'readlinkSync', 'readFileSync', 'readlinkSync', 'readlinkSync', 'readlinkSync', // on which host; the real path of the folder comes before, and is not seen here
     'lstatSync', 'lstatSync', 'readdirSync', // whose folder, which claims
-    'readFileSync', 'openSync', 'openSync', 'readFileSync', // the leader, the PID file, where it answers; and the leader after the answer
+    'openSync', 'openSync', 'readFileSync', // the PID file, where it answers; and the leader after the answer
   ])
+  t.equal(await here.manager('healthy').stopServer(), true)
+})
+
+/** Makes this many calls, one after the other. */
+const REPEATING = `
+  const { ClientProcessManager } = await import(process.env.ONE_SERVER_LIB)
+  const manager = new ClientProcessManager(JSON.parse(process.argv[2]))
+  for (let call = 0; call < Number(process.argv[3]); call++) await manager.ensureServerRunning()
+  process.exit()`
+
+/** The names of the system calls by which a process of this many calls looks at paths, and the programs that it runs. */
+const systemCalls = async (t: Test, here: Place, calls: number): Promise<string[]> => {
+  const file = join(here.folder, 'repeating.mjs')
+  const log = join(here.folder, 'system-calls.log')
+  writeFileSync(file, REPEATING)
+  const args = ['-f', '-o', log, '-e', 'trace=%file,connect', process.execPath, file, JSON.stringify(here.options('healthy')), String(calls)]
+  const { code, stderr } = await run(t, 'strace', args, { env: { ...here.env, ONE_SERVER_LIB: new URL('index.js', PACKAGE).href } })
+  t.equal(code, 0, stderr)
+  return readFileSync(log, 'utf8').split('\n').filter((line) => !line.includes('""')).flatMap((line) => /^\d+ +(\w+)\(/.exec(line)?.[1] ?? [])
+}
+
+t.test('each further call in a process opens 3 files, makes no connection and runs no program, and what was read of the launch is not read again', async (t) => {
+  const here = place(t)
+  await here.manager('healthy').ensureServerRunning()
+  const [few, many] = [await systemCalls(t, here, 10), await systemCalls(t, here, 30)]
+  const more = (names: readonly string[]): number => [many, few].map((all) => all.filter((name) => names.includes(name)).length).reduce((one, other) => one - other)
+  t.equal(more(['open', 'openat']), 20 * 3, 'the folder of the claims, the PID file, and the leader after the answer')
+  t.equal(more(['stat', 'lstat', 'statx', 'newfstatat', 'fstatat64']), 20 * 2, 'whose the two folders are')
+  t.equal(more(['connect']), 0)
+  t.equal(many.filter((name) => name === 'connect').length, 2, 'one for the first check, and one that is kept')
+  t.equal(many.filter((name) => name === 'execve').length, 1, 'Node itself')
   t.equal(await here.manager('healthy').stopServer(), true)
 })
 
@@ -66,17 +97,25 @@ t.test('a stop lists the claims 6 times, and a start after a crash 12 times', as
   t.equal(await listings(t, here, 'stopServer'), 6)
 })
 
-t.test('a warm client loads one file of the package, and the command line two', async (t) => {
+t.test('a warm client loads one file of the package, and the command line three', async (t) => {
   const here = place(t)
   await here.manager('healthy').ensureServerRunning()
   const library = await opened(t, here, [fixture('client'), JSON.stringify(here.options('healthy'))], { ONE_SERVER_LIB: new URL('index.js', PACKAGE).href })
   t.same(library.filter((path) => path !== 'package.json'), ['dist/index.js'])
   const cli = await opened(t, here, [fileURLToPath(new URL('cli.js', PACKAGE)), 'start', '--pid-file', here.pidFile])
-  t.same(cli.filter((path) => path !== 'package.json'), ['dist/cli.js', 'dist/index.js'])
+  t.same(cli.filter((path) => path !== 'package.json'), ['dist/cli.js', 'dist/cli-start.js', 'dist/index.js'])
   // A name is looked for in config files; only one that is there costs their reader.
   const looked = await opened(t, here, [fileURLToPath(new URL('cli.js', PACKAGE)), 'status', 'nobody'], {}, 3)
   t.same(looked.filter((path) => path === 'dist/config.js'), [])
   t.equal(await here.manager('healthy').stopServer(), true)
+})
+
+t.test('the files of a warm call stay small: Node compiles all of their text', (t) => {
+  const bytes = (file: string): number => readFileSync(new URL(file, PACKAGE)).length
+  t.ok(bytes('index.js') <= 74_900, `index.js has ${bytes('index.js')} bytes`)
+  t.ok(bytes('cli-start.js') <= 37_500, `cli-start.js has ${bytes('cli-start.js')} bytes`)
+  t.ok(bytes('cli.js') <= 2000, `cli.js, which is compiled each time, has ${bytes('cli.js')} bytes`)
+  t.end()
 })
 
 t.test('the file of a warm call has no script of a gate or a watchdog', async (t) => {

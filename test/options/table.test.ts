@@ -73,11 +73,11 @@ t.test('the docstrings have the defaults of the table', async (t) => {
 })
 
 t.test('a warm call carries no words and no schema of the table, nor those of the help', async (t) => {
-  const warm = ['index.js', 'index.cjs', 'cli.js'].map((file) => read(`dist/${file}`)).join('\n')
+  const warm = ['index.js', 'index.cjs', 'cli.js', 'cli-start.js'].map((file) => read(`dist/${file}`)).join('\n')
   const words = ROWS.flatMap(([, { text, sample, inFile }]) => [text, inFile?.text ?? [], sample === undefined ? [] : [`sample:"${sample}"`, `sample:'${sample}'`]].flat())
   const others = ['additionalProperties', 'minItems', overview().split('\n')[0]!, 'wrap-ansi', 'pretty-ms', 'damerau']
   t.same([...words, ...others].filter((text) => warm.includes(text)), [])
-  t.match(read('dist/cli.js'), 'idle-timeout', 'while it knows the flags')
+  t.match(read('dist/cli-start.js'), 'idle-timeout', 'while it knows the flags')
 })
 
 const IMPORTS = [/(?:^|[;}\s])(?:import|export)\b[^'"`;(]*?(?:from)?\s*(['"])([^'"]+)\1/g, /\b(?:import|require)\((['"])([^'"]+)\1\)/g]

@@ -18,8 +18,8 @@ const run: Run = (program, args, env = process.env) =>
   })
 
 /** What is neither Linux nor Windows has ps(1), as macOS and the BSDs have. */
-const choose = <T>(onLinux: T, onMacos: T, onWindows: T): T =>
-  process.platform === 'linux' ? onLinux : process.platform === 'win32' ? onWindows : onMacos
+const choose = <T>(onLinux: () => T, onMacos: () => T, onWindows: () => T): T =>
+  (process.platform === 'linux' ? onLinux : process.platform === 'win32' ? onWindows : onMacos)()
 
 /** Where a system shows nothing about sockets, a connection is all that can be tried. */
 const NO_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined, listensAt: () => [] }
@@ -28,9 +28,11 @@ const NO_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefin
 const WINDOWS_SOCKETS: Sockets = { reachedAt: () => undefined, ownerOf: () => undefined, listensAt: () => [], refusalTakes: 3500 }
 
 // Marked as pure, so that a bundle leaves out the groups that it does not use.
-export const platform: Platform = /* @__PURE__ */ choose(linux, /* @__PURE__ */ macos(run, process.platform), /* @__PURE__ */ windows(run))
-export const launching: Launching = /* @__PURE__ */ choose(linuxLaunching, /* @__PURE__ */ macosLaunching(run), windowsLaunching)
-export const sockets: Sockets = /* @__PURE__ */ choose(linuxSockets, NO_SOCKETS, WINDOWS_SOCKETS)
-export const programs: Programs = /* @__PURE__ */ choose(posixPrograms, posixPrograms, windowsPrograms)
+export const platform: Platform =
+  /* @__PURE__ */ choose<Platform>(() => linux, () => macos(run, process.platform), () => windows(run))
+export const launching: Launching =
+  /* @__PURE__ */ choose<Launching>(() => linuxLaunching, () => macosLaunching(run), () => windowsLaunching)
+export const sockets: Sockets = /* @__PURE__ */ choose<Sockets>(() => linuxSockets, () => NO_SOCKETS, () => WINDOWS_SOCKETS)
+export const programs: Programs = /* @__PURE__ */ choose<Programs>(() => posixPrograms, () => posixPrograms, () => windowsPrograms)
 export const surroundings: Surroundings =
-  /* @__PURE__ */ choose(linuxSurroundings, /* @__PURE__ */ macosSurroundings(run), windowsSurroundings)
+  /* @__PURE__ */ choose<Surroundings>(() => linuxSurroundings, () => macosSurroundings(run), () => windowsSurroundings)
