@@ -35,9 +35,9 @@ const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.js
 /** Where the sources are that the others import lazily. */
 const COLD = [
   'ensure', 'lease', 'status', 'stop', 'outcome', 'file-lock', 'end-watchdog', 'launches', 'describe', 'patient-files', 'windows-acts',
-  'own-command', 'env-file', 'with-needs', 'hold-servers',
+  'own-command', 'env-file', 'with-needs', 'hold-servers', 'listeners',
 ]
-const LAUNCH = ['spawn-gated', 'listeners', 'wait-until-ready', 'watchdog']
+const LAUNCH = ['spawn-gated', 'wait-until-ready', 'watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
 const CONFIG = ['servers-for']
 const COMPLETION = ['completion', 'suggest', 'known-names', 'shell-scripts']
