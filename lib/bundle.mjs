@@ -3,11 +3,12 @@
  * on each 100 kB of source; and most calls find a server that is ready. So each file holds what one kind of call needs:
  *
  *     index.js                  a call that finds a ready server
- *     cold.js                   what each client of a crowd loads that finds none; and lease, stop, status
- *     launch.js                 what the launcher loads besides, and the watchdog of a lease
+ *     cold.js                   what each client of a crowd loads that finds none
+ *     launch.js                 what the launcher loads besides; and lease, stop, status
+ *     watch.js                  what the holder of a lease loads besides: its watchdog, and the text that a watchdog runs
  *     checks.js                 the health checks of servers that speak no HTTP
  *     config.js                 the reader of a config file
- *     index.cjs, cold.cjs       the same for a loader that knows CommonJS only, such as Jest's: the first of these five, and the others
+ *     index.cjs, cold.cjs       the same for a loader that knows CommonJS only, such as Jest's: the first of these six, and the others
  *     cli.js                    `one-server start`
  *     cli-rest.js               the other commands, help, and the words of a failure
  *     completion.js             what a shell asks at each Tab
@@ -34,10 +35,13 @@ const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.js
 
 /** Where the sources are that the others import lazily. */
 const COLD = [
-  'ensure', 'lease', 'status', 'stop', 'outcome', 'file-lock', 'end-watchdog', 'launches', 'describe', 'patient-files', 'windows-acts',
-  'own-command', 'env-file', 'with-needs', 'hold-servers', 'listeners',
+  'ensure', 'outcome', 'file-lock', 'patient-files', 'windows-acts', 'own-command', 'env-file', 'with-needs', 'hold-servers', 'listeners',
 ]
-const LAUNCH = ['spawn-gated', 'wait-until-ready', 'watchdog']
+const LAUNCH = [
+  'decide', 'supervise', 'clean-up', 'tear-down', 'ending-rule', 'not-ready', 'port', 'lease', 'status', 'stop', 'end-watchdog', 'launches',
+  'describe', 'spawn-gated', 'wait-until-ready',
+]
+const WATCH = ['watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
 const CONFIG = ['servers-for']
 const COMPLETION = ['completion', 'suggest', 'known-names', 'shell-scripts']
@@ -53,13 +57,13 @@ const ES_ONLY = ['get-port']
 const FORMATS = {
   esm: {
     extension: 'js',
-    parts: { cold: COLD, launch: LAUNCH, checks: CHECKS, config: CONFIG },
+    parts: { cold: COLD, launch: LAUNCH, watch: WATCH, checks: CHECKS, config: CONFIG },
     external: Object.keys(dependencies),
     options: {},
   },
   cjs: {
     extension: 'cjs',
-    parts: { cold: [...COLD, ...LAUNCH, ...CHECKS, ...CONFIG, ...ES_ONLY] },
+    parts: { cold: [...COLD, ...LAUNCH, ...WATCH, ...CHECKS, ...CONFIG, ...ES_ONLY] },
     external: Object.keys(dependencies).filter((name) => !ES_ONLY.includes(name)),
     options: {
       // Jest's loader has no import(): each becomes a require().
@@ -188,12 +192,14 @@ const entry = (...lines) => ({ stdin: { resolveDir: lib, contents: lines.join('\
 
 const COPIED = [
   'health/connect.js', 'plain-file.js', 'options/env-file.js', 'options/table.js', 'text/terminal-text.js', 'text/shell-words.js', 'text/fill.js',
+  'system/spawn.js', 'protocol/look-unlocked.js', 'protocol/check-again.js', 'protocol/readiness.js', 'protocol/patience.js', 'plan/choose-url.js',
+  'plan/own-command.js', 'state/lock.js', 'state/outcome.js', 'health/awaited.js', 'health/make-plan.js',
 ].map((file) => join(lib, file))
 
 /**
  * What keeps no state need not be shared: each file has a copy of what it uses of it. So a platform may answer what a warm call
  * asks and what only a launch asks, and `index.js` has the first alone; of the table of options it has a few columns; and the
- * launcher tries a connection without `checks.js`, and a config file is read without it.
+ * launcher tries a connection without `checks.js`, and a config file is read without it. What `spawn.js` remembers serves watchdogs alone.
  */
 const isCopied = (file) => dirname(file) === join(lib, 'system/platform') || COPIED.includes(file)
 

@@ -52,10 +52,10 @@ const walk = (leader: Leader, launchId: string): { found: Kin[]; isSettled: bool
   for (const [pid, stat] of stats) {
     const inGroup = stat.group === leader.group
     // A process that is older than the leader does not descend from it, which spares most of the reading. The keeper may be a tick older.
-    if (hasEnded(stat) || (!inGroup && BigInt(stat.start) < BigInt(leader.start))) continue
+    if (hasEnded(stat) || isOfKernel(stat) || (!inGroup && BigInt(stat.start) < BigInt(leader.start))) continue
     const environment = environmentOf(pid)
-    // A process that exits has given its environment back.
-    isSettled &&= environment.length > 1
+    // A process that exits has given its environment back. Another user's that is still there refuses it, and would in each walk.
+    isSettled &&= environment.length > 1 || (environment === '' && readStat(pid)?.start === stat.start)
     const isDescendant = pid !== leader.pid && descends(pid, leader, stats)
     const carriesLaunchId = environment.includes(mark) || launchByStdin(pid)?.launchId === launchId
     if (inGroup || carriesLaunchId || isDescendant) {
@@ -180,7 +180,7 @@ export const linuxLaunching: Launching = {
   isWatchdog,
   describe: (pid) => {
     const words = fileOf(pid, 'cmdline', 'utf8')?.replace(/\0$/, '').replaceAll('\0', ' ')
-    return words === undefined ? undefined : { isOwn: isOwn(pid) && !isOfKernel(pid), command: words }
+    return words === undefined ? undefined : { isOwn: isOwn(pid) && !isOfKernel(readStat(pid) ?? { flags: 0 }), command: words }
   },
   watchdogs: (launchId) => {
     const found: (ProcessId & Stat)[] = []
