@@ -35,11 +35,11 @@ const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.js
 
 /** Where the sources are that the others import lazily. */
 const COLD = [
-  'ensure', 'outcome', 'file-lock', 'patient-files', 'windows-acts', 'own-command', 'env-file', 'with-needs', 'hold-servers', 'listeners',
+  'ensure', 'outcome', 'file-lock', 'patient-files', 'windows-acts', 'env-file', 'with-needs', 'hold-servers', 'listeners',
 ]
 const LAUNCH = [
   'decide', 'supervise', 'clean-up', 'tear-down', 'ending-rule', 'not-ready', 'port', 'lease', 'status', 'stop', 'end-watchdog', 'launches',
-  'describe', 'spawn-gated', 'wait-until-ready',
+  'own-command', 'describe', 'spawn-gated', 'wait-until-ready',
 ]
 const WATCH = ['watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
@@ -193,7 +193,7 @@ const entry = (...lines) => ({ stdin: { resolveDir: lib, contents: lines.join('\
 const COPIED = [
   'health/connect.js', 'plain-file.js', 'options/env-file.js', 'options/table.js', 'text/terminal-text.js', 'text/shell-words.js', 'text/fill.js',
   'system/spawn.js', 'protocol/look-unlocked.js', 'protocol/check-again.js', 'protocol/readiness.js', 'protocol/patience.js', 'plan/choose-url.js',
-  'plan/own-command.js', 'state/lock.js', 'state/outcome.js', 'health/awaited.js', 'health/make-plan.js',
+  'state/lock.js', 'state/outcome.js', 'health/awaited.js',
 ].map((file) => join(lib, file))
 
 /**
@@ -267,14 +267,21 @@ const bundleLibrary = async (format) => {
     await bundle({ ...shared, entryPoints: [entryPoint], outfile, plugins: [...plugins, fromIndex(names, `index.${extension}`)] })
   }
   const as = (source) => (taken.has(source) ? '' : `as ${nameOf(source)}`)
+  const optionsOf = (part) => ({
+    ...shared, outfile: join(out, `${part}.${extension}`), plugins: [...plugins, fromIndex(names, `index.${extension}`)],
+    ...entry(...[...lazy.get(part)].map((source) => `export * ${as(source)} from ${JSON.stringify(source)}`)),
+  })
+  // A lazy file imports others lazily, so which sources a file offers is known when no build finds another one.
+  const found = () => [...lazy.values()].reduce((sum, { size }) => sum + size, 0)
+  for (let before = 0; before < found();) {
+    before = found()
+    for (const part of lazy.keys()) await build({ ...optionsOf(part), write: false })
+  }
   const files = await Promise.all([...lazy].map(async ([part, sources]) => {
     // `export *` drops in silence a name that two sources have.
     const collisions = twice([...sources].flatMap(exportsOf))
     if (collisions.length > 0) throw new Error(`in one file, and of one name: ${collisions}`)
-    return bundle({
-      ...shared, outfile: join(out, `${part}.${extension}`), plugins: [...plugins, fromIndex(names, `index.${extension}`)],
-      ...entry(...[...sources].map((source) => `export * ${as(source)} from ${JSON.stringify(source)}`)),
-    })
+    return bundle(optionsOf(part))
   }))
   const repeated = twice([...inIndex, ...files.flat().filter((file) => !isCopied(file))])
   if (repeated.length > 0) throw new Error(`in two files, so that their state would be there twice: ${repeated}`)

@@ -200,7 +200,10 @@ const superviseLaunch = async (
 const tidy = async (context: Context): Promise<Survey> => {
   const { system, paths } = context
   try {
-    return await withLock(system, paths, new Deadline(system, 0), async () => (await import('./clean-up.js')).cleanUp(context, await survey(context)))
+    return await withLock(system, paths, new Deadline(system, 0), async () => {
+      const { cleanUp } = await import('./clean-up.js')
+      return cleanUp(context, await survey(context))
+    })
   } catch (error) {
     if (error instanceof OneServerError && error.code === 'LOCK_TIMEOUT') return survey(context)
     throw error

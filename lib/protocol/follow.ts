@@ -54,9 +54,9 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
       const changed = changes.next()
       // Clients that come again and again must not keep a launch that hangs alive, so its time ends one startupTimeout after the claim's.
       await patience.extend(Math.min(own(), until + deadline.total))
-      const failed = await outcomeOf(context, id)
-      if (failed !== undefined) return failedWith(sharedBy(deadline, failed))
       const listing = parseListing(paths, await system.list(paths.host))
+      const failed = listing.outcomes.includes(id) ? await outcomeOf(context, id) : undefined
+      if (failed !== undefined) return failedWith(sharedBy(deadline, failed))
       const launch = listing.launches.find((one) => one.id === id)
       if (launch === undefined) {
         // An outcome is written before the claim goes, so a second look finds it if there is one.
