@@ -17,9 +17,9 @@ const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
 let made = 0n
 
 /**
- * An id that no other call has made, of any process. It is no secret, so Math.random is good enough, and node:crypto would cost each client
- * of a crowd more than all that it writes. A host may have put its own in place of Math.random, with a seed or without any chance: so
- * process, time and a count make an id unique as well.
+ * An id that no other call has made, of any process. It is no secret, so Math.random is good enough, and node:crypto would cost each
+ * client of a crowd more than all that it writes. A host may have put a seed or a constant in place of Math.random: so process, time and
+ * a count make an id unique as well.
  */
 const randomId = async (): Promise<string> => {
   const own = (BigInt(process.pid) << 42n) ^ (made++ << 48n) ^ process.hrtime.bigint()

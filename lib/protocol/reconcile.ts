@@ -46,7 +46,8 @@ export const alignPidFile = async (context: Context, seen: Survey): Promise<Surv
  */
 export const withdrawPidFile = async ({ system, paths }: Context, id: string): Promise<boolean> => {
   const pidFile = await readPidFile(system, paths)
-  return pidFile.kind === 'record' && pidFile.record.launch === id && pidFile.record.host === paths.hostName && system.remove(paths.pidFile)
+  if (pidFile.kind !== 'record' || pidFile.record.launch !== id || pidFile.record.host !== paths.hostName) return false
+  return system.remove(paths.pidFile)
 }
 
 /** Removes another tool's PID file, whose process has been seen to have gone. Under the lock. */

@@ -107,8 +107,11 @@ export const isOwn = (pid: number): boolean => {
   }
 }
 
-/** PF_KTHREAD of linux/sched.h, among the flags of stat (field 9). */
+/** PF_EXITING and PF_KTHREAD of linux/sched.h, among the flags of stat (field 9). The first is set before the environment goes. */
+const EXITING = 0x4
 const OF_KERNEL = 0x200000
+
+export const isExiting = ({ flags }: Stat): boolean => (flags & EXITING) !== 0
 
 /** Whether it is a thread of the kernel, which ends with the machine and belongs to no launch. Root may seem to own it. */
 export const isOfKernel = ({ flags }: Pick<Stat, 'flags'>): boolean => (flags & OF_KERNEL) !== 0
