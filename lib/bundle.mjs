@@ -3,11 +3,12 @@
  * on each 100 kB of source; and most calls find a server that is ready. So each file holds what one kind of call needs:
  *
  *     index.js                  a call that finds a ready server
- *     cold.js                   what each client of a crowd loads that finds none; and lease, stop, status
- *     launch.js                 what the launcher loads besides, and the watchdog of a lease
+ *     cold.js                   what each client of a crowd loads that finds none
+ *     launch.js                 what the launcher loads besides; and lease, stop, status
+ *     watch.js                  what the holder of a lease loads besides: its watchdog, and the text that a watchdog runs
  *     checks.js                 the health checks of servers that speak no HTTP
  *     config.js                 the reader of a config file
- *     index.cjs, cold.cjs       the same for a loader that knows CommonJS only, such as Jest's: the first of these five, and the others
+ *     index.cjs, cold.cjs       the same for a loader that knows CommonJS only, such as Jest's: the first of these six, and the others
  *     cli.js, cli-start.js      where the command line keeps what Node has compiled; and `one-server start`
  *     cli-rest.js               the other commands, help, and the words of a failure
  *     completion.js             what a shell asks at each Tab
@@ -34,10 +35,13 @@ const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.js
 
 /** Where the sources are that the others import lazily. */
 const COLD = [
-  'ensure', 'lease', 'status', 'stop', 'outcome', 'file-lock', 'end-watchdog', 'launches', 'describe', 'patient-files', 'windows-acts',
-  'own-command', 'env-file', 'with-needs', 'hold-servers',
+  'ensure', 'outcome', 'file-lock', 'patient-files', 'windows-acts', 'env-file', 'with-needs', 'hold-servers', 'listeners',
 ]
-const LAUNCH = ['spawn-gated', 'listeners', 'wait-until-ready', 'watchdog']
+const LAUNCH = [
+  'decide', 'supervise', 'clean-up', 'tear-down', 'ending-rule', 'not-ready', 'port', 'lease', 'status', 'stop', 'end-watchdog', 'launches',
+  'own-command', 'describe', 'spawn-gated', 'wait-until-ready',
+]
+const WATCH = ['watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
 const CONFIG = ['servers-for']
 const COMPLETION = ['completion', 'suggest', 'known-names', 'shell-scripts']
@@ -53,13 +57,13 @@ const ES_ONLY = ['get-port']
 const FORMATS = {
   esm: {
     extension: 'js',
-    parts: { cold: COLD, launch: LAUNCH, checks: CHECKS, config: CONFIG },
+    parts: { cold: COLD, launch: LAUNCH, watch: WATCH, checks: CHECKS, config: CONFIG },
     external: Object.keys(dependencies),
     options: {},
   },
   cjs: {
     extension: 'cjs',
-    parts: { cold: [...COLD, ...LAUNCH, ...CHECKS, ...CONFIG, ...ES_ONLY] },
+    parts: { cold: [...COLD, ...LAUNCH, ...WATCH, ...CHECKS, ...CONFIG, ...ES_ONLY] },
     external: Object.keys(dependencies).filter((name) => !ES_ONLY.includes(name)),
     options: {
       // Jest's loader has no import(): each becomes a require().
@@ -188,12 +192,15 @@ const entry = (...lines) => ({ stdin: { resolveDir: lib, contents: lines.join('\
 
 const COPIED = [
   'health/connect.js', 'plain-file.js', 'options/env-file.js', 'options/table.js', 'text/terminal-text.js', 'text/shell-words.js', 'text/fill.js',
+  'system/spawn.js', 'protocol/look-unlocked.js', 'protocol/check-again.js', 'protocol/readiness.js', 'protocol/patience.js', 'plan/choose-url.js',
+  'state/lock.js', 'state/outcome.js', 'health/awaited.js',
+  'plan/versions.js', 'protocol/launcher.js',
 ].map((file) => join(lib, file))
 
 /**
  * What keeps no state need not be shared: each file has a copy of what it uses of it. So a platform may answer what a warm call
  * asks and what only a launch asks, and `index.js` has the first alone; of the table of options it has a few columns; and the
- * launcher tries a connection without `checks.js`, and a config file is read without it.
+ * launcher tries a connection without `checks.js`, and a config file is read without it. What `spawn.js` remembers serves watchdogs alone.
  */
 const isCopied = (file) => dirname(file) === join(lib, 'system/platform') || COPIED.includes(file)
 
@@ -262,14 +269,21 @@ const bundleLibrary = async (format) => {
     await bundle({ ...shared, entryPoints: [entryPoint], outfile, plugins: [...plugins, fromIndex(names, `index.${extension}`)] })
   }
   const as = (source) => (taken.has(source) ? '' : `as ${nameOf(source)}`)
+  const optionsOf = (part) => ({
+    ...shared, outfile: join(out, `${part}.${extension}`), plugins: [...plugins, fromIndex(names, `index.${extension}`)],
+    ...entry(...[...lazy.get(part)].map((source) => `export * ${as(source)} from ${JSON.stringify(source)}`)),
+  })
+  // A lazy file imports others lazily, so which sources a file offers is known when no build finds another one.
+  const found = () => [...lazy.values()].reduce((sum, { size }) => sum + size, 0)
+  for (let before = 0; before < found();) {
+    before = found()
+    for (const part of lazy.keys()) await build({ ...optionsOf(part), write: false })
+  }
   const files = await Promise.all([...lazy].map(async ([part, sources]) => {
     // `export *` drops in silence a name that two sources have.
     const collisions = twice([...sources].flatMap(exportsOf))
     if (collisions.length > 0) throw new Error(`in one file, and of one name: ${collisions}`)
-    return bundle({
-      ...shared, outfile: join(out, `${part}.${extension}`), plugins: [...plugins, fromIndex(names, `index.${extension}`)],
-      ...entry(...[...sources].map((source) => `export * ${as(source)} from ${JSON.stringify(source)}`)),
-    })
+    return bundle(optionsOf(part))
   }))
   const repeated = twice([...inIndex, ...files.flat().filter((file) => !isCopied(file))])
   if (repeated.length > 0) throw new Error(`in two files, so that their state would be there twice: ${repeated}`)

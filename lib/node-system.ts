@@ -16,9 +16,17 @@ import { judge, type Answering, type FileLock, type ProcessId, type System } fro
 /** A deadline must mean the same in every process, so this is the monotonic clock of the boot. */
 const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
 
+let made = 0n
+
+/**
+ * An id that no other call has made, of any process. It is no secret, so Math.random is good enough, and node:crypto would cost each
+ * client of a crowd more than all that it writes. A host may have put a seed or a constant in place of Math.random: so process, time and
+ * a count make an id unique as well.
+ */
 const randomId = async (): Promise<string> => {
-  const { randomBytes } = await import('node:crypto')
-  return randomBytes(8).toString('hex')
+  const own = (BigInt(process.pid) << 42n) ^ (made++ << 48n) ^ process.hrtime.bigint()
+  const random = (BigInt(Math.floor(Math.random() * 2 ** 32)) << 32n) ^ BigInt(Math.floor(Math.random() * 2 ** 32))
+  return BigInt.asUintN(64, own ^ random).toString(16).padStart(16, '0')
 }
 
 const resolvePackage = async (name: string, from: string): Promise<string | undefined> => {

@@ -28,6 +28,24 @@ t.test('an id is 16 hex digits and another each time', async (t) => {
   t.equal(new Set(ids).size, 20)
 })
 
+t.test('an id is another each time also where a host has put a constant, or a seed, in place of Math.random', async (t) => {
+  const { random } = Math
+  const seeds = [() => 0, () => 0.5, () => 1 - 2 ** -53]
+  const ids: string[] = []
+  for (const seed of seeds) {
+    Math.random = seed
+    try {
+      ids.push(...(await Promise.all(Array.from({ length: 1000 }, () => system.randomId()))))
+    } finally {
+      Math.random = random
+    }
+  }
+  const OTHER = `Math.random = () => 0; const { nodeSystem } = await import('${library('node-system.js')}'); console.log(await nodeSystem.randomId())`
+  for (const { stdout } of await Promise.all([runModule(t, OTHER), runModule(t, OTHER)])) ids.push(stdout.trim())
+  for (const id of ids) if (!/^[0-9a-f]{16}$/.test(id)) t.fail(id)
+  t.equal(new Set(ids).size, ids.length, 'here, and in two processes')
+})
+
 t.test('a sleep ends after its time, when it is woken, and on a signal', async (t) => {
   const took = async (sleep: () => Promise<void>): Promise<number> => {
     const began = performance.now()

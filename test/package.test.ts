@@ -29,7 +29,7 @@ t.test('the packed package works in an empty folder', (t) => {
     'dist/completion.js', 'dist/config.js', 'dist/index.cjs', 'dist/index.js', 'dist/jest-teardown.cjs', 'dist/jest.cjs', 'dist/jest.js', 'dist/launch.js',
     'dist/playwright.cjs', 'dist/playwright.js', 'dist/schema.json', 'dist/session-server.js',
     ...['index', 'jest', 'playwright', 'vitest'].flatMap((name) => [`dist/types/${name}.d.cts`, `dist/types/${name}.d.ts`]),
-    'dist/vitest.cjs', 'dist/vitest.js', 'package.json',
+    'dist/vitest.cjs', 'dist/vitest.js', 'dist/watch.js', 'package.json',
   ], 'the library, three entry points for test runners, and what npm adds')
 
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')

@@ -25,9 +25,9 @@ type WaitOn = (options: WaitOnOptions) => Promise<void>
 /** ms that one slice of wait-on waits for an answer. A slice holds the process that long after the call has settled. */
 const SLICE = 250
 
-/** ms between the first two looks. Later pauses are a thirtieth of the time waited so far, `interval` at most. */
+/** ms between the first two looks. Later pauses are a sixtieth of the time waited so far, `interval` at most. */
 const FIRST_PAUSE = 5
-const SHARE = 1 / 30
+const SHARE = 1 / 60
 
 const pauseAfter = (waited: number, interval: number): number => Math.min(Math.max(FIRST_PAUSE, waited * SHARE), interval)
 

@@ -5,9 +5,7 @@
  */
 import type { Context } from '../context.js'
 import type { Span } from '../deadline.js'
-import { insideServer, type OneServerError } from '../errors.js'
-import { differences } from '../plan/fingerprint.js'
-import { isNewer } from '../plan/versions.js'
+import { insideServer } from '../errors.js'
 import { choosePort, findAdoptable, type Adopted } from '../plan/port.js'
 import { assertLaunchable } from '../plan/preflight.js'
 import { recordOf } from '../state/claim.js'
@@ -15,6 +13,7 @@ import type { Launch } from '../state/directory.js'
 import { outcomeBody } from '../state/outcome.js'
 import { cleanUp } from './clean-up.js'
 import { attemptLaunch, type OwnLaunch } from './launch.js'
+import { shouldReplace, type Found } from './look-unlocked.js'
 import { withPin, type Hold } from './pin.js'
 import { restoreClaim } from './reconcile.js'
 import { restoreVanished } from './vanished.js'
@@ -22,10 +21,7 @@ import { survey, type Survey } from './survey.js'
 import { markEnded, tearDown } from './tear-down.js'
 
 export type Decision =
-  /** A launch lives: follow it. */
-  | { readonly kind: 'follow'; readonly launch: Launch; readonly survey: Survey }
-  /** A launch has ended since the call began: share its outcome. */
-  | { readonly kind: 'failed'; readonly error: OneServerError }
+  | Found
   | { readonly kind: 'adopted'; readonly server: Adopted }
   /** Another tool's PID file names a process that lives; only its health can show whether it is the server. */
   | { readonly kind: 'foreign-pid'; readonly pid: number }
@@ -41,14 +37,6 @@ export interface Call {
   readonly lost: Set<number>
   /** Keeps what is launched from being idle. */
   hold: Hold
-}
-
-/** What a client may decide without the lock. Undefined: there is nothing to follow. */
-export const lookUnlocked = async (context: Context, span: Span): Promise<Decision | undefined> => {
-  const seen = await survey(context, span)
-  const { living: launch } = seen
-  if (launch !== undefined) return (await shouldReplace(context, launch, seen)) ? undefined : { kind: 'follow', launch, survey: seen }
-  return seen.failed === undefined ? undefined : { kind: 'failed', error: seen.failed }
 }
 
 /** One turn at the lock. */
@@ -89,14 +77,6 @@ export const decide = async (context: Context, span: Span, call: Call): Promise<
 const hasLostClaim = async (context: Context, { pidFile, listing }: Survey): Promise<boolean> => {
   if (pidFile.kind !== 'record' || listing.launches.some(({ id }) => id === pidFile.record.launch)) return false
   return (await restoreClaim(context, pidFile.record)) !== 'finished'
-}
-
-/** Whether the launch is of an older version, and this call asks for a newer one in its place. */
-const shouldReplace = async (context: Context, living: Launch, { pidFile }: Survey): Promise<boolean> => {
-  const { settings } = context
-  if (settings.onMismatch !== 'restart') return false
-  const record = await recordOf(context, living, pidFile)
-  return record !== undefined && differences(settings, record.identity).length > 0 && isNewer(settings, record.identity)
 }
 
 /**

@@ -4,14 +4,14 @@
  * looks again, because anything may have happened during the wait.
  *
  * The steps are numbered in README.md of this folder. Each step is a file: `decide.ts`, `launch.ts`, `supervise.ts`
- * and `follow.ts`.
+ * and `follow.ts`. Of a crowd one client launches, so what only that client needs is imported when it is needed.
  */
 import type { Context } from '../context.js'
 import { Deadline } from '../deadline.js'
 import { configMismatch, insideServer, portInUse, serverUnhealthy, startTimeout, OneServerError } from '../errors.js'
 import { awaitedUrl } from '../health/awaited.js'
 import { differences } from '../plan/fingerprint.js'
-import { whoHolds, type Adopted } from '../plan/port.js'
+import type { Adopted } from '../plan/port.js'
 import type { ServerInfo } from '../server-info.js'
 import { recordOf } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
@@ -19,14 +19,12 @@ import type { LaunchRecord } from '../state/launch-record.js'
 import { withLock } from '../state/lock.js'
 import { readPidFile } from '../state/pid-file.js'
 import { judge } from '../system/system.js'
-import { cleanUp } from './clean-up.js'
-import { decide, lookUnlocked, type Call, type Decision } from './decide.js'
+import type { Call, Decision } from './decide.js'
 import { follow } from './follow.js'
 import type { OwnLaunch } from './launch.js'
+import { isPublished, lookUnlocked } from './look-unlocked.js'
 import { pin, type Hold } from './pin.js'
 import { placeOf, reused } from './reuse.js'
-import { detach, supervise } from './supervise.js'
-import { isPublished } from './reconcile.js'
 import { survey, type Survey } from './survey.js'
 import { isClaimed, unreadableClaim } from './launcher.js'
 
@@ -83,7 +81,7 @@ export const startDetached = async (context: Context, deadline: Deadline): Promi
       case 'foreign-pid':
         return decision.pid
       case 'launched':
-        await detach(context, decision.own.record)
+        await (await import('./supervise.js')).detach(context, decision.own.record)
         return decision.own.launch.leader.pid
       default:
         await backOff(context, decision, deadline)
@@ -94,7 +92,7 @@ export const startDetached = async (context: Context, deadline: Deadline): Promi
 /** Looks, and takes a turn at the lock when there is nothing to follow. */
 const nextDecision = async (context: Context, deadline: Deadline, call: Call): Promise<Decision> => {
   const { system, paths, report } = context
-  const decision = await withLock(system, paths, deadline, () => decide(context, deadline, call), {
+  const decision = await withLock(system, paths, deadline, async () => (await import('./decide.js')).decide(context, deadline, call), {
     look: () => lookUnlocked(context, deadline), onWait: () => report({ type: 'waiting', for: 'lock' }),
   })
   if (decision.kind === 'failed') throw decision.error
@@ -106,7 +104,7 @@ const nextDecision = async (context: Context, deadline: Deadline, call: Call): P
 const backOff = async (context: Context, decision: Decision, deadline: Deadline): Promise<void> => {
   const { system, settings, paths } = context
   if (decision.kind === 'port-lost' && settings.port.kind === 'fixed') {
-    const holder = await whoHolds(context, decision.port)
+    const holder = await (await import('../plan/port.js')).whoHolds(context, decision.port)
     const what = holder === undefined ? 'no more, and was when the server was to begin' : `now: another process took it. ${holder}`
     throw portInUse(decision.port, what, {})
   }
@@ -176,7 +174,7 @@ const superviseLaunch = async (
   const { record } = own
   const mayChooseAgain = settings.port.kind !== 'fixed' && lost.size + 1 < PORTS_TRIED
   report({ type: 'waiting', for: 'health', url: awaitedUrl(record.health), pid: record.pid })
-  const supervised = await supervise(context, own, deadline, mayChooseAgain)
+  const supervised = await (await import('./supervise.js')).supervise(context, own, deadline, mayChooseAgain)
   switch (supervised.kind) {
     case 'failed':
       throw supervised.error
@@ -203,7 +201,10 @@ const superviseLaunch = async (
 const tidy = async (context: Context): Promise<Survey> => {
   const { system, paths } = context
   try {
-    return await withLock(system, paths, new Deadline(system, 0), async () => cleanUp(context, await survey(context)))
+    return await withLock(system, paths, new Deadline(system, 0), async () => {
+      const { cleanUp } = await import('./clean-up.js')
+      return cleanUp(context, await survey(context))
+    })
   } catch (error) {
     if (error instanceof OneServerError && error.code === 'LOCK_TIMEOUT') return survey(context)
     throw error

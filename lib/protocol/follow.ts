@@ -13,15 +13,11 @@ import type { OneServerError } from '../errors.js'
 import { parseListing, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { outcomeOf, sharedBy } from '../state/outcome.js'
-import { rescue } from './clean-up.js'
-import { endPastDeadline, markReady } from './ending-rule.js'
 import { confirm, LAST_CHECK, probeLaunch } from './readiness.js'
 import { awaitReady, type Followed } from './check-again.js'
-import { notReady } from './not-ready.js'
 import { judgeLaunch } from './liveness.js'
 import { isAwaited, Patience } from './patience.js'
 import { awaitLauncher, isSupervised } from './launcher.js'
-import { reasonFor, tearDownUnlocked } from './tear-down.js'
 
 /** ms between two looks while the folder is watched, and while it cannot be watched (inotify is exhausted). */
 const WATCHED = 200
@@ -58,15 +54,15 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
       const changed = changes.next()
       // Clients that come again and again must not keep a launch that hangs alive, so its time ends one startupTimeout after the claim's.
       await patience.extend(Math.min(own(), until + deadline.total))
-      const failed = await outcomeOf(context, id)
-      if (failed !== undefined) return failedWith(sharedBy(deadline, failed))
       const listing = parseListing(paths, await system.list(paths.host))
+      const failed = listing.outcomes.includes(id) ? await outcomeOf(context, id) : undefined
+      if (failed !== undefined) return failedWith(sharedBy(deadline, failed))
       const launch = listing.launches.find((one) => one.id === id)
       if (launch === undefined) {
         // An outcome is written before the claim goes, so a second look finds it if there is one.
         const late = await outcomeOf(context, id)
         if (late !== undefined) return failedWith(sharedBy(deadline, late))
-        await rescue(context, first, record)
+        await (await import('./clean-up.js')).rescue(context, first, record)
         return GONE
       }
       if (launch.ready && !launch.ended) return await awaitReady(context, launch, record, deadline)
@@ -79,6 +75,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
           await awaitLauncher(context, launch, record)
           continue
         }
+        const { reasonFor } = await import('./tear-down.js')
         return await tearDownOther(context, launch, record, deadline, await reasonFor(context, launch))
       }
       const now = system.now()
@@ -89,11 +86,12 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
         const isPast = now > until && !isWanted
         const answer = await probeLaunch(context, launch, record, isPast || isLast ? LAST_CHECK : record.healthTimeout)
         if (answer.healthy) {
-          const at = await markReady(context, record, answer.url)
+          const at = await (await import('./ending-rule.js')).markReady(context, record, answer.url)
           if (at === undefined) continue
           const confirmed = await confirm(context, launch, at.url === answer.url ? answer : { healthy: true, url: at.url })
           return confirmed.healthy ? { kind: 'ready', at } : GONE
         }
+        const { notReady } = await import('./not-ready.js')
         if (isLast) return failedWith(await notReady(context, launch, record, deadline.total, answer.reason))
         failures = isPast ? failures + 1 : 0
         nextProbe = now + record.healthCheckInterval * (0.5 + system.random())
@@ -101,6 +99,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
           // A client that came late has time for a launch of its own: no call has failed then.
           const hasTime = deadline.at > now + MARGIN
           const because = hasTime ? undefined : await notReady(context, launch, record, deadline.total, answer.reason)
+          const { endPastDeadline } = await import('./ending-rule.js')
           if ((await endPastDeadline(context, launch, record, because)) === 'ended') {
             return await tearDownOther(context, launch, record, deadline, because)
           }
@@ -118,7 +117,7 @@ export const follow = async (context: Context, first: Launch, record: LaunchReco
 const tearDownOther = async (
   context: Context, launch: Launch, record: LaunchRecord, deadline: Deadline, because: OneServerError | undefined,
 ): Promise<Followed> => {
-  const error = await tearDownUnlocked(context, launch, record, because)
+  const error = await (await import('./tear-down.js')).tearDownUnlocked(context, launch, record, because)
   return failedWith(error && sharedBy(deadline, { error, at: context.system.now() }))
 }
 

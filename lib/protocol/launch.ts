@@ -82,6 +82,8 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
     const record = await recordFor(context, id, child, port, await makeLaunchPlan(settings, port, () => system.inodeOf(ownLog), asked))
     const claim = claimPath(paths, id, leader)
     const isClaimed = (await createFile(context, claim, JSON.stringify(record))) && (await createFile(context, gateFile, ''))
+    // Clients that see the claim wait for this launch from now on. One that finds no hold places its own, and looks through all processes.
+    const isHeld = isClaimed && (await hold.place(context, launch))
     const rival = isClaimed ? await rivalOf(context, id) : 'claimed'
     if (rival !== undefined) {
       await withdraw()
@@ -94,7 +96,7 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
       await withdraw()
       return hasDied ? 'withdrawn' : 'port-lost'
     }
-    const isPublished = (await hold.place(context, launch)) && (await takeLog(context, ownLog, logFile)) &&
+    const isPublished = isHeld && (await takeLog(context, ownLog, logFile)) &&
       (await replaceFile(context, paths.pidFile, formatPidFile(record)))
     if (!isPublished) {
       await withdraw()

@@ -7,7 +7,6 @@
  */
 import type { Context } from '../context.js'
 import { endpointOf } from '../health/address.js'
-import { askable } from '../plan/own-command.js'
 import { chooseUrl } from '../plan/choose-url.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
@@ -23,7 +22,8 @@ export const LAST_CHECK = 500
 export const probeLaunch = async (
   context: Context, launch: Launch, record: LaunchRecord, longest = record.healthTimeout,
 ): Promise<Probe> => {
-  const plan = (await askable(context, record)) ?? record.health
+  const own = record.health.command && (await (await import('../plan/own-command.js')).askable(context, record))
+  const plan = own ?? record.health
   const answer = await context.system.probe(plan, Math.min(record.healthTimeout, longest), undefined, launch)
   return answer.healthy ? confirm(context, launch, answer) : answer
 }

@@ -8,12 +8,12 @@
  * would make an orphan: the launch gets its claim back.
  */
 import type { Context } from '../context.js'
-import { isRecordOf, recordOf } from '../state/claim.js'
+import { recordOf } from '../state/claim.js'
 import { claimPath, createFile, findLaunch, markPath, replaceFile, type Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
-import { formatPidFile, readPidFile, type PidFile } from '../state/pid-file.js'
-import type { ProcessId } from '../system/system.js'
+import { formatPidFile, readPidFile } from '../state/pid-file.js'
 import { judgeLaunch } from './liveness.js'
+import { isPublished } from './look-unlocked.js'
 import { survey, type Survey } from './survey.js'
 
 /** Makes the PID file a true copy of the living claim, or removes it. Under the lock. Returns what is there afterwards. */
@@ -40,9 +40,15 @@ export const alignPidFile = async (context: Context, seen: Survey): Promise<Surv
   return { ...seen, pidFile: { kind: 'absent' } }
 }
 
-/** Whether the PID file is a true copy of the claim of this launch. */
-export const isPublished = (pidFile: PidFile, launch: Launch, serving: ProcessId | undefined): boolean =>
-  pidFile.kind === 'record' && isRecordOf(pidFile.record, launch) && pidFile.record.serving?.pid === serving?.pid
+/**
+ * Removes the PID file of a launch that this client has just seen dead: what is dead stays dead, so no look at all processes is needed to
+ * show that it has not lost its claim. True: it was there. Under the lock.
+ */
+export const withdrawPidFile = async ({ system, paths }: Context, id: string): Promise<boolean> => {
+  const pidFile = await readPidFile(system, paths)
+  if (pidFile.kind !== 'record' || pidFile.record.launch !== id || pidFile.record.host !== paths.hostName) return false
+  return system.remove(paths.pidFile)
+}
 
 /** Removes another tool's PID file, whose process has been seen to have gone. Under the lock. */
 export const removeBarePidFile = async ({ system, paths }: Context): Promise<void> => {

@@ -12,7 +12,7 @@ import { outcomeBody } from '../state/outcome.js'
 import { cleanUp } from './clean-up.js'
 import { endUnlessLeased, endWhenIdle } from './ending-rule.js'
 import { judgeLaunch } from './liveness.js'
-import { alignPidFile } from './reconcile.js'
+import { alignPidFile, withdrawPidFile } from './reconcile.js'
 import { survey, type Survey } from './survey.js'
 import { restoreVanished, retrieve } from './vanished.js'
 import { markEnded, reasonFor, tearDown, type StopManner } from './tear-down.js'
@@ -62,6 +62,7 @@ const endOne = async (context: Context, launch: Launch, seen: Survey, ifIdle: bo
   else if (!(await endUnlessLeased(context, launch.id, because))) return false
   await tearDown(context, launch, await mannerFor(context, launch, seen), because)
   report({ type: 'stopped', pid, launchId: launch.id })
+  if (await withdrawPidFile(context, launch.id)) report({ type: 'stale-removed', path: paths.pidFile })
   return ran
 }
 

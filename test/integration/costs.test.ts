@@ -6,6 +6,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { ClientProcessManager } from '../../lib/client-process-manager.js'
+import { nodeSystem } from '../../lib/node-system.js'
+import type { System } from '../../lib/system/system.js'
 import { client, fixture, isAlive, place, resultOf, type Ended, type Place } from '../support/clients.js'
 import { run } from '../support/child.js'
 import { until } from '../support/until.js'
@@ -112,10 +115,36 @@ t.test('a warm client loads one file of the package, and the command line three'
 
 t.test('the files of a warm call stay small: Node compiles all of their text', (t) => {
   const bytes = (file: string): number => readFileSync(new URL(file, PACKAGE)).length
-  t.ok(bytes('index.js') <= 74_900, `index.js has ${bytes('index.js')} bytes`)
+  t.ok(bytes('index.js') <= 75_400, `index.js has ${bytes('index.js')} bytes`)
   t.ok(bytes('cli-start.js') <= 37_500, `cli-start.js has ${bytes('cli-start.js')} bytes`)
   t.ok(bytes('cli.js') <= 2000, `cli.js, which is compiled each time, has ${bytes('cli.js')} bytes`)
   t.end()
+})
+
+t.test('a stop looks through all processes once when the server has gone: what was seen dead is not looked for again', async (t) => {
+  const here = place(t)
+  const { pid } = await here.manager('healthy').ensureServerRunning()
+  let looks = 0
+  const system: System = {
+    ...nodeSystem,
+    kin: (leader, id) => {
+      if (!isAlive(pid!)) looks++
+      return nodeSystem.kin(leader, id)
+    },
+  }
+  t.equal(await new ClientProcessManager(here.options('healthy'), system).stopServer(), true)
+  t.equal(looks, 1)
+})
+
+t.test('a follower loads two files of the package: nothing of what a launcher needs', async (t) => {
+  const here = place(t)
+  const options = here.options('boots-after-300ms', { env: { BOOT_MS: '4000' }, startupTimeout: 120_000 })
+  const launching = client(t, here, options)
+  await until(() => here.starts().length === 1, 'the server to begin')
+  const follower = await opened(t, here, [fixture('client'), JSON.stringify(options)], { ONE_SERVER_LIB: new URL('index.js', PACKAGE).href })
+  t.same(follower.filter((path) => path.startsWith('dist/')), ['dist/index.js', 'dist/cold.js'])
+  await launching.ended
+  t.equal(await here.manager('boots-after-300ms').stopServer(), true)
 })
 
 t.test('the file of a warm call has no script of a gate or a watchdog', async (t) => {

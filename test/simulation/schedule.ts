@@ -45,7 +45,10 @@ export interface RunResult {
 }
 
 /** What a call loads when it first needs it, loaded: later it is there in the same tick. */
-await Promise.all([import('../../lib/protocol/ensure.js'), import('../../lib/protocol/lease.js'), import('../../lib/protocol/status.js'), import('../../lib/protocol/stop.js')])
+await Promise.all([
+  import('../../lib/protocol/ensure.js'), import('../../lib/protocol/lease.js'), import('../../lib/protocol/status.js'), import('../../lib/protocol/stop.js'),
+  import('../../lib/protocol/decide.js'), import('../../lib/protocol/supervise.js'), import('../../lib/protocol/not-ready.js'), import('../../lib/plan/port.js'),
+])
 
 /** Steps after which a run is taken to hang. */
 const LONGEST = 20_000

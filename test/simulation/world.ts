@@ -113,7 +113,7 @@ export interface WorldOptions {
   readonly withLock?: boolean
   /** A file system without hard links: to create a file is a look and a rename, and another client may come between. */
   readonly withoutLinks?: boolean
-  /** Breaks step 5 on purpose: the listing after a client's own claim shows that claim alone. */
+  /** Breaks step 5 on purpose: until a client publishes its claim or withdraws it, each listing shows that claim alone. */
   readonly withoutSecondListing?: boolean
 }
 
@@ -482,9 +482,7 @@ export class World {
       list: (folder) => step(`lists ${basename(folder)}`, () => {
         const names = [...world.files.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path)).sort()
         if (!world.options.withoutSecondListing || ownClaim === undefined) return names
-        const own = ownClaim
-        ownClaim = undefined
-        return names.filter((name) => name === own || !name.endsWith('.claim'))
+        return names.filter((name) => name === ownClaim || !name.endsWith('.claim'))
       }),
       create: async (path, body, temp) => {
         await step(`writes ${basename(path)} aside`, () => world.#write(temp, body))
@@ -506,6 +504,7 @@ export class World {
         return step(`replaces ${basename(path)}`, () => {
           world.#remove(temp)
           world.#write(path, body)
+          ownClaim = undefined
         })
       },
       rename: (from, to) => step(`renames ${basename(from)} to ${basename(to)}`, () => {
@@ -516,7 +515,10 @@ export class World {
         world.#write(to, body)
         return true
       }),
-      remove: (path) => step(`removes ${basename(path)}`, () => world.#remove(path)),
+      remove: (path) => step(`removes ${basename(path)}`, () => {
+        if (basename(path) === ownClaim) ownClaim = undefined
+        return world.#remove(path)
+      }),
       makeFolder: (folder) => step(`makes ${basename(folder)}`, () => { world.folders.add(folder) }),
       removeFolder: (folder) => step(`removes the folder ${basename(folder)}`, () => {
         const inside = [...world.files.keys(), ...world.folders].some((path) => path !== folder && dirname(path) === folder)

@@ -1,10 +1,13 @@
 /** Who listens on a port, asked about real sockets: address, owner, and which of them a connection would reach. */
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import net, { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import t, { type Test } from 'tap'
 import { listenersAt, ownerOf } from '../../lib/system/listeners.js'
+import { sockets } from '../../lib/system/platform/current.js'
 import { bareEnv, fixture, start } from '../support/child.js'
+import { onLinux } from '../support/processes.js'
 import { until } from '../support/until.js'
 
 const hasIPv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
@@ -33,6 +36,28 @@ t.test('two addresses of one port are two listeners', needsIPv6, async (t) => {
   const { port } = await listen(t, { host: '127.0.0.1' })
   await listen(t, { host: '::1', port, ipv6Only: true })
   for (const address of ['127.0.0.1', '::1']) t.same((await listenersAt(address, port)).map((one) => one.address), [address])
+})
+
+const reads = (): number => Number(/^syscr: (\d+)/m.exec(readFileSync('/proc/self/io', 'latin1'))![1])
+
+t.test('who listens costs no more reads beside 300 connections, on either address', onLinux, async (t) => {
+  for (const host of hasIPv6 ? ['127.0.0.1', '::1'] : ['127.0.0.1']) {
+    const { server, port } = await listen(t, { host })
+    const counted = (): number => {
+      const before = reads()
+      t.match(sockets.reachedAt(host, port), [{ address: host }])
+      return reads() - before
+    }
+    const few = counted()
+    const accepted: Socket[] = []
+    server.on('connection', (socket) => accepted.push(socket))
+    const clients = Array.from({ length: 300 }, () => connect(port, host))
+    await until(() => accepted.length === 300, 'the server to accept them')
+    // A chunk more or less, since others may have begun to listen.
+    const many = counted()
+    t.ok(many <= few + 8, `${few} reads, and ${many} beside 300 connections`)
+    for (const socket of [...clients, ...accepted]) socket.destroy()
+  }
 })
 
 t.test('a connection is no listener, and a port that was closed has none', async (t) => {

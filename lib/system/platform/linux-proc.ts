@@ -30,6 +30,7 @@ export interface Stat {
   readonly state: string
   readonly parent: number
   readonly group: number
+  readonly flags: number
   readonly threads: number
   readonly start: string
 }
@@ -40,7 +41,7 @@ export const statOf = (pid: number): Stat | undefined => {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const [state, parent, group, threads, start] = [fields[0], fields[1], fields[2], fields[17], fields[19]]
   if (state === undefined || parent === undefined || group === undefined || threads === undefined || start === undefined) return undefined
-  return { state, parent: Number(parent), group: Number(group), threads: Number(threads), start }
+  return { state, parent: Number(parent), group: Number(group), flags: Number(fields[6]), threads: Number(threads), start }
 }
 
 /** As `statOf`, and undefined also where this process has failed: `look` then says that the other process is hidden. */
@@ -106,14 +107,14 @@ export const isOwn = (pid: number): boolean => {
   }
 }
 
-/** PF_KTHREAD of linux/sched.h, among the flags of stat (field 9). */
+/** PF_EXITING and PF_KTHREAD of linux/sched.h, among the flags of stat (field 9). The first is set before the environment goes. */
+const EXITING = 0x4
 const OF_KERNEL = 0x200000
 
-/** Whether it is a thread of the kernel, which ends with the machine. Root may seem to own it. */
-export const isOfKernel = (pid: number): boolean => {
-  const text = fileOf(pid, 'stat', 'utf8') ?? ''
-  return (Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[6]) & OF_KERNEL) !== 0
-}
+export const isExiting = ({ flags }: Stat): boolean => (flags & EXITING) !== 0
+
+/** Whether it is a thread of the kernel, which ends with the machine and belongs to no launch. Root may seem to own it. */
+export const isOfKernel = ({ flags }: Pick<Stat, 'flags'>): boolean => (flags & OF_KERNEL) !== 0
 
 /** The number in `pid:[4026531836]`. */
 export const numberIn = (link: string): number | undefined => {

@@ -2,7 +2,7 @@
  * Linux shows which sockets listen, and who holds them. Source: proc_pid_net(5); in `tcp` and `tcp6` state 0A is
  * LISTEN, addresses are 32-bit words in host byte order, in hexadecimal.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { endianness } from 'node:os'
 import { launchIdOf } from './linux-proc.js'
@@ -27,22 +27,47 @@ const addressOf = (hex: string): string => {
   return new URL(`http://[${words.join(':')}]/`).hostname.slice(1, -1)
 }
 
-/** Undefined: this kernel, or the sandbox around this process, does not show the table. Without IPv6 there is no `tcp6`. */
-const rowsOf = (table: string): string[][] | undefined => {
+const LISTEN = '0A'
+/** A connection that a listener has not accepted: older kernels list it beside its listener. */
+const ARRIVING = '03'
+
+/** Bytes of a table that are read at once: a few of its rows. */
+const ROWS = 1024
+
+/**
+ * The rows of the sockets that listen. The kernel lists those first, and walks after them through each bucket of its hash of connections,
+ * which takes it some ms, on a busy machine 30. So the table is read a few rows at a time, and no further than the first connection.
+ * Undefined: this kernel, or the sandbox around this process, does not show the table. Without IPv6 there is no `tcp6`.
+ */
+const listeningRows = (table: string): string[][] | undefined => {
+  let file: number | undefined
   try {
-    return readFileSync(`/proc/net/${table}`, 'latin1').split('\n').map((line) => line.trim().split(/\s+/))
+    file = openSync(`/proc/net/${table}`, 'r')
+    const rows: string[][] = []
+    const bytes = Buffer.allocUnsafe(ROWS)
+    for (let rest = ''; ;) {
+      const length = readSync(file, bytes, 0, ROWS, null)
+      const lines = (rest + bytes.toString('latin1', 0, length)).split('\n')
+      rest = lines.pop()!
+      for (const line of lines) {
+        const fields = line.trim().split(/\s+/)
+        if (fields[3] === LISTEN) rows.push(fields)
+        else if (fields[3] !== ARRIVING && fields[0] !== 'sl') return rows
+      }
+      if (length === 0) return rows
+    }
   } catch (error) {
     return table === 'tcp6' && (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
   }
 }
 
-const LISTEN = '0A'
-
 const listenersIn = (table: string, port: number): Listener[] | undefined => {
   const wanted = port.toString(16).toUpperCase().padStart(4, '0')
-  return rowsOf(table)?.flatMap((fields) => {
+  return listeningRows(table)?.flatMap((fields) => {
     const [address, at] = (fields[1] ?? '').split(':')
-    if (fields[3] !== LISTEN || at !== wanted || address === undefined) return []
+    if (at !== wanted || address === undefined) return []
     return [{ address: addressOf(address), uid: Number(fields[7]), inode: fields[9] }]
   })
 }
@@ -109,9 +134,9 @@ export const linuxSockets: Sockets = {
     const links = new Set(pids.flatMap((pid) => socketsOf(String(pid), (link) => link.startsWith('socket:'), true)))
     const found = new Map<string, { host: string; port: number }>()
     for (const table of ['tcp', 'tcp6']) {
-      for (const fields of rowsOf(table) ?? []) {
+      for (const fields of listeningRows(table) ?? []) {
         const [address, port] = (fields[1] ?? '').split(':')
-        if (fields[3] !== LISTEN || address === undefined || !links.has(`socket:[${fields[9]}]`)) continue
+        if (address === undefined || !links.has(`socket:[${fields[9]}]`)) continue
         found.set(fields[1]!, { host: addressOf(address), port: Number.parseInt(port!, 16) })
       }
     }

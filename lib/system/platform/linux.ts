@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { stateUnusable } from '../../errors.js'
 import {
-  environmentOf, fileOf, hasEnded, HINT, isOfKernel, isOwn, isThread, launchByStdin, numberIn, readStat, statOf, type Stat,
+  environmentOf, fileOf, hasEnded, HINT, isExiting, isOfKernel, isOwn, isThread, launchByStdin, numberIn, readStat, statOf, type Stat,
 } from './linux-proc.js'
 import type { Kin, Launching, Leader, Platform, ProcessId, ProcessLook } from './platform.js'
 import { gate, NULL_DEVICE, START_TAKES, watchdogWith } from './posix.js'
@@ -39,6 +39,12 @@ const descends = (pid: number, leader: Leader, stats: ReadonlyMap<number, Stat>)
   return false
 }
 
+/** Whether a process is there yet and not on its way out. */
+const goesOn = (pid: number, { start }: Stat): boolean => {
+  const now = readStat(pid)
+  return now?.start === start && !isExiting(now)
+}
+
 /**
  * One walk through the processes. `isSettled`: none of those that could be the launch's has ended meanwhile. One that forks and exits, as
  * a daemon does on its way, may have been seen no more, and its child not yet.
@@ -52,10 +58,10 @@ const walk = (leader: Leader, launchId: string): { found: Kin[]; isSettled: bool
   for (const [pid, stat] of stats) {
     const inGroup = stat.group === leader.group
     // A process that is older than the leader does not descend from it, which spares most of the reading. The keeper may be a tick older.
-    if (hasEnded(stat) || (!inGroup && BigInt(stat.start) < BigInt(leader.start))) continue
+    if (hasEnded(stat) || isOfKernel(stat) || (!inGroup && BigInt(stat.start) < BigInt(leader.start))) continue
     const environment = environmentOf(pid)
-    // A process that exits has given its environment back.
-    isSettled &&= environment.length > 1
+    // A process that exits has given its environment back. Another user's that does not exit refuses it, and would in each walk.
+    isSettled &&= environment.length > 1 || (environment === '' && goesOn(pid, stat))
     const isDescendant = pid !== leader.pid && descends(pid, leader, stats)
     const carriesLaunchId = environment.includes(mark) || launchByStdin(pid)?.launchId === launchId
     if (inGroup || carriesLaunchId || isDescendant) {
@@ -180,7 +186,7 @@ export const linuxLaunching: Launching = {
   isWatchdog,
   describe: (pid) => {
     const words = fileOf(pid, 'cmdline', 'utf8')?.replace(/\0$/, '').replaceAll('\0', ' ')
-    return words === undefined ? undefined : { isOwn: isOwn(pid) && !isOfKernel(pid), command: words }
+    return words === undefined ? undefined : { isOwn: isOwn(pid) && !isOfKernel(readStat(pid) ?? { flags: 0 }), command: words }
   },
   watchdogs: (launchId) => {
     const found: (ProcessId & Stat)[] = []

@@ -7,6 +7,7 @@ import { linux } from '../../../lib/system/platform/linux.js'
 import { launchIdOf } from '../../../lib/system/platform/linux-proc.js'
 import { bareEnv, library, run, start } from '../../support/child.js'
 import { onLinux } from '../../support/processes.js'
+import { until } from '../../support/until.js'
 import { tempFolder } from '../../support/temp-folder.js'
 
 const TELL = `const { linux } = await import('${library('system/platform/linux.js')}')
@@ -115,4 +116,30 @@ t.test('a daemon that forks and exits while the processes are listed is found: t
   const daemon = Number(readFileSync(join(folder, 'daemon'), 'utf8'))
   t.teardown(() => process.kill(daemon, 'SIGKILL'))
   t.same(JSON.parse(stdout), [daemon], stderr)
+})
+
+/** A user who may not read the environments of others. */
+const NOBODY = 65_534
+
+t.test('what no walk could ever read (threads of the kernel, processes of other users) does not make the walk be taken again', onLinux, async (t) => {
+  const reads = (): number => Number(/^syscr: (\d+)/m.exec(readFileSync('/proc/self/io', 'latin1'))![1])
+  // Every process is younger than this leader, and none is its kin.
+  const leader = { pid: 2 ** 22 + 1, start: '0', group: 2 ** 22 + 1 }
+  const isRoot = process.geteuid?.() === 0
+  for (const user of isRoot ? [0, NOBODY] : [process.geteuid!()]) {
+    const walk = (): number => {
+      const before = reads()
+      if (isRoot) process.seteuid!(user)
+      try {
+        t.same(linux.kin(leader, '0123456789abcdef'), [])
+      } finally {
+        if (isRoot) process.seteuid!(0)
+      }
+      return (reads() - before) / readdirSync('/proc').filter((name) => /^\d+$/.test(name)).length
+    }
+    // A stat and an environment of each, in a read or two, and where that is refused the stat again. Processes that end meanwhile are a
+    // reason to walk again, so one calm moment shows it.
+    let least = Number.POSITIVE_INFINITY
+    await until(() => { least = Math.min(least, walk()); return least < 8 }, `one walk of user ${user}; the least was ${least} reads for each process`)
+  }
 })
