@@ -103,8 +103,11 @@ export interface Platform {
   look(pid: number): Soon<ProcessLook>
   /** This process. Throws STATE_UNUSABLE when its start time cannot be learnt. */
   self(): Soon<ProcessId>
-  /** The live processes of a launch, without this one: the group of its leader, and all that carry its id, as far as that can be seen. */
-  kin(leader: Leader, launchId: string): Soon<Kin[]>
+  /**
+   * The live processes of a launch, without this one: the group of its leader, and all that carry its id, as far as that can be seen.
+   * With `only`, the answer may leave out all but that process.
+   */
+  kin(leader: Leader, launchId: string, only?: number): Soon<Kin[]>
   /** The process group of a process; where there are no groups, its own PID. Undefined when there is no such process. */
   groupOf(pid: number): Soon<number | undefined>
   /** Wall-clock ms at which a process with this start time was started. */
