@@ -160,7 +160,7 @@ export interface Launching {
 /** What the check asks whether it was our server that answered. */
 export interface Sockets {
   /** The listeners that a connection to this address and port reaches. Empty: none listens. Undefined: this system does not show them. */
-  reachedAt(address: string, port: number): Listener[] | undefined
+  reachedAt(address: string, port: number): Soon<Listener[] | undefined>
   /** The process that holds one of these sockets, and the launch id in its environment. `likely` is looked at first. */
   ownerOf(listeners: readonly Listener[], likely?: number): { pid: number; launchId: string | undefined } | undefined
   /** Where these processes listen. None where this system does not show it. */
