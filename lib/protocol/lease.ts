@@ -2,8 +2,8 @@
  * Leases: who uses the server, so that the last one out stops it. A lease is a file named after its holder; it lives
  * while that process does and the file is there, so a holder that is killed need not say anything.
  *
- * A server must end also when no client ever comes again. So each lease has a watchdog: a small process that waits until
- * its holder releases or dies, waits out the idle time, and then ends the launch if nobody else uses it. A watchdog
+ * A server must end also when no client ever comes again. So each holder has a watchdog: a small process that waits
+ * until its holder releases or dies, waits out the idle time, and then ends the launch if nobody else uses it. A watchdog
  * keeps no promise by itself: where it was killed as well, the next client starts one.
  *
  * A lease may be in the name of another process, or of what this process is about to become. Until such a lease is handed over, its
