@@ -24,6 +24,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { deflateRawSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { rollup } from 'rollup'
 import { dts } from 'rollup-plugin-dts'
@@ -214,9 +215,12 @@ const bundle = async ({ plugins, ...options }) => {
   return sources
 }
 
+/** Characters of the environment variable that carries it. Linux takes none of 128 KiB (execve(2)), and each watchdog keeps it in memory. */
+const MOST_OF_REAPER = 90_000
+
 /**
  * What the watchdog of a lease runs is a text, since in an extension's bundle there is no file to run. It starts no server, so it needs
- * neither what waits for one nor what chooses a port.
+ * neither what waits for one nor what chooses a port. It is packed, and unpacks itself.
  */
 const writeReaper = async () => {
   const { outputFiles: [reaper] } = await build({
@@ -225,7 +229,10 @@ const writeReaper = async () => {
     // Bun takes what it evaluates for an ES module, which has no require of its own.
     banner: { js: 'var require=process.getBuiltinModule;' },
   })
-  writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource = ${JSON.stringify(reaper.text)}\n`)
+  const packed = deflateRawSync(reaper.text, { level: 9 }).toString('base64')
+  const text = `eval(process.getBuiltinModule('zlib').inflateRawSync(Buffer.from('${packed}','base64')).toString())`
+  if (text.length > MOST_OF_REAPER) throw new Error(`the reaper is ${text.length} characters long`)
+  writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource = ${JSON.stringify(text)}\n`)
 }
 
 /** Makes the files of the library in one format. Returns the names that its index offers, by source, and the sources of the other files. */

@@ -46,7 +46,7 @@ export interface StopOptions extends CallOptions {
 }
 
 /** @internal What only the command line says of a lease. */
-export type OwnTerms = Pick<LeaseTerms, 'command' | 'kept'>
+export type OwnTerms = Pick<LeaseTerms, 'command' | 'handsOver' | 'kept'>
 
 const ensure = async (context: Context, deadline: Deadline, hold: Hold): Promise<ServerInfo> =>
   (await reuseReady(context, deadline, hold)) ?? (await import('./protocol/ensure.js')).ensureRunning(context, deadline, hold)

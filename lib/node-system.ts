@@ -102,7 +102,7 @@ export const nodeSystem: System = {
 
   look: async (pid) => lookAt(pid),
   startedAt,
-  kin: async (leader, launchId) => kinOf(leader, launchId),
+  kin: async (leader, launchId, only) => kinOf(leader, launchId, only),
   // Another process can get the PID between the check and kill(2). Both are in one tick; Node has no pidfd to close the rest of the gap.
   signal: async (id, signal) => (await isAlive(id)) && send(id.pid, signal),
   signalGroup: async (group, member, signal) => {

@@ -30,7 +30,7 @@ export const acquire = async (
     return await bringUp(servers, {
       begin: (server, options, until) => {
         const onEvent = progress.of(nameAmong(servers, server))
-        return new ClientProcessManager({ ...options, onEvent }).acquire({ signal: until, command, ...terms })
+        return new ClientProcessManager({ ...options, onEvent }).acquire({ signal: until, command, handsOver: true, ...terms })
       },
       letGo: (lease) => lease.release(),
     }, signal)

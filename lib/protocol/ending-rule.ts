@@ -18,6 +18,7 @@ import {
   type Listing, type Place,
 } from '../state/directory.js'
 import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
+import { watchedAs } from '../state/lease-ids.js'
 import { createNamed, outcomeBody } from '../state/outcome.js'
 import { judge, type ProcessLook } from '../system/system.js'
 import { servingProcess } from './liveness.js'
@@ -128,10 +129,10 @@ export const liveLeases = async (context: Context, listing: Listing, id: string)
  * pipe to the watchdog. A watchdog removes its lease before it waits out the idle time.
  */
 export const leasesInUse = async (context: Context, listing: Listing, id: string): Promise<LeaseEntry[]> => {
-  const live = await liveLeases(context, listing, id)
-  const watched = new Set(live.flatMap((entry) => (entry.kind === 'watch' ? [entry.id] : [])))
+  const live = new Set(await liveLeases(context, listing, id))
+  const watched = new Set([...live].flatMap((entry) => (entry.kind === 'watch' ? [watchedAs(entry.id)] : [])))
   return listing.leases.filter((entry) =>
-    entry.kind === 'lease' && entry.launchId === id && (live.includes(entry) || watched.has(entry.id)))
+    entry.kind === 'lease' && entry.launchId === id && (live.has(entry) || watched.has(watchedAs(entry.id))))
 }
 
 /** Whether there is one: of hundreds, the first answers. */

@@ -34,7 +34,7 @@ export const holderOf = async ({ system }: Context, pid: number): Promise<Holder
 
 /** A server that held itself would never end. */
 export const assertOutside = async ({ system }: Context, { pid }: ProcessId, leader: Leader, launchId: string): Promise<void> => {
-  const isInside = pid === leader.pid || (await system.kin(leader, launchId)).some((kin) => kin.pid === pid)
+  const isInside = pid === leader.pid || (await system.kin(leader, launchId, pid)).some((kin) => kin.pid === pid)
   if (isInside) throw refused('this one belongs to the server itself', pid)
 }
 

@@ -2,8 +2,8 @@
  * Leases: who uses the server, so that the last one out stops it. A lease is a file named after its holder; it lives
  * while that process does and the file is there, so a holder that is killed need not say anything.
  *
- * A server must end also when no client ever comes again. So each lease has a watchdog: a small process that waits until
- * its holder releases or dies, waits out the idle time, and then ends the launch if nobody else uses it. A watchdog
+ * A server must end also when no client ever comes again. So each holder has a watchdog: a small process that waits
+ * until its holder releases or dies, waits out the idle time, and then ends the launch if nobody else uses it. A watchdog
  * keeps no promise by itself: where it was killed as well, the next client starts one.
  *
  * A lease may be in the name of another process, or of what this process is about to become. Until such a lease is handed over, its
@@ -19,14 +19,16 @@ import type { Context } from '../context.js'
 import { notOurs, unforeseen } from '../errors.js'
 import type { Lease, LeaseStatus, ServerInfo } from '../server-info.js'
 import { recordOf } from '../state/claim.js'
-import { createFile, findLaunch, leasePath, listClaims, pipePath, replaceFile, type Launch, type LeaseEntry } from '../state/directory.js'
-import { FORMAT, type LaunchRecord } from '../state/launch-record.js'
+import { leasePath, listClaims, pipePath, replaceFile, type Launch, type LeaseEntry } from '../state/directory.js'
+import { FORMAT } from '../state/launch-record.js'
+import { lookUp } from '../state/one-launch.js'
 import { createNamed } from '../state/outcome.js'
 import { judge, type ProcessId, type Watchdog } from '../system/system.js'
 import { isLeased, leasesInUse, liveLeases } from './ending-rule.js'
 import { assertAlive, assertOutside, holderOf, type Holder } from './holder.js'
 import type { Hold } from './pin.js'
-import { launchInUse } from './veto.js'
+import { removeIntentions } from './veto.js'
+import { shareWatchdog, startWatchdog } from './watchdogs.js'
 
 /** What a caller may say of a lease besides. */
 export interface LeaseTerms {
@@ -34,6 +36,8 @@ export interface LeaseTerms {
   readonly pid?: number | undefined
   /** What the holder runs, for people. */
   readonly command?: string | undefined
+  /** Another process will be its holder, or what this process becomes: then it has a watchdog of its own. */
+  readonly handsOver?: boolean
   /** Nobody will release it, so one lease in the name of a process is as good as two. */
   readonly kept?: boolean
 }
@@ -48,10 +52,10 @@ export interface LeaseToKeep extends Lease {
 
 /** The lease of one `acquire()`: placed while `ensure` runs, and released when `ensure` fails. */
 export const acquireLease = async (
-  context: Context, { pid, command, kept = false }: LeaseTerms, ensure: (hold: Hold) => Promise<ServerInfo>,
+  context: Context, { pid, command, handsOver = false, kept = false }: LeaseTerms, ensure: (hold: Hold) => Promise<ServerInfo>,
 ): Promise<LeaseToKeep> => {
   const holder = await holderOf(context, pid ?? (await context.system.self()).pid)
-  const hold = new LeaseHold(holder, holder.command ?? command ?? process.argv.slice(1).join(' '), kept)
+  const hold = new LeaseHold(holder, holder.command ?? command ?? process.argv.slice(1).join(' '), handsOver, kept)
   const attempt = async (work: () => Promise<void>) => {
     try {
       await work()
@@ -86,27 +90,29 @@ class LeaseHold implements Hold {
   #held: Held | undefined
 
   /** @param command What the holder runs, for people. */
-  constructor(readonly holder: Holder, readonly command: string, readonly kept: boolean) {}
+  constructor(readonly holder: Holder, readonly command: string, readonly handsOver: boolean, readonly kept: boolean) {}
 
   async place(context: Context, launch: Held['launch']): Promise<boolean> {
     if (this.#held?.launch.id !== launch.id) {
       await this.release(context)
       await this.#take(context, launch)
     }
-    const used = await launchInUse(context, launch.id, 'idle')
+    await removeIntentions(context, launch.id, 'idle')
+    const now = await lookUp(context, launch)
     // A client that pins a launch ends its watchdogs, and this one may have been started since.
-    if (used?.pinned) this.#held?.watchdog?.dismiss()
-    return used !== undefined
+    if (now?.pinned) this.#held?.watchdog?.dismiss()
+    return now?.ended === false
   }
 
   async #take(context: Context, launch: Held['launch']): Promise<void> {
     const { system, paths } = context
     const { process, command } = this.holder
     if (command !== undefined) await assertOutside(context, process, launch.leader, launch.id)
-    const id = await system.randomId()
-    const watchdog = launch.pinned ? undefined : await startWatchdog(context, launch, id, await timesOf(context, launch.id))
-    const path = leasePath(paths, { id, launchId: launch.id, process, kind: 'lease' })
-    this.#held = { launch, lease: id, path, watchdog }
+    const isShared = command === undefined && !this.handsOver
+    const { lease, watchdog } = launch.pinned ? { lease: await system.randomId(), watchdog: undefined }
+      : await (isShared ? shareWatchdog : startWatchdog)(context, launch)
+    const path = leasePath(paths, { id: lease, launchId: launch.id, process, kind: 'lease' })
+    this.#held = { launch, lease, path, watchdog }
     await createNamed(context, path, this.#body(context))
   }
 
@@ -130,13 +136,13 @@ class LeaseHold implements Hold {
     const { launch: { id: launchId }, watchdog } = held
     await assertAlive(context, process)
     if (this.kept && (await isKeptBefore(context, launchId, held.lease, process))) return this.release(context)
-    const isPinned = async () => (await findLaunch(context, launchId))?.pinned === true
+    const isPinned = async () => (await lookUp(context, held.launch))?.pinned === true
     if (watchdog === undefined || (await isPinned())) watchdog?.dismiss()
     else await this.#handTo(context, process, held, watchdog)
     if (this.kept) await replaceFile(context, held.path, this.#body(context, { kept: true }))
     if (!(await isPinned())) return
     if (watchdog !== undefined) await context.system.endWatchdog(watchdog.id, launchId)
-    await sweepEnded(context, launchId)
+    await sweepEnded(context, launchId, held.lease)
   }
 
   /** A watchdog that was killed reads nothing, so another one takes its place. */
@@ -146,7 +152,7 @@ class LeaseHold implements Hold {
       this.#held = { ...held, watchdog: one, handedOver: true }
       await one.handOver(process)
       if (!first || judge(one.id, await context.system.look(one.id.pid)) !== 'dead') return
-      one = await startWatchdog(context, launch, lease, await timesOf(context, launch.id))
+      one = (await startWatchdog(context, launch, lease)).watchdog
     }
   }
 
@@ -157,18 +163,19 @@ class LeaseHold implements Hold {
     if (held === undefined) return
     if (held.handedOver) return takeBack(context, held)
     const { system } = context
-    let launch: Launch | undefined
+    let launch: Pick<Launch, 'pinned'> | undefined
     try {
       await system.remove(held.path)
       if (held.watchdog === undefined) return
-      launch = await findLaunch(context, held.launch.id)
+      launch = await lookUp(context, held.launch)
     } finally {
       // Where no claim is there, or none can be seen, the launch may live all the same: the watchdog looks for its processes.
       if (launch?.pinned) held.watchdog?.dismiss()
       else held.watchdog?.letGo()
     }
     const { id } = held.watchdog
-    if (launch?.pinned === false && judge(id, await system.look(id.pid)) === 'dead') await guardIfIdle(context, launch)
+    if (launch?.pinned !== false || judge(id, await system.look(id.pid)) !== 'dead') return
+    await guardIfIdle(context, { ...held.launch, ...launch })
   }
 }
 
@@ -176,73 +183,62 @@ class LeaseHold implements Hold {
  * Ends a lease that was handed over. Its watchdog reads nothing any more, so it is ended, and another one waits out the idle time. That
  * one is there first: a client that dies in between must not leave a launch that nobody watches.
  */
-const takeBack = async (context: Context, { launch: { id: launchId }, lease, path, watchdog }: Held): Promise<void> => {
+const takeBack = async (context: Context, { launch, lease, path, watchdog }: Held): Promise<void> => {
   const { system, paths } = context
-  const launch = await findLaunch(context, launchId)
-  const id = await system.randomId()
-  const successor = launch?.pinned === false ? await startWatchdog(context, launch, id, await timesOf(context, launchId)) : undefined
+  const { id: launchId } = launch
+  const now = await lookUp(context, launch)
+  const successor = now?.pinned === false ? await startWatchdog(context, launch) : undefined
   await system.remove(path)
   if (watchdog !== undefined) {
     await system.endWatchdog(watchdog.id, launchId)
     await system.remove(leasePath(paths, { id: lease, launchId, process: watchdog.id, kind: 'watch' }))
   }
-  successor?.letGo()
+  successor?.watchdog.letGo()
 }
 
 /** Whether the process has another lease that nobody releases. Only a lease that was handed over says so. */
 const isKeptBefore = async (context: Context, launchId: string, own: string, { pid, start }: ProcessId): Promise<boolean> => {
   const { system, paths } = context
-  const live = await liveLeases(context, await listClaims(context), launchId)
+  const listing = await listClaims(context)
+  // Of a thousand leases, those of this process and their watchdogs alone are looked at.
+  const ids = new Set(listing.leases.flatMap(({ id, kind, process }) =>
+    kind === 'lease' && process.pid === pid && process.start === start ? [id] : []))
+  const live = await liveLeases(context, { ...listing, leases: listing.leases.filter(({ id }) => ids.has(id)) }, launchId)
   const watched = new Set(live.flatMap((entry) => (entry.kind === 'watch' ? [entry.id] : [])))
-  for (const { name, kind, id, process } of live) {
-    if (kind !== 'lease' || id === own || process.pid !== pid || process.start !== start) continue
+  for (const { name, kind, id } of live) {
+    if (kind !== 'lease' || id === own) continue
     const found = await system.read(join(paths.host, name))
     if (found.kind === 'file' && found.text.includes('"kept":true') && watched.has(id) === watched.has(own)) return true
   }
   return false
 }
 
-/** Removes the leases of processes that have ended from a pinned launch. */
-const sweepEnded = async (context: Context, launchId: string): Promise<void> => {
+/** Leases that one client looks at. */
+const SWEPT = 16
+
+/**
+ * Removes leases of processes that have ended from a pinned launch. A client that looked at all of a thousand leases would make a
+ * thousand clients look a million times, so each looks at those whose ids follow its own: ids are random, so of those that
+ * are there no more than a fifteenth part is of processes that have ended.
+ */
+const sweepEnded = async (context: Context, launchId: string, own: string): Promise<void> => {
   const { system, paths } = context
   const listing = await listClaims(context)
-  const inUse = await leasesInUse(context, listing, launchId)
-  for (const entry of listing.leases) {
-    if (entry.kind === 'lease' && entry.launchId === launchId && !inUse.includes(entry)) await system.remove(join(paths.host, entry.name))
-  }
-}
-
-type Times = Pick<LaunchRecord, 'idleTimeout' | 'stopTimeout'>
-
-/** As the launch wrote them down: a client's own options apply only to a launch that it makes itself. */
-const timesOf = async (context: Context, id: string): Promise<Times> => {
-  const launch = await findLaunch(context, id)
-  return (launch === undefined ? undefined : await recordOf(context, launch)) ?? context.settings
-}
-
-/** Starts a process that ends the launch once this client lets go of it, and writes the name of that process down. */
-const startWatchdog = async (
-  context: Context, { id: launchId, leader }: Held['launch'], lease: string, { idleTimeout, stopTimeout }: Times,
-): Promise<Watchdog> => {
-  const { system, paths: { pidFile, host: folder } } = context
-  const watchdog = await system.watchOver({ pidFile, folder, launchId, leader, lease, idleTimeout, stopTimeout })
-  try {
-    await createFile(context, leasePath(context.paths, { id: lease, launchId, process: watchdog.id, kind: 'watch' }), '')
-  } catch (error) {
-    watchdog.dismiss()
-    throw error
-  }
-  return watchdog
+  const leases = listing.leases.filter((entry) => entry.kind === 'lease' && entry.launchId === launchId)
+  const inOrder = leases.toSorted((one, other) => (one.id < other.id ? -1 : 1))
+  const some = [...inOrder.filter(({ id }) => id > own), ...inOrder.filter(({ id }) => id < own)].slice(0, SWEPT)
+  const watches = listing.leases.filter(({ kind }) => kind === 'watch')
+  const inUse = await leasesInUse(context, { ...listing, leases: [...watches, ...some] }, launchId)
+  for (const entry of some) if (!inUse.includes(entry)) await system.remove(join(paths.host, entry.name))
 }
 
 /** Starts a watchdog over a launch that has neither users nor a watchdog: all of them were killed. */
-export const guardIfIdle = async (context: Context, launch: Launch): Promise<void> => {
+export const guardIfIdle = async (context: Context, launch: Held['launch']): Promise<void> => {
   const { id, pinned } = launch
   if (pinned || (await isLeased(context, await listClaims(context), id))) return
-  const record = await recordOf(context, launch)
   // A damaged claim may name any process, so a client that only asks must not bring about its end.
-  if (record === undefined) return
-  const watchdog = await startWatchdog(context, launch, await context.system.randomId(), record)
+  if ((await recordOf(context, launch)) === undefined) return
+  const { watchdog } = await startWatchdog(context, launch)
   watchdog.letGo()
 }
 

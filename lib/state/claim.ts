@@ -6,8 +6,10 @@ import { claimPath, markPath, type Launch, type Place } from './directory.js'
 import { FORMAT, parseRecord, type LaunchRecord } from './launch-record.js'
 import type { PidFile } from './pid-file.js'
 
+type Named = Pick<Launch, 'id' | 'leader'>
+
 /** What the launch wrote down about itself. The PID file is a copy of it, which the survey has read. */
-export const recordOf = async (place: Place, launch: Launch, pidFile?: PidFile): Promise<LaunchRecord | undefined> => {
+export const recordOf = async (place: Place, launch: Named, pidFile?: PidFile): Promise<LaunchRecord | undefined> => {
   if (pidFile?.kind === 'record' && isRecordOf(pidFile.record, launch)) return pidFile.record
   const { system, paths } = place
   const found = await system.read(claimPath(paths, launch.id, launch.leader))
@@ -16,7 +18,7 @@ export const recordOf = async (place: Place, launch: Launch, pidFile?: PidFile):
   return typeof record === 'object' && isRecordOf(record, launch) ? record : undefined
 }
 
-export const isRecordOf = (record: LaunchRecord, { id, leader }: Launch): boolean =>
+export const isRecordOf = (record: LaunchRecord, { id, leader }: Named): boolean =>
   record.launch === id && record.pid === leader.pid && record.start === leader.start && record.group === leader.group
 
 /** Where a launch became ready: the literal address at which it is checked from then on, and the URL that callers get. */

@@ -43,7 +43,7 @@ export interface Launch {
 export interface LeaseEntry {
   readonly name: string
   readonly kind: 'lease' | 'watch'
-  /** A lease and its watchdog have the same id. */
+  /** Those of a lease and of its watchdog begin alike (`watchedAs`). */
   readonly id: string
   readonly launchId: string
   readonly process: ProcessId

@@ -63,7 +63,7 @@ export const listenersAt = async (address: string, port: number): Promise<Listen
     throw stateUnusable(`port ${port}`, 'this process cannot see whether something listens', LIMITS, answer)
   }
   const here = await addressesHere(address)
-  const shown = here.map((one) => sockets.reachedAt(one, port))
+  const shown = await Promise.all(here.map((one) => sockets.reachedAt(one, port)))
   const found = shown.flatMap((listeners) => listeners ?? [])
   const isUnknown = here.length === 0 || shown.includes(undefined) || answer === 'accepted'
   return found.length === 0 && isUnknown ? [{ address, uid: undefined, inode: undefined }] : found
@@ -87,7 +87,7 @@ const holds = async (listeners: readonly Listener[], { id, leader }: Answering):
  */
 export const whyNotTrusted = async (address: string, port: number, own: Answering | undefined): Promise<string | undefined> => {
   const here = unmapped(address)
-  const listeners = isOwn(here) ? sockets.reachedAt(here, port) : undefined
+  const listeners = isOwn(here) ? await sockets.reachedAt(here, port) : undefined
   if (listeners === undefined) return undefined
   // What accepted the connection a moment ago has closed its socket: nothing shows whose it was.
   if (listeners.length === 0) return 'nothing listens there any more'

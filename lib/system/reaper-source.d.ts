@@ -1,2 +1,2 @@
-/** The text of `lib/reaper.ts`, bundled. Written by `lib/bundle.mjs` when the package is built. */
+/** The program of `lib/reaper.ts`, bundled and packed; its text unpacks itself. Written by `lib/bundle.mjs` when the package is built. */
 export declare const reaperSource: string

@@ -69,6 +69,7 @@ export interface WatchdogPlan {
   readonly folder: string
   readonly launchId: string
   readonly leader: ProcessId
+  /** The id of its lease, or what the ids of its leases begin with. */
   readonly lease: string
   /** ms between the end of the lease and the end of the server. */
   readonly idleTimeout: number
@@ -159,8 +160,11 @@ export interface System extends Clock {
   look(pid: number): Promise<ProcessLook>
   /** Wall-clock ms at which a process was started. Undefined when that cannot be read. */
   startedAt(pid: number): Promise<number | undefined>
-  /** The live processes of a launch: those in the process group of its leader, and those that carry its id. */
-  kin(leader: Leader, launchId: string): Promise<Kin[]>
+  /**
+   * The live processes of a launch: those in the process group of its leader, and those that carry its id. With `only`, the answer says
+   * no more than whether that process is one of them, and need not contain others.
+   */
+  kin(leader: Leader, launchId: string, only?: number): Promise<Kin[]>
   /** Signals the process if it is still this very process. False when it is gone. */
   signal(process: ProcessId, signal: NodeJS.Signals): Promise<boolean>
   /** Signals the process group `group` if `member` is still alive and in it. */

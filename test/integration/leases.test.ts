@@ -194,7 +194,8 @@ t.test('stop means that nothing of the launch is left, its watchdogs and what th
   const here = place(t)
   // Longer than any slice of its sleep, and let go: the watchdog waits, and so does a second one, whose holder lives.
   const manager = here.manager('healthy', { idleTimeout: 600_000 })
-  const [first, second] = [await manager.acquire(), await manager.acquire()]
+  const [first, second] = [await manager.acquire(), holder(t, here, here.options('healthy', { idleTimeout: 600_000 }))]
+  await second.held
   await first.release()
   const watchdogs = watchesOf(here)
   t.equal(watchdogs.length, 2)

@@ -87,6 +87,29 @@ export const returningHolder: Act = async (manager, system, world) => {
   return holder(manager, system, world)
 }
 
+/** Takes two leases, lets go of the first, and takes a third while it lets go of the second: all of them share a watchdog. */
+export const sharer: Act = async (manager, system, world) => {
+  const { pid } = await system.self()
+  const take = async (): Promise<() => Promise<void>> => {
+    const lease = await manager.acquire()
+    const launch = lease.server.launchId!
+    world.hold(launch, pid)
+    return async () => {
+      const at = world.held.findIndex((held) => held.launch === launch && held.by === pid)
+      if (at >= 0) world.held.splice(at, 1)
+      await lease.release()
+    }
+  }
+  const [first, second] = [await take(), await take()]
+  await first()
+  // Longer than the idle time: the lease that is left must keep the server.
+  await system.sleep(2 * IDLE)
+  const [third] = await Promise.all([take(), second()])
+  await system.sleep(2 * IDLE)
+  await third()
+  return 'let go'
+}
+
 /** Starts it explicitly: from then on nothing but a stop ends it. */
 export const starter: Act = async (manager, _, world) => {
   const server: ServerInfo = await manager.ensureServerRunning()
@@ -174,7 +197,7 @@ export const anyHolders = (random: () => number): RunPlan => {
   const other = random() < 0.5 ? starter : idleStopper
   return leasePlan(Array.from({ length: 2 + Math.floor(random() * 4) }, () => {
     const drawn = random()
-    return drawn < 0.5 ? holder : drawn < 0.8 ? returningHolder : other
+    return drawn < 0.4 ? holder : drawn < 0.6 ? returningHolder : drawn < 0.8 ? sharer : other
   }))
 }
 

@@ -3,7 +3,7 @@ import t from 'tap'
 import { endingPlan, waiter } from './ending.js'
 import { exploreAll, exploreRandom, replaySeed } from './explore.js'
 import { holds } from './holds.js'
-import { anyGuardians, anyHolders, anyVanishing, cleaner, guardian, holder, leasePlan, returningHolder, starter, vanishingPlan, ward, wiper } from './leases.js'
+import { anyGuardians, anyHolders, anyVanishing, cleaner, guardian, holder, idleStopper, leasePlan, returningHolder, sharer, starter, vanishingPlan, ward, wiper } from './leases.js'
 import { anyPatience, impatient, late, patiencePlan, patient, waits } from './patience.js'
 import { early, late as lateStranger, neighbourPlan } from './neighbour.js'
 import { anyVersions, newer, older, replacingPlan } from './replacing.js'
@@ -47,6 +47,11 @@ t.test('two waiters against two reapers, every order with one preemption', async
 
 t.test('a holder that lets go and comes again into the end of the server, beside another', async (t) => {
   holds(t, await exploreAll(leasePlan([returningHolder, holder]), { preemptions: 1, faults: 0, kinds: [] }))
+})
+
+t.test('a client whose leases share a watchdog, beside another or a stop that spares holders, with one preemption or one fault', async (t) => {
+  for (const other of [holder, idleStopper]) holds(t, await exploreAll(leasePlan([sharer, other]), { preemptions: 1, faults: 0, kinds: [] }))
+  holds(t, await exploreAll(leasePlan([sharer]), { preemptions: 0, faults: 1, kinds: FAULTS }))
 })
 
 t.test('2 to 5 holders in random orders, beside an explicit start or a stop that spares holders, with kills and freezes of clients and watches', async (t) => {

@@ -359,9 +359,10 @@ export class World {
     const others = (names: readonly string[]) => names.flatMap((name) => new RegExp(`^\\w+\\.${launchId}\\.(\\d+)\\.\\d+\\.(?:lease|watch)$`).exec(name)?.[1] ?? [])
     const go = async (): Promise<void> => {
       if (await woken) return
-      for (const name of await system.list(folder)) if (name.startsWith(`${lease}.${launchId}.`) && name.endsWith('.lease')) await system.remove(`${folder}/${name}`)
+      const isOwn = (name: string) => name.startsWith(lease) && name.includes(`.${launchId}.`)
+      for (const name of await system.list(folder)) if (isOwn(name) && name.endsWith('.lease')) await system.remove(`${folder}/${name}`)
       await system.sleep(idleTimeout)
-      for (const name of await system.list(folder)) if (name.startsWith(`${lease}.${launchId}.`)) await system.remove(`${folder}/${name}`)
+      for (const name of await system.list(folder)) if (isOwn(name)) await system.remove(`${folder}/${name}`)
       watch.hasLetGo = true
       const names = await system.list(folder)
       if (names.includes(`${launchId}.pin`)) return
@@ -466,7 +467,8 @@ export class World {
       self: async () => ({ pid: actor.pid, start: String(actor.pid * 7) }),
       now: () => world.clock,
       host: async () => HOST,
-      randomId: () => atOnce(() => (actor.pid * 10_000 + ++actor.ids).toString(16).padStart(16, '0')),
+      // What differs comes first: by how an id begins, a watchdog knows its leases.
+      randomId: () => atOnce(() => (actor.pid * 10_000 + ++actor.ids).toString(16).padStart(13, '0').padEnd(16, '0')),
       random,
       today: () => new Date(0),
       sleep,

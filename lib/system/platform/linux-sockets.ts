@@ -63,9 +63,27 @@ const listeningRows = (table: string): string[][] | undefined => {
   }
 }
 
-const listenersIn = (table: string, port: number): Listener[] | undefined => {
+const asked = new Map<string, Promise<string[][] | undefined>>()
+
+/**
+ * A table as it is from now on, in which one read serves all that have asked before it: a table has a row for each socket of the
+ * machine, so a list of a hundred servers that read it for each of them would read ten thousand rows and more. The read comes after the
+ * question, and nothing is kept: it must not be older than the answer whose owner it shows.
+ */
+const rowsSoon = (table: string): Promise<string[][] | undefined> => {
+  const reading = asked.get(table) ?? new Promise<string[][] | undefined>((resolve) => {
+    setImmediate(() => {
+      asked.delete(table)
+      resolve(listeningRows(table))
+    })
+  })
+  asked.set(table, reading)
+  return reading
+}
+
+const listenersIn = async (table: string, port: number): Promise<Listener[] | undefined> => {
   const wanted = port.toString(16).toUpperCase().padStart(4, '0')
-  return listeningRows(table)?.flatMap((fields) => {
+  return (await rowsSoon(table))?.flatMap((fields) => {
     const [address, at] = (fields[1] ?? '').split(':')
     if (at !== wanted || address === undefined) return []
     return [{ address: addressOf(address), uid: Number(fields[7]), inode: fields[9] }]
@@ -104,10 +122,10 @@ const socketsOf = (pid: string, isWanted: (link: string) => boolean, all = false
 }
 
 export const linuxSockets: Sockets = {
-  reachedAt: (address, port) => {
+  reachedAt: async (address, port) => {
     // A table costs some ms, so IPv6's, in which the wildcard takes IPv4 as well, is read only if it must be.
     for (const table of address.includes(':') ? ['tcp6'] : ['tcp', 'tcp6']) {
-      const listeners = listenersIn(table, port)
+      const listeners = await listenersIn(table, port)
       if (listeners === undefined) return undefined
       const reached = reachedBy(listeners, address)
       if (reached.length > 0) return reached

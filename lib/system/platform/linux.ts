@@ -45,16 +45,39 @@ const goesOn = (pid: number, { start }: Stat): boolean => {
   return now?.start === start && !isExiting(now)
 }
 
-/**
- * One walk through the processes. `isSettled`: none of those that could be the launch's has ended meanwhile. One that forks and exits, as
- * a daemon does on its way, may have been seen no more, and its child not yet.
- */
-const walk = (leader: Leader, launchId: string): { found: Kin[]; isSettled: boolean } => {
-  const mark = `\0ONE_SERVER_LAUNCH_ID=${launchId}\0`
+/** What is to be looked at. `isWhole`: each of them could be read. */
+interface Seen {
+  readonly stats: ReadonlyMap<number, Stat>
+  readonly isWhole: boolean
+}
+
+const everyProcess = (): Seen => {
   const pids = readdirSync('/proc').map(Number).filter((pid) => Number.isInteger(pid) && pid !== process.pid)
   const stats = new Map(pids.flatMap((pid) => { const stat = statOf(pid); return stat === undefined ? [] : [[pid, stat] as const] }))
+  return { stats, isWhole: stats.size === pids.length }
+}
+
+/** One process, with the parents by which it may descend from a leader: a question about one must not cost a look at all. */
+const lineOf = (pid: number): Seen => {
+  const stats = new Map<number, Stat>()
+  let at = pid
+  while (at > 0 && !stats.has(at)) {
+    const stat = statOf(at)
+    if (stat === undefined) return { stats, isWhole: false }
+    stats.set(at, stat)
+    at = stat.parent
+  }
+  return { stats, isWhole: true }
+}
+
+/**
+ * One walk through processes. `isSettled`: none of those that could be the launch's has ended meanwhile. One that forks and exits, as
+ * a daemon does on its way, may have been seen no more, and its child not yet.
+ */
+const walk = (leader: Leader, launchId: string, { stats, isWhole }: Seen): { found: Kin[]; isSettled: boolean } => {
+  const mark = `\0ONE_SERVER_LAUNCH_ID=${launchId}\0`
   const found: Kin[] = []
-  let isSettled = stats.size === pids.length
+  let isSettled = isWhole
   for (const [pid, stat] of stats) {
     const inGroup = stat.group === leader.group
     // A process that is older than the leader does not descend from it, which spares most of the reading. The keeper may be a tick older.
@@ -74,9 +97,9 @@ const walk = (leader: Leader, launchId: string): { found: Kin[]; isSettled: bool
 /** Walks before an empty answer counts, although processes came and went in each of them. */
 const WALKS = 5
 
-const kin = (leader: Leader, launchId: string): Kin[] => {
+const kin = (leader: Leader, launchId: string, only?: number): Kin[] => {
   for (let walks = 1; ; walks++) {
-    const { found, isSettled } = walk(leader, launchId)
+    const { found, isSettled } = walk(leader, launchId, only === undefined ? everyProcess() : lineOf(only))
     if (found.length > 0 || isSettled || walks === WALKS) return found
   }
 }

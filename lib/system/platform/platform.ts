@@ -103,8 +103,11 @@ export interface Platform {
   look(pid: number): Soon<ProcessLook>
   /** This process. Throws STATE_UNUSABLE when its start time cannot be learnt. */
   self(): Soon<ProcessId>
-  /** The live processes of a launch, without this one: the group of its leader, and all that carry its id, as far as that can be seen. */
-  kin(leader: Leader, launchId: string): Soon<Kin[]>
+  /**
+   * The live processes of a launch, without this one: the group of its leader, and all that carry its id, as far as that can be seen.
+   * With `only`, the answer may leave out all but that process.
+   */
+  kin(leader: Leader, launchId: string, only?: number): Soon<Kin[]>
   /** The process group of a process; where there are no groups, its own PID. Undefined when there is no such process. */
   groupOf(pid: number): Soon<number | undefined>
   /** Wall-clock ms at which a process with this start time was started. */
@@ -157,7 +160,7 @@ export interface Launching {
 /** What the check asks whether it was our server that answered. */
 export interface Sockets {
   /** The listeners that a connection to this address and port reaches. Empty: none listens. Undefined: this system does not show them. */
-  reachedAt(address: string, port: number): Listener[] | undefined
+  reachedAt(address: string, port: number): Soon<Listener[] | undefined>
   /** The process that holds one of these sockets, and the launch id in its environment. `likely` is looked at first. */
   ownerOf(listeners: readonly Listener[], likely?: number): { pid: number; launchId: string | undefined } | undefined
   /** Where these processes listen. None where this system does not show it. */

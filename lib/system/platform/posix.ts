@@ -65,9 +65,9 @@ const STARTER = `/bin/sh -c "$ONE_SERVER_WATCH" "$@" <&3 3<&- >/dev/null 2>&1 &
 said="pid $!"; for fd in /proc/$$/fd/*; do test -e "$fd" && said="$said \${fd##*/}"; done; echo "$said"`
 
 /**
- * The watchdog. $0 is the folder, $1 the lease, $2 the launch, $3 the idle time in seconds, $4 the same as a whole number for a
- * `sleep` that knows no fractions, $5 Node, $6 the PID file, $7 the seconds that one run of the reaper may take, $8 those until the next,
- * $9 the PID of the leader, and after it the start time of the leader.
+ * The watchdog. $0 is the folder, $1 the lease or what the ids of its leases begin with, $2 the launch, $3 the idle time in seconds,
+ * $4 the same as a whole number for a `sleep` that knows no fractions, $5 Node, $6 the PID file, $7 the seconds that one run of the
+ * reaper may take, $8 those until the next, $9 the PID of the leader, and after it the start time of the leader.
  *
  * 1. End-of-file means that its holder let go or died. The word `keep` makes another process the holder, or what the holder is about to
  *    become: then it looks whether that process lives, ever more rarely, and a PID with another start time is a stranger. A pipe with a
@@ -122,10 +122,10 @@ if test "$held"; then
   for nap in 0.05 0.1 0.2 0.5 1; do listen; still || break; command -p sleep $nap || run sleep 1; done
   while still; do run sleep ${rarest}; listen; done
 fi
-run rm -f "$pipe" "$0/$1.$2."*.lease
-run touch -ch "$0/$1.$2."*.watch
+run rm -f "$pipe" "$0/$1"*".$2."*.lease
+run touch -ch "$0/$1"*".$2."*.watch
 if test $4 -gt $longest; then outwait $4; else command -p sleep "$3" || run sleep "$4"; fi
-run rm -f "$0/$1.$2."*
+run rm -f "$0/$1"*".$2."*
 exec </dev/null
 again=$8
 while :; do

@@ -115,7 +115,8 @@ const list = (folder) => { try { return fs.readdirSync(folder) } catch { return 
 const claimed = () => list(folder).some((name) => name.startsWith(launchId + '.') && name.endsWith('.claim'))
 const outwait = async (left) => { for (; claimed() && left > 0; left -= ${LONGEST}) await sleep(Math.min(left, ${LONGEST})) }
 const attend = (act) => { try { act() } catch {} }
-const own = () => list(folder).filter((name) => name.startsWith(lease + '.' + launchId + '.')).map((name) => path.join(folder, name))
+const own = () => list(folder)
+  .filter((name) => name.startsWith(lease) && name.includes('.' + launchId + '.')).map((name) => path.join(folder, name))
 const isHeld = (path) => { try { return fs.closeSync(fs.openSync(path, 'r')) } catch (error) { return error.code === 'EBUSY' } }
 const lives = (id) => list(processes).some((name) => (name + '.').startsWith(id + '.') && isHeld(path.join(processes, name)))
 const isUsed = () => list(folder).some((name) => {

@@ -7,8 +7,8 @@ import { linux } from '../../../lib/system/platform/linux.js'
 import { launchIdOf } from '../../../lib/system/platform/linux-proc.js'
 import { bareEnv, library, run, start } from '../../support/child.js'
 import { onLinux } from '../../support/processes.js'
-import { until } from '../../support/until.js'
 import { tempFolder } from '../../support/temp-folder.js'
+import { until } from '../../support/until.js'
 
 const TELL = `const { linux } = await import('${library('system/platform/linux.js')}')
 try { console.log(linux.host()) } catch (error) { console.log(error.code, error.message) }`
@@ -142,4 +142,30 @@ t.test('what no walk could ever read (threads of the kernel, processes of other 
     let least = Number.POSITIVE_INFINITY
     await until(() => { least = Math.min(least, walk()); return least < 8 }, `one walk of user ${user}; the least was ${least} reads for each process`)
   }
+})
+
+t.test('whether one process is of a launch: the answer of a walk through all, for the price of one', onLinux, async (t) => {
+  const id = '00000000000000ac'
+  const marked = { env: { ...bareEnv(), ONE_SERVER_LAUNCH_ID: id } }
+  const own = start(t, '/bin/sh', ['-c', 'sleep 60 & env -i setsid sleep 61 & wait'], { ...marked, detached: true })
+  const look = linux.look(own.pid!)
+  const leader = { pid: own.pid!, start: 'start' in look ? look.start : '', group: own.pid! }
+  const carries = start(t, 'sleep', ['60'], { ...marked, detached: true }).pid!
+  const stranger = start(t, 'sleep', ['60'], { env: bareEnv(), detached: true }).pid!
+  const all = () => linux.kin(leader, id)
+  await until(() => all().length === 4 && all().some(({ inGroup, carriesLaunchId }) => !inGroup && !carriesLaunchId), 'the launch to have four processes')
+  const told = (pid: number) => linux.kin(leader, id, pid).find((one) => one.pid === pid)
+  for (const one of all()) t.same(told(one.pid), one)
+  t.ok(told(carries))
+  for (const pid of [stranger, process.pid, 1, 2 ** 22]) t.equal(told(pid), undefined)
+
+  const reads = (): number => Number(/^syscr: (\d+)/m.exec(readFileSync('/proc/self/io', 'latin1'))![1])
+  const costs = (): number => {
+    const before = reads()
+    told(stranger)
+    return reads() - before
+  }
+  const few = costs()
+  for (let n = 0; n < 40; n++) start(t, 'sleep', ['60'], { env: bareEnv(), detached: true })
+  t.equal(costs(), few, 'forty processes more')
 })
