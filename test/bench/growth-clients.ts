@@ -43,10 +43,10 @@ export const clientsAtOnce = async (bench: Bench, most: number): Promise<Line[]>
   const line = (side: number, of: 'wall' | 'cpu') => counts.map((count, at) => [count, all[at]![side]![of]] as const)
   return [
     { of: 'clients', what: 'no server yet: CPU of one client', unit: 'ms', points: line(0, 'cpu'), plotted: 'no server yet' },
-    { of: 'clients', what: 'no server yet: CPU of one bare client', unit: 'ms', points: line(1, 'cpu'), plotted: 'bare client' },
+    { of: 'clients', what: 'no server yet: CPU of one client', unit: 'ms', points: line(1, 'cpu'), plotted: 'bare client' },
     { of: 'clients', what: 'no server yet: until the last is ready', unit: 'ms', points: line(0, 'wall'), isInAll: true },
-    { of: 'clients', what: 'no server yet: until the last bare client is ready', unit: 'ms', points: line(1, 'wall'), isInAll: true },
+    { of: 'clients', what: 'no server yet: until the last is ready', unit: 'ms', points: line(1, 'wall'), isInAll: true },
     { of: 'clients', what: 'server up: CPU of one client', unit: 'ms', points: line(2, 'cpu'), plotted: 'server up' },
-    { of: 'clients', what: 'server up: CPU of one bare client', unit: 'ms', points: line(3, 'cpu') },
+    { of: 'clients', what: 'server up: CPU of one client', unit: 'ms', points: line(3, 'cpu') },
   ]
 }

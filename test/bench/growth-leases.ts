@@ -23,6 +23,9 @@ const IDLE = 2000
 /** s until a watchdog that looks has come to its longest pause, and s for which it is then watched. */
 const [SETTLES, WATCHED] = [10, 10]
 
+/** ms of processor time that a holder may take for its leases: where these grow, the thousandth would take the bench hours. */
+const PATIENCE = 60_000
+
 /** Runs of a whole process; the kernel's steps of 10 ms tell little of one. */
 const RUNS = 10
 
@@ -35,7 +38,7 @@ interface Found extends Told {
   /** ms of one watchdog until all leases were there, and ms of one in a second in which nothing happens. */
   readonly watchdog: number
   readonly idle: number
-  /** KiB of one lease: what the holder has grown by, and its watchdog. */
+  /** KiB of all leases: what the holder has grown by, and their watchdogs. */
   readonly memory: number
   readonly files: number
   /** ms of a whole process that takes its first lease beside these and gives it back. */
@@ -70,6 +73,9 @@ const stateOf = ({ env: { PID_FILE } }: Ground): string[] => {
   const [host] = readdirSync(`${PID_FILE}.d`)
   return readdirSync(join(`${PID_FILE}.d`, host!))
 }
+
+/** Files of leases: a launch has its claim and its marks, `<launch>.<mark>`, without any. */
+const filesOf = (ground: Ground): string[] => stateOf(ground).filter((name) => !/^[0-9a-f]{16}\.[a-z]+$|\.claim$/.test(name))
 
 /** PIDs of the watchdogs: the third part of the names of their files. */
 const watchdogsOf = (ground: Ground): number[] => stateOf(ground).filter((name) => name.endsWith('.watch')).map((name) => Number(name.split('.')[2]))
@@ -107,13 +113,12 @@ const measure = (bench: Bench, count: number, whose: Whose): Promise<Found> => o
     const pid = child.pid!
     const written = costOf(pid).written
     const told = await tell(String(count))
-    const watchdogs = watchdogsOf(ground)
     // A watchdog shows itself when its shell has come so far, which is behind the call that started it.
     if (whose !== 'pinned') await until(() => watchdogsOf(ground).length === count, `${count} watchdogs`)
-    const files = stateOf(ground).length
+    const files = filesOf(ground).length
     const [grown, watching] = [costOf(pid).written - written, watchdogsOf(ground)]
     const spent = sumOf(watching, spentBy)
-    const memory = (grown + sumOf(withChildren(watching), (one) => costOf(one).own)) / count
+    const memory = grown + sumOf(withChildren(watching), (one) => costOf(one).own)
     const another = await anotherOne(bench, env)
     let idle = 0
     if (whose === 'others') {
@@ -128,7 +133,7 @@ const measure = (bench: Bench, count: number, whose: Whose): Promise<Found> => o
       end()
       await until(() => !lives(server!.pid), 'the server to end')
     }
-    return { ...told, watchdog: spent / watchdogs.length, memory, files: files / count, another, idle, end: performance.now() - began - IDLE }
+    return { ...told, watchdog: spent / count, memory, files: files / count, another, idle, end: performance.now() - began - IDLE }
   } finally {
     end()
     if (child.exitCode === null && child.signalCode === null) await new Promise((resolve) => { child.once('exit', resolve) })
@@ -149,32 +154,41 @@ const ofFive = (bench: Bench, count: number): Promise<number> => onGround(0, (gr
   }
 }, { idleTimeout: IDLE }))
 
+/** Of each count what was found, as far as the leases of the next one can be waited for. */
+const series = async (bench: Bench, counts: readonly number[], whose: Whose): Promise<[count: number, found: Found][]> => {
+  const all: [number, Found][] = []
+  for (const count of counts) {
+    const [before, found] = all.at(-1) ?? []
+    if (found !== undefined && found.all * count / before! > PATIENCE) break
+    all.push([count, await measure(bench, count, whose)])
+  }
+  return all
+}
+
+/** MB of one lease more. The holder has grown for its calls as well, the same for one lease and for many. */
+const memoryOf = (all: readonly [number, Found][]): [number, number][] =>
+  all.slice(1).map(([count, { memory }]) => [count, (memory - all[0]![1].memory) / (count - all[0]![0]) / 1024])
+
 export const leasesOnOneServer = async (bench: Bench, most: number): Promise<Line[]> => {
   const counts = COUNTS.filter((count) => count <= most)
-  const all: Readonly<Record<Whose, Found[]>> = { own: [], others: [], pinned: [] }
-  for (const count of counts) for (const whose of ['own', 'others', 'pinned'] as const) all[whose].push(await measure(bench, count, whose))
-  const points = (whose: Whose, pick: (found: Found) => number) => all[whose].map((found, at) => [counts[at]!, pick(found)] as const)
-  const both = [['own', 'one process'], ['others', 'one process each']] as const
-  const fives = counts.filter((count) => count >= 100)
+  const [own, others, pinned] = [await series(bench, counts, 'own'), await series(bench, counts, 'others'), await series(bench, counts, 'pinned')]
   const five: [number, number][] = []
-  for (const count of fives) five.push([count, await ofFive(bench, count)])
+  for (const count of counts.filter((one) => one >= 100)) five.push([count, await ofFive(bench, count)])
+  const line = (all: readonly [number, Found][], what: string, pick: (found: Found) => number, more: Partial<Line> = {}): Line =>
+    ({ of: 'leases', what, unit: 'ms', points: all.map(([count, found]) => [count, pick(found)]), ...more })
+  const both = (what: string, pick: (found: Found) => number, more: Partial<Line> = {}, plotted: readonly string[] = []): Line[] =>
+    [own, others].map((all, at) => line(all, what, pick, plotted[at] === undefined ? more : { ...more, plotted: plotted[at] }))
   return [
-    ...both.flatMap(([whose, who]): Line[] => {
-      const line = (what: string, unit: Line['unit'], pick: (found: Found) => number, more: Partial<Line> = {}): Line =>
-        ({ of: 'leases', what: `${who}: ${what}`, unit, points: points(whose, pick), ...more })
-      return [
-        line('CPU of one more `acquire`', 'ms', ({ acquire }) => acquire, { plotted: `acquire, ${whose === 'own' ? 'one process' : 'one each'}` }),
-        line('CPU of `release`', 'ms', ({ release }) => release, whose === 'own' ? { plotted: 'release' } : {}),
-        line('CPU of its watchdog until it waits', 'ms', ({ watchdog }) => watchdog),
-        line('memory of one lease', 'MB', ({ memory }) => memory / 1024),
-        line('files of one lease', '', ({ files }) => files),
-        line('CPU of another process with one lease', 'ms', ({ another }) => another, whose === 'own' ? { plotted: 'another process' } : {}),
-        ...(whose === 'others' ? [line('CPU of its watchdog in a second', 'ms', ({ idle }) => idle)] : []),
-        line('CPU of `status`', 'ms', ({ status }) => status, { isInAll: true, ...(whose === 'own' ? { plotted: 'status' } : {}) }),
-        line('until the server ends, when all end at one blow', 'ms', ({ end }) => end, { isInAll: true }),
-      ]
-    }),
-    { of: 'leases', what: 'server started explicitly: CPU of one warm call', unit: 'ms', points: points('pinned', ({ warm }) => warm!), plotted: 'warm call' },
+    ...both('CPU of one more `acquire`', ({ acquire }) => acquire, {}, ['acquire', 'acquire({ pid })']),
+    ...both('CPU of `release`', ({ release }) => release, {}, ['release']),
+    ...both('CPU of its watchdog until it waits', ({ watchdog }) => watchdog),
+    line(others, 'CPU of a watchdog that looks, in a second', ({ idle }) => idle),
+    ...[own, others].map((all): Line => ({ of: 'leases', what: 'memory of one lease', unit: 'MB', points: memoryOf(all) })),
+    ...both('files of one lease', ({ files }) => files, { unit: '' }),
+    ...both('CPU of a process that takes its first', ({ another }) => another, {}, ['first of a process']),
+    ...both('CPU of `status`', ({ status }) => status, { isInAll: true }, ['status']),
+    ...both('until the server ends, when all end at one blow', ({ end }) => end, { isInAll: true }),
+    line(pinned, 'started explicitly: CPU of one warm call', ({ warm }) => warm!, { plotted: 'warm call' }),
     ...(five.length === 0 ? [] : [{ of: 'leases', what: 'five processes: CPU of all `acquire` and watchdogs', unit: 's', points: five, isInAll: true } as const]),
-  ]
+  ].filter(({ points }) => points.length > 0)
 }

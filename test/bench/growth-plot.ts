@@ -12,7 +12,9 @@ const COLOURS = ['#1d4ed8', '#b45309', '#047857', '#7c3aed', '#be185d', '#0e7490
 
 const TITLES: Readonly<Record<Kind, string>> = { clients: 'clients at once', leases: 'leases on one server', servers: 'servers of one user' }
 
-const [TOP, BOTTOM, LEFT, LABELS] = [86, 400, 56, 118]
+const [TOP, BOTTOM, LEFT, LABELS] = [86, 400, 68, 112]
+
+const colourOf = ({ plotted }: Line, nth: number): string => (plotted === 'bare client' ? GREY : COLOURS[nth % COLOURS.length]!)
 
 const powers = (low: number, high: number): number[] => {
   const all: number[] = []
@@ -43,8 +45,8 @@ export const growthPicture = (lines: readonly Line[], place: string): string => 
       ...powers(low, high).map((power) => line(left, y(power), right, y(power))),
       ...counts.flatMap((count) => [line(x(count), TOP, x(count), BOTTOM, '#f3f4f6'), text(x(count), BOTTOM + 18, short(count), 'text-anchor="middle"')]),
       line(x(1), y(low), x(end), y(low * end), '#9ca3af', 'stroke-dasharray="4 4"'),
-      ...own.map(({ points }, nth) => curve(points.map(([count, value]) => [x(count), y(value)] as const), COLOURS[nth % COLOURS.length]!)),
-      ...names(right + 8, TOP, own.map(({ plotted, points }, nth) => ({ name: plotted!, at: y(points.at(-1)![1]), colour: COLOURS[nth % COLOURS.length]! })), 11),
+      ...own.map((one, nth) => curve(one.points.map(([count, value]) => [x(count), y(value)] as const), colourOf(one, nth))),
+      ...names(right + 8, TOP, own.map((one, nth) => ({ name: one.plotted!, at: y(one.points.at(-1)![1]), colour: colourOf(one, nth) })), 11),
     )
   }
   return picture(454, 'Processor time of one call, client or lease beside n others', [

@@ -50,17 +50,15 @@ const calls = ({ node }: Bench, first: Environment, another: Environment): Reado
     },
     warm: () => mean(() => cpuOf([node, program('ours')], first)),
     status: () => mean(() => cpuOf([node, CLI, 'status', '--quiet', '--pid-file', first.PID_FILE!], first)),
-    list: () => mean(() => cpuOf([node, CLI, 'list', '--named', '--json'], first)),
-    everything: () => mean(() => cpuOf([node, CLI, 'list', '--json'], first)),
+    list: () => mean(() => cpuOf([node, CLI, 'list', '--json'], first)),
   }
 }
 
 const NAMES: Readonly<Record<string, string>> = {
-  cold: 'a client that starts one more', stop: 'a client that stops it', warm: 'a client that finds its server up', status: '`one-server status`',
-  list: '`one-server list --named`', everything: '`one-server list`',
+  cold: 'a client that starts one more', stop: 'a client that stops it', warm: 'a client that finds its server up', status: '`one-server status`', list: '`one-server list`',
 }
 
-const PLOTTED: Readonly<Record<string, string>> = { cold: 'start one more', stop: 'stop it', warm: 'server up', status: 'status', everything: 'list' }
+const PLOTTED: Readonly<Record<string, string>> = { cold: 'start one more', stop: 'stop it', warm: 'server up', status: 'status', list: 'list' }
 
 export const serversOfOneUser = (bench: Bench, most: number): Promise<Line[]> => onGround(0, async (ground: Ground) => {
   const state = join(ground.folder, 'state')
@@ -82,6 +80,6 @@ export const serversOfOneUser = (bench: Bench, most: number): Promise<Line[]> =>
   }
   return [...points].map(([name, all]) => ({
     of: 'servers', what: `CPU of ${NAMES[name]}`, unit: 'ms', points: all, ...(name in PLOTTED ? { plotted: PLOTTED[name]! } : {}),
-    isInAll: name === 'list' || name === 'everything',
+    isInAll: name === 'list',
   }))
 })

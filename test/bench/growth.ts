@@ -9,7 +9,7 @@ import type { Bench } from './sides.js'
 
 export type Kind = 'clients' | 'leases' | 'servers'
 
-/** One line of the table: values by count. */
+/** Values by count. Lines that measure the same of two sides are one row of the table. */
 export interface Line {
   readonly of: Kind
   readonly what: string
@@ -48,16 +48,43 @@ const growthOf = (line: Line): string => {
   return `n^${exponent.toFixed(2)}${isTooMuch ? ' **grows**' : ''}`
 }
 
+/** What stands on the two sides of a slash. */
+const SIDES: Readonly<Record<Kind, string>> = {
+  clients: 'clients at once, one-server / bare', leases: 'leases, of one process / of a process each', servers: 'servers of one user',
+}
+
 /** Counts that the table shows; the last one of a series stands beside its value. */
 const SHOWN = [1, 10, 100]
 
-export const growthTable = (lines: readonly Line[]): string => [
-  `| of n | what it costs | ${SHOWN.join(' | ')} | most | grows by |\n|---|---|${'---|'.repeat(SHOWN.length)}---|---|`,
-  ...lines.map((line) => {
-    const cells = SHOWN.map((count) => line.points.find(([at]) => at === count)?.[1])
-    const [most, last] = line.points.at(-1)!
-    const unit = line.unit === '' ? '' : ` ${line.unit}`
-    const values = cells.map((value) => (value === undefined ? '–' : `${shown(value)}${unit}`))
-    return `| ${line.of} | ${line.what} | ${values.join(' | ')} | ${shown(last)}${unit} at ${most.toLocaleString('en')} | ${growthOf(line)} |`
-  }),
-].join('\n')
+const rowOf = (sides: readonly Line[]): string => {
+  const { of, what, unit, points } = sides[0]!
+  const both = (show: (line: Line) => string): string => {
+    const all = sides.map(show)
+    return all.every((one) => one === '–') ? '–' : all.join(' / ')
+  }
+  const at = (count: number): string => both((line) => {
+    const value = line.points.find(([one]) => one === count)?.[1]
+    return value === undefined ? '–' : shown(value)
+  })
+  const last = both((line) => {
+    const [count, value] = line.points.at(-1)!
+    return `${shown(value)}${count === points.at(-1)![0] ? '' : ` (at ${count})`}`
+  })
+  const name = `${what}${unit === '' ? '' : `, ${unit}`}`
+  return `| ${of} | ${name} | ${SHOWN.map(at).join(' | ')} | ${last} at ${points.at(-1)![0].toLocaleString('en')} | ${both(growthOf)} |`
+}
+
+const byRow = (lines: readonly Line[]): Map<string, Line[]> => {
+  const rows = new Map<string, Line[]>()
+  for (const line of lines) rows.set(`${line.of} ${line.what}`, [...(rows.get(`${line.of} ${line.what}`) ?? []), line])
+  return rows
+}
+
+export const growthTable = (lines: readonly Line[]): string => {
+  const rows = byRow(lines)
+  const legend = [...new Set(lines.map(({ of }) => of))].map((of) => SIDES[of]).join('; ')
+  return [
+    `${legend}\n`, `| n | what it costs | ${SHOWN.join(' | ')} | most | grows by |\n|---|---|${'---|'.repeat(SHOWN.length)}---|---|`,
+    ...[...rows.values()].map(rowOf),
+  ].join('\n')
+}
