@@ -24,8 +24,8 @@ import { watchOthers } from './quiet.js'
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: '' }, rounds: { type: 'string' }, node: { type: 'string', default: process.execPath }, plots: { type: 'string' },
-    growth: { type: 'boolean', default: false }, most: { type: 'string', default: 'Infinity' },
+    only: { type: 'string', default: '' }, rounds: { type: 'string' }, node: { type: 'string', default: process.execPath },
+    plots: { type: 'string' }, growth: { type: 'boolean', default: false }, most: { type: 'string', default: 'Infinity' },
   },
 })
 const bench = { node: resolve(values.node) }
@@ -36,8 +36,14 @@ const others = watchOthers()
 
 const installAlternatives = (): void => {
   if (existsSync(join(alternatives, 'node_modules'))) return
-  execFileSync('npm', ['install', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel', 'error'], { cwd: alternatives, stdio: 'inherit' })
+  const quietly = ['--no-package-lock', '--no-audit', '--no-fund', '--loglevel', 'error']
+  execFileSync('npm', ['install', ...quietly], { cwd: alternatives, stdio: 'inherit' })
 }
+
+/** Rounds behind a median that is compared with a target. */
+const FEWEST = 20
+
+let isShort = false
 
 const printTable = async (): Promise<void> => {
   const chosen = cases.filter(({ name }) => name.includes(values.only))
@@ -47,6 +53,7 @@ const printTable = async (): Promise<void> => {
   for (const one of chosen) {
     await others.look(one.name)
     const rounds = values.rounds === undefined ? one.rounds : Number(values.rounds)
+    isShort ||= rounds < Math.min(FEWEST, one.rounds)
     for (const verdict of await one.run(bench, rounds)) console.log(rowOf(verdict, Number(version.split('.')[0])))
   }
 }
@@ -77,3 +84,4 @@ if (values.growth) {
 console.log(`\nin ${((performance.now() - began) / 60_000).toFixed(1)} minutes`)
 const warning = others.warning()
 if (warning !== undefined) console.log(warning)
+if (isShort) console.log(`warning: fewer than ${FEWEST} rounds are for a look, and their figures are not to be kept`)

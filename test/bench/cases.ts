@@ -10,7 +10,10 @@ import { measured, type Verdict } from './figures.js'
 import { round } from '../soak/series.js'
 import { until } from '../support/until.js'
 import { crowd, live, program, type Environment } from './processes.js'
-import { bareClient, bareCrowd, gathered, onGround, ours, plain, sockDaemon, startServerAndTest, withOurs, withServer, type Bench, type Boot, type ColdSide } from './sides.js'
+import {
+  bareClient, bareCrowd, gathered, onGround, ours, plain, sockDaemon, startServerAndTest, withOurs, withServer,
+  type Bench, type Boot, type ColdSide,
+} from './sides.js'
 
 /** One measured run: ms, and ms of CPU time where the system tells. */
 export interface Sample {
@@ -60,7 +63,8 @@ const each = async <Result>(rounds: number, measure: (done: number) => Promise<R
 const sum = (samples: readonly (Sample | undefined)[]): number => samples.reduce((all, sample) => all + (sample?.cpu ?? Number.NaN), 0)
 
 const split = (samples: Samples, pick: (sample: Sample) => number | undefined): Pick<Verdict, 'floor' | 'ours' | 'others'> => {
-  const [floor, own, ...others] = [...samples].map(([name, all]) => [name, all.map((sample) => (sample && pick(sample)) ?? Number.NaN)] as const)
+  const [floor, own, ...others] =
+    [...samples].map(([name, all]) => [name, all.map((sample) => (sample && pick(sample)) ?? Number.NaN)] as const)
   return { floor: floor![1], ours: own![1], others: new Map(others) }
 }
 
@@ -75,7 +79,8 @@ const wall = async (command: readonly string[], env: Environment, cwd?: string):
   return { wall: ms, cpu }
 }
 
-const printed = async (command: readonly string[], env: Environment): Promise<Sample> => ({ wall: Number((await live(command, env)).output) })
+const printed = async (command: readonly string[], env: Environment): Promise<Sample> =>
+  ({ wall: Number((await live(command, env)).output) })
 
 /** A server that is up, recorded by us, and the same program without a record for the floor. */
 const warm = (bench: Bench, work: (floor: Environment, own: Environment) => Promise<Samples>): Promise<Samples> =>
@@ -141,7 +146,10 @@ const coldFast: Case = {
     const { floor, ours: own, others, cpu } = timed(samples)
     const { empty, 'wait-on': waitOn, ...rest } = Object.fromEntries(others)
     const load = median(measured(waitOn!)) - median(measured(empty!))
-    return [{ what: `cold: a server that boots at once (wait-on loads in ${load.toFixed(0)} ms)`, floor: floor!, ours: own, others: new Map(Object.entries(rest)), cpu: cpu!, as: 'ms more', target: load + 60 }]
+    return [{
+      what: `cold: a server that boots at once (wait-on loads in ${load.toFixed(0)} ms)`, floor: floor!, ours: own,
+      others: new Map(Object.entries(rest)), cpu: cpu!, as: 'ms more', target: load + 60,
+    }]
   },
 }
 
@@ -151,8 +159,14 @@ const together = (clients: number, more: readonly ColdSide[], rounds: number, ta
     const samples = await alternate(coldSides(bench, 0, [bareCrowd, ours, ...more], clients), times, 2)
     const [ofWall, ofCpu] = targets
     return [
-      { what: `crowd: ${clients} cold clients at once`, ...split(samples, ({ wall: ms }) => ms), as: 'ratio', ...(ofWall === undefined ? {} : { target: ofWall }) },
-      { what: `crowd of ${clients}: CPU time of all clients`, ...split(samples, ({ cpu }) => cpu), as: 'ratio', ...(ofCpu === undefined ? {} : { target: ofCpu }) },
+      {
+        what: `crowd: ${clients} cold clients at once`, ...split(samples, ({ wall: ms }) => ms), as: 'ratio',
+        ...(ofWall === undefined ? {} : { target: ofWall }),
+      },
+      {
+        what: `crowd of ${clients}: CPU time of all clients`, ...split(samples, ({ cpu }) => cpu), as: 'ratio',
+        ...(ofCpu === undefined ? {} : { target: ofCpu }),
+      },
     ]
   },
 })
@@ -185,8 +199,8 @@ const recovering: Case = {
   async run(_, rounds) {
     const pairs = await each(rounds, (done) => round((t) => recovery(t, done, false)))
     return [{
-      what: 'recovery: launcher killed while it held the lock, beside a cold start', floor: pairs.map(({ cold: ms }) => ms), ours: pairs.map(({ recovered }) => recovered),
-      others: new Map(), as: 'ms more', target: 300,
+      what: 'recovery: launcher killed while it held the lock, beside a cold start', floor: pairs.map(({ cold: ms }) => ms),
+      ours: pairs.map(({ recovered }) => recovered), others: new Map(), as: 'ms more', target: 300,
     }]
   },
 }
@@ -206,7 +220,8 @@ const waiting: Case = {
 }
 
 export const cases: readonly Case[] = [
-  warmLibrary, many, coldSlow, coldFast, together(20, [plain, sockDaemon], 20, [1.25, 1.3]), together(100, [plain], 5, []), importing, stopping, recovering, waiting,
+  warmLibrary, many, coldSlow, coldFast, together(20, [plain, sockDaemon], 20, [1.25, 1.3]), together(100, [plain], 5, []),
+  importing, stopping, recovering, waiting,
 ]
 
 /** The folder in which what people use instead is installed. */

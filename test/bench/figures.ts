@@ -40,7 +40,8 @@ const quantile = (values: readonly number[], share: number): number => {
 const compared = (own: readonly number[], { floor, as }: Verdict): readonly number[] =>
   own.map((value, at) => (floor === undefined ? value : as === 'ratio' ? value / floor[at]! : value - floor[at]!))
 
-export const HEAD = '| case | rounds | floor | one-server, median (half of the rounds) | processor time | target | instead |\n|---|---|---|---|---|---|---|'
+export const HEAD =
+  '| case | rounds | floor | one-server, median (half of the rounds) | processor time | target | instead |\n|---|---|---|---|---|---|---|'
 
 export const rowOf = (verdict: Verdict, major: number): string => {
   const { what, floor, as, target, others, cpu } = verdict
@@ -50,8 +51,9 @@ export const rowOf = (verdict: Verdict, major: number): string => {
   const isMissed = target !== undefined && major >= OLDEST_WITH_TARGETS && quantile(own, 0.5) > target
   const beside = [...others].map(([name, values]) => `${name} ${figure(quantile(compared(values, verdict), 0.5), as)}`).join(', ')
   const cells = [
-    what, measured(own).length, floor === undefined ? '–' : `${quantile(floor, 0.5).toFixed(0)} ms`, `${at(0.5)} (${at(0.25)} to ${at(0.75)})`,
-    cpu === undefined || Number.isNaN(cpu) ? '–' : `${cpu.toFixed(2)} ×`, `${bound}${isMissed ? ' **missed**' : ''}`, beside || '–',
+    what, measured(own).length, floor === undefined ? '–' : `${quantile(floor, 0.5).toFixed(0)} ms`,
+    `${at(0.5)} (${at(0.25)} to ${at(0.75)})`, cpu === undefined || Number.isNaN(cpu) ? '–' : `${cpu.toFixed(2)} ×`,
+    `${bound}${isMissed ? ' **missed**' : ''}`, beside || '–',
   ]
   return `| ${cells.join(' | ')} |`
 }

@@ -67,7 +67,8 @@ const orNothing = (look: () => number): number => {
   }
 }
 
-const sumOf = (pids: readonly number[], look: (pid: number) => number): number => pids.reduce((sum, pid) => sum + orNothing(() => look(pid)), 0)
+const sumOf = (pids: readonly number[], look: (pid: number) => number): number =>
+  pids.reduce((sum, pid) => sum + orNothing(() => look(pid)), 0)
 
 const stateOf = ({ env: { PID_FILE } }: Ground): string[] => {
   const [host] = readdirSync(`${PID_FILE}.d`)
@@ -78,7 +79,8 @@ const stateOf = ({ env: { PID_FILE } }: Ground): string[] => {
 const filesOf = (ground: Ground): string[] => stateOf(ground).filter((name) => !/^[0-9a-f]{16}\.[a-z]+$|\.claim$/.test(name))
 
 /** PIDs of the watchdogs: the third part of the names of their files. */
-const watchdogsOf = (ground: Ground): number[] => stateOf(ground).filter((name) => name.endsWith('.watch')).map((name) => Number(name.split('.')[2]))
+const watchdogsOf = (ground: Ground): number[] =>
+  stateOf(ground).filter((name) => name.endsWith('.watch')).map((name) => Number(name.split('.')[2]))
 
 /** With their children: one that looks waits by a `sleep` of its own. */
 const withChildren = (pids: readonly number[]): number[] => {
@@ -89,14 +91,21 @@ const withChildren = (pids: readonly number[]): number[] => {
 
 /** A process that holds leases; `tell` gives it a line and reads what it prints. */
 const holder = ({ node }: Bench, env: Readonly<Record<string, string>>, whose: Whose) => {
-  const child = spawn(node, ['--expose-gc', program('leases'), whose], { env: { ...bareEnv(), ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
+  const args = ['--expose-gc', program('leases'), whose]
+  const child = spawn(node, args, { env: { ...bareEnv(), ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const next = async (): Promise<Told> => {
     const { value, done } = await lines.next()
     if (done) throw new Error('a holder of leases ended without a word')
     return JSON.parse(value as string) as Told
   }
-  return { child, begun: next(), tell: (line: string): Promise<Told> => { child.stdin.write(`${line}\n`); return next() }, end: () => { child.stdin.write('end\n') } }
+  // It ends itself by SIGKILL, so that all of its leases end at one blow, and a second word may find nobody.
+  child.stdin.on('error', () => {})
+  const tell = (line: string): Promise<Told> => {
+    child.stdin.write(`${line}\n`)
+    return next()
+  }
+  return { child, begun: next(), tell, end: () => { child.stdin.write('end\n') } }
 }
 
 /** ms of one whole process that takes a lease beside those that there are. */
@@ -106,7 +115,7 @@ const anotherOne = async ({ node }: Bench, env: Readonly<Record<string, string>>
   return ((childrenCpu() ?? Number.NaN) - (before ?? Number.NaN)) / RUNS
 }
 
-const measure = (bench: Bench, count: number, whose: Whose): Promise<Found> => onGround(0, (ground) => withOurs(bench, ground, async (env) => {
+const measureOn = (ground: Ground, bench: Bench, count: number, whose: Whose): Promise<Found> => withOurs(bench, ground, async (env) => {
   const { child, begun, tell, end } = holder(bench, env, whose)
   try {
     await begun
@@ -136,9 +145,12 @@ const measure = (bench: Bench, count: number, whose: Whose): Promise<Found> => o
     return { ...told, watchdog: spent / count, memory, files: files / count, another, idle, end: performance.now() - began - IDLE }
   } finally {
     end()
-    if (child.exitCode === null && child.signalCode === null) await new Promise((resolve) => { child.once('exit', resolve) })
+    await until(() => child.exitCode !== null || child.signalCode !== null, 'the holder to end')
   }
-}, { idleTimeout: IDLE }))
+}, { idleTimeout: IDLE })
+
+const measure = (bench: Bench, count: number, whose: Whose): Promise<Found> =>
+  onGround(0, (ground) => measureOn(ground, bench, count, whose))
 
 /** s of processor time for so many leases of five processes, their watchdogs included. */
 const ofFive = (bench: Bench, count: number): Promise<number> => onGround(0, (ground) => withOurs(bench, ground, async (env) => {
@@ -171,9 +183,12 @@ const memoryOf = (all: readonly [number, Found][]): [number, number][] =>
 
 export const leasesOnOneServer = async (bench: Bench, most: number): Promise<Line[]> => {
   const counts = COUNTS.filter((count) => count <= most)
-  const [own, others, pinned] = [await series(bench, counts, 'own'), await series(bench, counts, 'others'), await series(bench, counts, 'pinned')]
+  const own = await series(bench, counts, 'own')
+  const others = await series(bench, counts, 'others')
+  const pinned = await series(bench, counts, 'pinned')
   const five: [number, number][] = []
   for (const count of counts.filter((one) => one >= 100)) five.push([count, await ofFive(bench, count)])
+  const ofFives: Line = { of: 'leases', what: 'five processes: CPU of all `acquire` and watchdogs', unit: 's', points: five, isInAll: true }
   const line = (all: readonly [number, Found][], what: string, pick: (found: Found) => number, more: Partial<Line> = {}): Line =>
     ({ of: 'leases', what, unit: 'ms', points: all.map(([count, found]) => [count, pick(found)]), ...more })
   const both = (what: string, pick: (found: Found) => number, more: Partial<Line> = {}, plotted: readonly string[] = []): Line[] =>
@@ -185,10 +200,10 @@ export const leasesOnOneServer = async (bench: Bench, most: number): Promise<Lin
     line(others, 'CPU of a watchdog that looks, in a second', ({ idle }) => idle),
     ...[own, others].map((all): Line => ({ of: 'leases', what: 'memory of one lease', unit: 'MB', points: memoryOf(all) })),
     ...both('files of one lease', ({ files }) => files, { unit: '' }),
-    ...both('CPU of a process that takes its first', ({ another }) => another, {}, ['first of a process']),
+    ...both('CPU of a process that takes its first', ({ another }) => another, {}, ['first lease']),
     ...both('CPU of `status`', ({ status }) => status, { isInAll: true }, ['status']),
     ...both('until the server ends, when all end at one blow', ({ end }) => end, { isInAll: true }),
     line(pinned, 'started explicitly: CPU of one warm call', ({ warm }) => warm!, { plotted: 'warm call' }),
-    ...(five.length === 0 ? [] : [{ of: 'leases', what: 'five processes: CPU of all `acquire` and watchdogs', unit: 's', points: five, isInAll: true } as const]),
+    ofFives,
   ].filter(({ points }) => points.length > 0)
 }

@@ -4,13 +4,13 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Kind, Line } from './growth.js'
+import type { Line } from './growth.js'
 import { curve, GREY, line, names, picture, text, WIDTH } from './svg.js'
 
 /** Told apart on white, and by people who see few colours: light and dark in turn. */
 const COLOURS = ['#1d4ed8', '#b45309', '#047857', '#7c3aed', '#be185d', '#0e7490']
 
-const TITLES: Readonly<Record<Kind, string>> = { clients: 'clients at once', leases: 'leases on one server', servers: 'servers of one user' }
+const TITLES = { clients: 'clients at once', leases: 'leases on one server', servers: 'servers of one user' } as const
 
 const [TOP, BOTTOM, LEFT, LABELS] = [86, 400, 68, 112]
 
@@ -37,16 +37,19 @@ export const growthPicture = (lines: readonly Line[], place: string): string => 
     const [left, right] = [LEFT + at * room, LEFT + (at + 1) * room - LABELS]
     const most = Math.max(...own.flatMap(({ points }) => points.map(([count]) => count)))
     const x = (count: number): number => left + (most === 1 ? 0 : Math.log(count) / Math.log(most)) * (right - left)
-    const counts = [...powers(1, most), ...(Number.isInteger(Math.log10(most)) ? [] : [most])]
+    // The last count is named in any case, and a power of ten so close to it that the two would lie on each other is not.
+    const counts = [...powers(1, most / 3), most]
+    const ends = own.map((one, nth) => ({ name: one.plotted!, at: y(one.points.at(-1)![1]), colour: colourOf(one, nth) }))
     // As steep as the count: it ends where it leaves the panel.
     const end = Math.min(most, high / low)
     parts.push(
       text(left, TOP - 14, TITLES[kind], 'font-weight="600"'),
       ...powers(low, high).map((power) => line(left, y(power), right, y(power))),
-      ...counts.flatMap((count) => [line(x(count), TOP, x(count), BOTTOM, '#f3f4f6'), text(x(count), BOTTOM + 18, short(count), 'text-anchor="middle"')]),
+      ...counts.map((count) => line(x(count), TOP, x(count), BOTTOM, '#f3f4f6')),
+      ...counts.map((count) => text(x(count), BOTTOM + 18, short(count), 'text-anchor="middle"')),
       line(x(1), y(low), x(end), y(low * end), '#9ca3af', 'stroke-dasharray="4 4"'),
       ...own.map((one, nth) => curve(one.points.map(([count, value]) => [x(count), y(value)] as const), colourOf(one, nth))),
-      ...names(right + 8, TOP, own.map((one, nth) => ({ name: one.plotted!, at: y(one.points.at(-1)![1]), colour: colourOf(one, nth) })), 11),
+      ...names(right + 8, TOP, ends, 11),
     )
   }
   return picture(454, 'Processor time of one call, client or lease beside n others', [

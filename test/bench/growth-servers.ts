@@ -55,17 +55,20 @@ const calls = ({ node }: Bench, first: Environment, another: Environment): Reado
 }
 
 const NAMES: Readonly<Record<string, string>> = {
-  cold: 'a client that starts one more', stop: 'a client that stops it', warm: 'a client that finds its server up', status: '`one-server status`', list: '`one-server list`',
+  cold: 'a client that starts one more', stop: 'a client that stops it', warm: 'a client that finds its server up',
+  status: '`one-server status`', list: '`one-server list`',
 }
 
-const PLOTTED: Readonly<Record<string, string>> = { cold: 'start one more', stop: 'stop it', warm: 'server up', status: 'status', list: 'list' }
+const PLOTTED: typeof NAMES = { cold: 'start one more', stop: 'stop it', warm: 'server up', status: 'status', list: 'list' }
 
 export const serversOfOneUser = (bench: Bench, most: number): Promise<Line[]> => onGround(0, async (ground: Ground) => {
   const state = join(ground.folder, 'state')
   mkdirSync(state, { mode: 0o700 })
   const options = (name: string) => ({ ...optionsOn(ground, bench), pidFile: join(state, `${name}.pid`), stopTimeout: '60s' }) as const
-  const env = (name: string): Environment =>
-    ({ HOME: ground.folder, LEDGER: ground.env.LEDGER!, ONE_SERVER_STATE_DIR: state, PID_FILE: options(name).pidFile, OPTIONS: JSON.stringify(options(name)) })
+  const env = (name: string): Environment => ({
+    HOME: ground.folder, LEDGER: ground.env.LEDGER!, ONE_SERVER_STATE_DIR: state, PID_FILE: options(name).pidFile,
+    OPTIONS: JSON.stringify(options(name)),
+  })
   const managers: ClientProcessManager[] = []
   const points = new Map(Object.keys(NAMES).map((name) => [name, [] as [number, number][]]))
   try {

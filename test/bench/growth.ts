@@ -21,7 +21,8 @@ export interface Line {
   readonly plotted?: string
 }
 
-const SERIES: Readonly<Record<Kind, (bench: Bench, most: number) => Promise<Line[]>>> = { clients: clientsAtOnce, leases: leasesOnOneServer, servers: serversOfOneUser }
+const SERIES: Readonly<Record<Kind, (bench: Bench, most: number) => Promise<Line[]>>> =
+  { clients: clientsAtOnce, leases: leasesOnOneServer, servers: serversOfOneUser }
 
 export const measureGrowth = async (bench: Bench, only: string, most: number): Promise<Line[]> => {
   const all: Line[] = []

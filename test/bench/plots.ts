@@ -8,10 +8,12 @@ import { join } from 'node:path'
 import { median } from '../support/recovery.js'
 import type { Crowd, Lived } from './processes.js'
 import { bareCrowd, gathered, ours, plain, sockDaemon, type Bench } from './sides.js'
-import { curve, line, names, picture, text, WIDTH } from './svg.js'
+import { curve, GREY, line, names, picture, text, WIDTH } from './svg.js'
 
 /** Told apart without colour, too: each line and panel bears its name. */
-const COLOURS = new Map([['floor', '#6b7280'], ['one-server', '#1d4ed8'], ['plain use of the packages', '#b45309'], ['sock-daemon', '#7c3aed']])
+const COLOURS = new Map([
+  ['floor', GREY], ['one-server', '#1d4ed8'], ['plain use of the packages', '#b45309'], ['sock-daemon', '#7c3aed'],
+])
 
 const timesOfCrowds = async (bench: Bench, place: string): Promise<string> => {
   const counts = [1, 2, 5, 10, 20, 50, 100]
@@ -20,7 +22,9 @@ const timesOfCrowds = async (bench: Bench, place: string): Promise<string> => {
   for (const count of counts) {
     const rounds = count > 20 ? 3 : 5
     const found = new Map(sides.map(({ name }) => [name, [] as number[]]))
-    for (let round = 0; round < rounds; round++) for (const side of sides) found.get(side.name)!.push((await gathered(bench, side, count)).wall)
+    for (let round = 0; round < rounds; round++) {
+      for (const side of sides) found.get(side.name)!.push((await gathered(bench, side, count)).wall)
+    }
     for (const [name, walls] of found) times.get(name)!.push(median(walls))
   }
 
@@ -35,7 +39,8 @@ const timesOfCrowds = async (bench: Bench, place: string): Promise<string> => {
   return picture(440, 'Time until the last of n clients is ready, all started at once without a server', [
     text(16, 44, '1 = one bare client that spawns the server and polls it; both axes are logarithmic', 'fill="#6b7280"'),
     ...ticks.flatMap((value) => [line(left, y(value), right, y(value)), text(left - 8, y(value) + 4, `${value} ×`, 'text-anchor="end"')]),
-    ...counts.flatMap((count) => [line(x(count), top, x(count), bottom, '#f3f4f6'), text(x(count), bottom + 18, String(count), 'text-anchor="middle"')]),
+    ...counts.map((count) => line(x(count), top, x(count), bottom, '#f3f4f6')),
+    ...counts.map((count) => text(x(count), bottom + 18, String(count), 'text-anchor="middle"')),
     text((left + right) / 2, bottom + 38, 'clients', 'text-anchor="middle"'),
     ...[...times].map(([name, all]) => curve(all.map((ms, at) => [x(counts[at]!), y(ms / unit)] as const), COLOURS.get(name)!)),
     ...names(right + 10, top, ends), text(16, 430, place, 'fill="#6b7280" font-size="11"'),
@@ -57,19 +62,24 @@ const timeline = async (bench: Bench, place: string): Promise<string> => {
   const unit = panels[0]!.wall
   const most = Math.max(...panels.map(({ wall }) => wall)) / unit
   const x = (ms: number): number => left + (ms / unit / most) * (right - left)
-  const parts: string[] = [text(16, 44, '1 = the time in which 20 bare clients are ready; each bar is one process, from its spawn until it goes on', 'fill="#6b7280"')]
+  const below = '1 = the time in which 20 bare clients are ready; each bar is one process, from its spawn until it goes on'
+  const parts: string[] = [text(16, 44, below, `fill="${GREY}"`)]
   let top = 60
   for (const { name, lived, wall } of panels) {
     const zero = Math.min(...lived.map(({ began }) => began))
-    parts.push(text(left, top + 12, name, `fill="${COLOURS.get(name)}" font-weight="600"`), text(left + 230, top + 12, `the last is ready at ${(wall / unit).toFixed(2)} ×`))
+    parts.push(text(left, top + 12, name, `fill="${COLOURS.get(name)}" font-weight="600"`))
+    parts.push(text(left + 230, top + 12, `the last is ready at ${(wall / unit).toFixed(2)} ×`))
     for (let tick = 0; tick <= most; tick++) parts.push(line(x(tick * unit), top + 20, x(tick * unit), top + 22 + CLIENTS * row))
     lived.toSorted((one, other) => one.ended - other.ended).forEach(({ began, ended }, at) => {
-      parts.push(`<rect x="${x(began - zero).toFixed(1)}" y="${top + 22 + at * row}" width="${Math.max(1, x(ended - zero) - x(began - zero)).toFixed(1)}" height="${row - 2}" fill="${COLOURS.get(name)}"/>`)
+      const width = Math.max(1, x(ended - zero) - x(began - zero)).toFixed(1)
+      const [from, y] = [x(began - zero).toFixed(1), top + 22 + at * row]
+      parts.push(`<rect x="${from}" y="${y}" width="${width}" height="${row - 2}" fill="${COLOURS.get(name)}"/>`)
     })
     top += 22 + CLIENTS * row + 14
   }
   for (let tick = 0; tick <= most; tick++) parts.push(text(x(tick * unit), top + 6, `${tick} ×`, tick === 0 ? '' : 'text-anchor="middle"'))
-  return picture(top + 40, 'Twenty clients at once, and no server yet', [...parts, text(16, top + 30, place, 'fill="#6b7280" font-size="11"')])
+  parts.push(text(16, top + 30, place, `fill="${GREY}" font-size="11"`))
+  return picture(top + 40, 'Twenty clients at once, and no server yet', parts)
 }
 
 /** Draws both into `folder`. */

@@ -38,7 +38,8 @@ export const childrenCpu = (): number | undefined => {
 export const live = async (command: readonly string[], env: Environment, cwd?: string): Promise<Lived> => {
   const [file, ...args] = command
   const began = now()
-  const child = spawn(file!, args, { env: { ...bareEnv(), ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) })
+  const place = cwd === undefined ? {} : { cwd }
+  const child = spawn(file!, args, { env: { ...bareEnv(), ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...place })
   let [output, errors, ended] = ['', '', 0]
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
   child.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text })

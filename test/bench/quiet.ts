@@ -30,6 +30,7 @@ export const watchOthers = (): { look(before: string): Promise<void>; warning():
       const share = await othersUse()
       if (share > NOISE) seen.push(`${Math.round(share * 100)} % before ${before}`)
     },
-    warning: () => (seen.length === 0 ? undefined : `warning: others used the cores, so these figures are not to be kept: ${seen.join(', ')}`),
+    warning: () =>
+      (seen.length === 0 ? undefined : `warning: others used the cores, so these figures are not to be kept: ${seen.join(', ')}`),
   }
 }

@@ -90,7 +90,9 @@ export const optionsOn = (ground: Ground, { node }: Bench, more: ClientProcessMa
 })
 
 /** A round of ours; the server is stopped at its end, if there is one. */
-export const withOurs = async <Result>(bench: Bench, ground: Ground, work: (env: Environment, manager: ClientProcessManager) => Promise<Result>, more: ClientProcessManagerOptions = {}): Promise<Result> => {
+export const withOurs = async <Result>(
+  bench: Bench, ground: Ground, work: (env: Environment, manager: ClientProcessManager) => Promise<Result>, more: ClientProcessManagerOptions = {},
+): Promise<Result> => {
   const options = optionsOn(ground, bench, more)
   const manager = new ClientProcessManager(options)
   const { PORT: _, ...env } = ground.env
@@ -120,7 +122,8 @@ const thenEnd = async <Result>(ground: Ground, work: () => Promise<Result>): Pro
 const bare = (interval: number): ColdSide => ({
   name: 'floor',
   command: ({ node }) => [node, program('poll')],
-  around: (_, ground, work) => thenEnd(ground, () => work({ ...ground.env, INTERVAL: String(interval), FIRST: join(ground.folder, 'first') })),
+  around: (_, ground, work) =>
+    thenEnd(ground, () => work({ ...ground.env, INTERVAL: String(interval), FIRST: join(ground.folder, 'first') })),
 })
 
 /** One client that spawns the server itself and polls it. */
