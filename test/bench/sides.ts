@@ -91,7 +91,8 @@ export const optionsOn = (ground: Ground, { node }: Bench, more: ClientProcessMa
 
 /** A round of ours; the server is stopped at its end, if there is one. */
 export const withOurs = async <Result>(
-  bench: Bench, ground: Ground, work: (env: Environment, manager: ClientProcessManager) => Promise<Result>, more: ClientProcessManagerOptions = {},
+  bench: Bench, ground: Ground, work: (env: Environment, manager: ClientProcessManager) => Promise<Result>,
+  more: ClientProcessManagerOptions = {},
 ): Promise<Result> => {
   const options = optionsOn(ground, bench, more)
   const manager = new ClientProcessManager(options)
