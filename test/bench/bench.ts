@@ -5,64 +5,83 @@
  *     npm run bench -- --only memory          what each way to hold a lease keeps: processes, memory, processor time
  *     npm run bench -- --rounds 40            rounds of each case
  *     npm run bench -- --node /path/to/node   another Node for all that is measured
- *     npm run bench -- --plots .github        only draws the two plots, into that folder
+ *     npm run bench -- --growth               how costs grow with clients, leases and servers; --only leases: one of them
+ *     npm run bench -- --growth --most 50     no more than that many of each
+ *     npm run bench -- --plots .github        only draws the two plots, into that folder; with --growth that table's
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { alternatives, cases, type Verdict } from './cases.js'
-import { median } from '../support/recovery.js'
+import { alternatives, cases } from './cases.js'
+import { HEAD, rowOf } from './figures.js'
+import { drawGrowth } from './growth-plot.js'
+import { growthTable, measureGrowth } from './growth.js'
 import { measureMemory } from './memory.js'
 import { drawPlots } from './plots.js'
+import { watchOthers } from './quiet.js'
 
 const { values } = parseArgs({
-  options: { only: { type: 'string', default: '' }, rounds: { type: 'string' }, node: { type: 'string', default: process.execPath }, plots: { type: 'string' } },
+  options: {
+    only: { type: 'string', default: '' }, rounds: { type: 'string' }, node: { type: 'string', default: process.execPath },
+    plots: { type: 'string' }, growth: { type: 'boolean', default: false }, most: { type: 'string', default: 'Infinity' },
+  },
 })
 const bench = { node: resolve(values.node) }
 
-const chosen = cases.filter(({ name }) => name.includes(values.only))
+const version = execFileSync(bench.node, ['--version'], { encoding: 'utf8' }).trim().slice(1)
+const place = `Node ${version}, ${process.platform} ${process.arch}, ${cpus().length} cores, ${new Date().toISOString().slice(0, 10)}`
+const others = watchOthers()
 
-if (chosen.length > 0 && !existsSync(join(alternatives, 'node_modules'))) {
-  execFileSync('npm', ['install', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel', 'error'], { cwd: alternatives, stdio: 'inherit' })
+const installAlternatives = (): void => {
+  if (existsSync(join(alternatives, 'node_modules'))) return
+  const quietly = ['--no-package-lock', '--no-audit', '--no-fund', '--loglevel', 'error']
+  execFileSync('npm', ['install', ...quietly], { cwd: alternatives, stdio: 'inherit' })
 }
 
-const version = execFileSync(bench.node, ['--version'], { encoding: 'utf8' }).trim()
-const place = `Node ${version.slice(1)}, ${process.platform} ${process.arch}, ${cpus().length} cores, ${new Date().toISOString().slice(0, 10)}`
+/** Rounds behind a median that is compared with a target. */
+const FEWEST = 20
 
-const figure = (value: number, as: Verdict['as']): string => (as === 'ratio' ? `${value.toFixed(2)} ×` : as === 'ms more' ? `${value >= 0 ? '+' : ''}${value.toFixed(0)} ms` : as === 'ms' ? `${value.toFixed(0)} ms` : `${value.toFixed(2)} ${as}`)
+let isShort = false
 
-/** What is compared: each round with the floor of the same round. */
-const compared = (own: readonly number[], { floor, as }: Verdict): readonly number[] =>
-  own.map((value, at) => (floor === undefined ? value : as === 'ratio' ? value / floor[at]! : value - floor[at]!))
-
-const spread = (values_: readonly number[], as: Verdict['as']): string => {
-  const sorted = values_.toSorted((one, other) => one - other)
-  return `${figure(median(values_), as)} (${figure(sorted[0]!, as)} to ${figure(sorted.at(-1)!, as)})`
+const printTable = async (): Promise<void> => {
+  const chosen = cases.filter(({ name }) => name.includes(values.only))
+  if (chosen.length === 0) return
+  installAlternatives()
+  console.log(`\n${HEAD}`)
+  for (const one of chosen) {
+    await others.look(one.name)
+    const rounds = values.rounds === undefined ? one.rounds : Number(values.rounds)
+    isShort ||= rounds < Math.min(FEWEST, one.rounds)
+    for (const verdict of await one.run(bench, rounds)) console.log(rowOf(verdict, Number(version.split('.')[0])))
+  }
 }
 
-const row = (verdict: Verdict): string => {
-  const { what, floor, as, target, others } = verdict
-  const own = compared(verdict.ours, verdict)
-  const met = target === undefined ? 'reported' : `${as === 'ms more' ? '≤ +' : '≤ '}${figure(target, as).replace('+', '')}${median(own) <= target ? '' : ' **missed**'}`
-  const beside = [...others].map(([name, values_]) => `${name} ${figure(median(compared(values_, verdict)), as)}`).join(', ')
-  return `| ${what} | ${floor === undefined ? '–' : `${median(floor).toFixed(0)} ms`} | ${spread(own, as)} | ${met} | ${beside || '–'} |`
+const printGrowth = async (): Promise<void> => {
+  await others.look('growth')
+  const lines = await measureGrowth(bench, values.only, Number(values.most))
+  console.log(`\n${growthTable(lines)}`)
+  if (values.plots !== undefined) drawGrowth(lines, values.plots, place)
 }
 
-if (values.plots !== undefined) {
+const began = performance.now()
+console.log(place)
+if (values.growth) {
+  await printGrowth()
+} else if (values.plots !== undefined) {
+  installAlternatives()
+  await others.look('the plots')
   await drawPlots(bench, values.plots, place)
 } else {
-  console.log(place)
-  if (chosen.length > 0) {
-    console.log('\nMedian (min to max) of each round beside the floor of the same round\n')
-    console.log('| case | floor | one-server | target | instead |\n|---|---|---|---|---|')
-  }
-  for (const one of chosen) {
-    for (const verdict of await one.run(bench, values.rounds === undefined ? one.rounds : Number(values.rounds))) console.log(row(verdict))
-  }
-  if ('memory'.includes(values.only)) {
+  await printTable()
+  // Four ways, and a minute of each in which nothing happens: only where it is asked for.
+  if (values.only !== '' && 'memory'.includes(values.only)) {
     console.log('')
     for await (const line of measureMemory(bench)) console.log(line)
   }
 }
+console.log(`\nin ${((performance.now() - began) / 60_000).toFixed(1)} minutes`)
+const warning = others.warning()
+if (warning !== undefined) console.log(warning)
+if (isShort) console.log(`warning: fewer than ${FEWEST} rounds are for a look, and their figures are not to be kept`)

@@ -34,7 +34,7 @@ interface Cost {
 
 const NOTHING: Cost = { own: 0, written: 0, resident: 0, cpu: 0 }
 
-const costOf = (pid: number): Cost => {
+export const costOf = (pid: number): Cost => {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')
   const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(rollup)![1])
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')

@@ -1,7 +1,7 @@
 /**
- * Whole processes, timed from outside: from just before the spawn to the exit, as whoever starts them waits for them.
- * CPU time is what the kernel has added up for this process's ended children; it counts in steps of
- * 10 ms, so it is asked for crowds only, and only Linux tells.
+ * Whole processes, timed from outside: from just before the spawn to the exit, which is what their caller waits for. CPU time is what
+ * the kernel has added up for this process's ended children. Only Linux tells, in steps of 10 ms: one process tells little, and the sum
+ * of many rounds is right, since the kernel itself adds up exact times.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,7 +25,7 @@ export interface Lived {
 export type Environment = Readonly<Record<string, string>>
 
 /** ms of CPU time of all children that have ended and were waited for, or undefined where that cannot be read. */
-const childrenCpu = (): number | undefined => {
+export const childrenCpu = (): number | undefined => {
   try {
     const fields = readFileSync('/proc/self/stat', 'utf8').replace(/^.*\) /s, '').split(' ')
     return (Number(fields[13]) + Number(fields[14])) * 10
@@ -38,7 +38,8 @@ const childrenCpu = (): number | undefined => {
 export const live = async (command: readonly string[], env: Environment, cwd?: string): Promise<Lived> => {
   const [file, ...args] = command
   const began = now()
-  const child = spawn(file!, args, { env: { ...bareEnv(), ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) })
+  const place = cwd === undefined ? {} : { cwd }
+  const child = spawn(file!, args, { env: { ...bareEnv(), ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...place })
   let [output, errors, ended] = ['', '', 0]
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
   child.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text })

@@ -13,7 +13,7 @@ import { ClientProcessManager, type ClientProcessManagerOptions } from '../../li
 import { bareEnv, fixture } from '../support/child.js'
 import { entriesOf } from '../support/ledger.js'
 import { until } from '../support/until.js'
-import { program, type Environment } from './processes.js'
+import { crowd, program, type Crowd, type Environment } from './processes.js'
 
 /** The Node that runs what is measured. */
 export interface Bench {
@@ -49,7 +49,7 @@ export const onGround = async <Result>(boot: Boot, work: (ground: Ground) => Pro
 /** PIDs of the servers that started here, as they say themselves. */
 const startedOn = ({ env }: Ground): number[] => entriesOf(env.LEDGER!).filter(({ event }) => event === 'start').map(({ pid }) => pid)
 
-const lives = (pid: number): boolean => {
+export const lives = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
     return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
@@ -71,11 +71,11 @@ const healthy = (url: string): Promise<boolean> =>
   })
 
 /** A server that this process started, for clients that find one. */
-export const withServer = async <Result>({ node }: Bench, ground: Ground, wait: boolean, work: () => Promise<Result>): Promise<Result> => {
+export const withServer = async <Result>({ node }: Bench, ground: Ground, work: () => Promise<Result>): Promise<Result> => {
   const server = spawn(node, [ground.env.SERVER!], { env: { ...bareEnv(), ...ground.env }, stdio: 'ignore' })
   const gone = once(server, 'exit')
   try {
-    if (wait) await until(() => healthy(ground.env.HEALTH_URL!), 'the server to boot')
+    await until(() => healthy(ground.env.HEALTH_URL!), 'the server to boot')
     return await work()
   } finally {
     server.kill('SIGKILL')
@@ -90,7 +90,10 @@ export const optionsOn = (ground: Ground, { node }: Bench, more: ClientProcessMa
 })
 
 /** A round of ours; the server is stopped at its end, if there is one. */
-export const withOurs = async <Result>(bench: Bench, ground: Ground, work: (env: Environment, manager: ClientProcessManager) => Promise<Result>, more: ClientProcessManagerOptions = {}): Promise<Result> => {
+export const withOurs = async <Result>(
+  bench: Bench, ground: Ground, work: (env: Environment, manager: ClientProcessManager) => Promise<Result>,
+  more: ClientProcessManagerOptions = {},
+): Promise<Result> => {
   const options = optionsOn(ground, bench, more)
   const manager = new ClientProcessManager(options)
   const { PORT: _, ...env } = ground.env
@@ -116,22 +119,19 @@ const thenEnd = async <Result>(ground: Ground, work: () => Promise<Result>): Pro
   }
 }
 
-/** The server is spawned beside them, and each polls it, bare. */
-export const polling: ColdSide = {
+/** ms between two looks of a bare client. A crowd comes up so slowly that most of it finds the server ready at its first look. */
+const bare = (interval: number): ColdSide => ({
   name: 'floor',
   command: ({ node }) => [node, program('poll')],
-  around: (bench, ground, work) => withServer(bench, ground, false, () => {
-    const { SERVER: _, ...env } = ground.env
-    return work({ ...env, INTERVAL: '25' })
-  }),
-}
+  around: (_, ground, work) =>
+    thenEnd(ground, () => work({ ...ground.env, INTERVAL: String(interval), FIRST: join(ground.folder, 'first') })),
+})
 
-/** One client that spawns the server itself and polls it, bare. */
-export const spawning: ColdSide = {
-  name: 'floor',
-  command: ({ node }) => [node, program('poll')],
-  around: (_, ground, work) => thenEnd(ground, () => work({ ...ground.env, INTERVAL: '5' })),
-}
+/** One client that spawns the server itself and polls it. */
+export const bareClient: ColdSide = bare(5)
+
+/** Such clients together, of which the one that comes first spawns the server when it comes to it. */
+export const bareCrowd: ColdSide = bare(25)
 
 export const ours: ColdSide = {
   name: 'one-server',
@@ -161,3 +161,8 @@ export const startServerAndTest: ColdSide = {
     [node, join(program('x'), '../node_modules/start-server-and-test/src/bin/start.js'), `${node} $SERVER`, HEALTH_URL!, 'true'],
   around: (_, ground, work) => thenEnd(ground, () => work(ground.env)),
 }
+
+/** Clients of one side that meet no server, all spawned at once. */
+export const gathered = (bench: Bench, side: ColdSide, clients: number, boot: Boot = 0): Promise<Crowd> =>
+  onGround(boot, (ground) => side.around(bench, ground, (env) =>
+    crowd(clients, side.command(bench, env), env, side === sockDaemon ? ground.folder : undefined)))
