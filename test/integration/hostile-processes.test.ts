@@ -23,7 +23,8 @@ const isRoot = process.getuid?.() === 0
 const NOBODY = 65534
 const needsRoot = isRoot ? false : 'only root can start a process of another user'
 
-const idOf = (number: number): string => number.toString(16).padStart(16, 'f')
+/** They differ from the first digits on, as those of random ids do. */
+const idOf = (number: number): string => number.toString(16).padStart(4, '0').padEnd(16, 'f')
 
 const leaderOf = (pid: number): Leader => {
   const look = lookAt(pid)

@@ -1,4 +1,4 @@
-/** What leases cost, by count: the 200th one of a process asks the machine what the second one does. */
+/** What leases cost, by count: the 200th one of a process asks the machine what the third one does. */
 import t from 'tap'
 import { ClientProcessManager } from '../../lib/client-process-manager.js'
 import type { ClientProcessManagerOptions, Lease } from '../../lib/index.js'
@@ -9,12 +9,14 @@ import { until } from '../support/until.js'
 
 const IDLE: ClientProcessManagerOptions = { idleTimeout: 300 }
 
-t.test('the 200th lease of a process asks what the second one does, and so do its release and those of another process', async (t) => {
+t.test('the 200th lease of a process asks what the third one does, and so do its release and those of another process', async (t) => {
   const here = place(t)
   const { system, asked } = counting()
   const manager = new ClientProcessManager(here.options('healthy', IDLE), system)
   const held: Lease[] = [await manager.acquire()]
   const take = async () => { held.push(await manager.acquire()) }
+  // The first call that finds the server ready reads where that is.
+  await take()
   const second = await during(asked, take)
   t.ok(second['list']! <= 2, `${second['list']} listings`)
   t.notOk('watchOver' in second || 'kin' in second, Object.keys(second).join())

@@ -46,7 +46,7 @@ t.test('options come before the file that has the name, and what it needs comes 
 
 t.test('several names', async (t) => {
   const folder = folderWith(t, FILE)
-  t.same((await serversNamed(['web', 'db'], { idleTimeout: 9 }, folder)).map(({ name, options }) => [name, options.idleTimeout]), [['db', 9], ['web', 9]])
+  t.same((await serversNamed(['web', 'db'], { idleTimeout: 9 }, folder)).map(({ name, options }) => [name, options.idleTimeout]), [['db', 5009], ['web', 9]], 'db outlives the end of what needs it')
   for (const options of [{ port: 1 }, { env: {} }, { command: ['x'] }] as ClientProcessManagerOptions[]) {
     await t.rejects(serversNamed(['web', 'db'], options, folder), { code: 'INVALID_OPTION', message: `${Object.keys(options)[0]} stands beside 2 names` })
   }

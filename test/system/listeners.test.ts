@@ -43,18 +43,18 @@ const reads = (): number => Number(/^syscr: (\d+)/m.exec(readFileSync('/proc/sel
 t.test('who listens costs no more reads beside 300 connections, on either address', onLinux, async (t) => {
   for (const host of hasIPv6 ? ['127.0.0.1', '::1'] : ['127.0.0.1']) {
     const { server, port } = await listen(t, { host })
-    const counted = (): number => {
+    const counted = async (): Promise<number> => {
       const before = reads()
-      t.match(sockets.reachedAt(host, port), [{ address: host }])
+      t.match(await sockets.reachedAt(host, port), [{ address: host }])
       return reads() - before
     }
-    const few = counted()
+    const few = await counted()
     const accepted: Socket[] = []
     server.on('connection', (socket) => accepted.push(socket))
     const clients = Array.from({ length: 300 }, () => connect(port, host))
     await until(() => accepted.length === 300, 'the server to accept them')
     // A chunk more or less, since others may have begun to listen.
-    const many = counted()
+    const many = await counted()
     t.ok(many <= few + 8, `${few} reads, and ${many} beside 300 connections`)
     for (const socket of [...clients, ...accepted]) socket.destroy()
   }
