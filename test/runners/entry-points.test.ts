@@ -8,8 +8,7 @@ import t, { type Test } from 'tap'
 import { bareEnv, fixture, runModule } from '../support/child.js'
 import { entriesOf } from '../support/ledger.js'
 import { isAlive } from '../support/processes.js'
-import { tempFolder } from '../support/temp-folder.js'
-import { until } from '../support/until.js'
+import { tempFolder, untilUnused } from '../support/temp-folder.js'
 
 const inPackage = (name: string): string => new URL(`../../../dist/${name}`, import.meta.url).href
 
@@ -35,8 +34,9 @@ const inProject = async (t: Test, text: string) => {
     const refused = (work) => work.then(() => undefined, (error) => [error instanceof OneServerError, error.code, error.message, error.hint])
     ${text}`, [], { cwd: tempFolder(t), env })
   t.match({ code, stderr }, { code: 0, stderr: '' })
+  await untilUnused(join(folder, 'state'))
   const starts = entriesOf(ledger).filter(({ event }) => event === 'start')
-  await until(() => starts.every(({ pid }) => !isAlive(pid)), 'the servers to end')
+  t.ok(starts.every(({ pid }) => !isAlive(pid)), 'no server is left')
   return { ...JSON.parse(stdout), starts: starts.length, folder }
 }
 

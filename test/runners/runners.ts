@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import t, { type Test } from 'tap'
 import { isAlive } from '../support/processes.js'
+import { untilUnused } from '../support/temp-folder.js'
 import { until } from '../support/until.js'
 import { block, FILES, missing, projectOf, type Project, type Runner } from './project.js'
 import { main, others } from './rows.js'
@@ -34,7 +35,10 @@ const row = (runner: Runner, name: string, work: (t: Test) => Promise<void>): vo
   void t.test(name, { timeout: 900_000, ...(reason === undefined ? {} : { skip: reason }) }, work)
 }
 
-const gone = ({ starts }: Project): Promise<boolean> => until(() => starts().every(({ pid }) => !isAlive(pid)), 'the server to end')
+const gone = async ({ starts, folder }: Project): Promise<void> => {
+  await until(() => starts().every(({ pid }) => !isAlive(pid)), 'the server to end')
+  await untilUnused(join(folder, 'state'))
+}
 
 /** What is waited for while a runner runs; its end is the end of the wait. */
 const orEnd = <T>({ ended, printed }: ReturnType<Project['begin']>, wait: Promise<T>): Promise<T> =>
@@ -76,6 +80,7 @@ for (const runner of main) {
     t.not(await failed.ended, 0, 'a server that does not start fails the run')
     t.match(failed.printed(), /no-server\.js/, 'and the run says why')
     t.equal(broken.seen().length, 0, 'no test runs')
+    await gone(broken)
     if (/^(Playwright|Vitest|Jest)/.test(runner.name)) t.match(failed.printed(), /hint: /, 'and what to do')
   })
 }

@@ -2,14 +2,22 @@
  * A folder for one test. Its name is short, because the lock and the PID file derive from it; its path
  * is the real one, because a child process reports its own working directory that way.
  */
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { until } from './until.js'
 
 /** A new, empty folder, removed when the test ends. */
 export const tempFolder = (t: Pick<Test, 'teardown'>): string => {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), 'os-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
   return folder
+}
+
+/** Waits until no server, lease or watchdog has a file in a folder of states: until then their processes may write there. */
+export const untilUnused = async (folder: string): Promise<void> => {
+  const inUse = (): boolean => existsSync(folder) &&
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).some((name) => /\.(claim|lease|watch|tmp|locking)$/.test(name))
+  await until(() => !inUse(), 'the servers and their watchdogs to end')
 }
