@@ -17,7 +17,13 @@ export const tempFolder = (t: Pick<Test, 'teardown'>): string => {
 
 /** Waits until no server, lease or watchdog has a file in a folder of states: until then their processes may write there. */
 export const untilUnused = async (folder: string): Promise<void> => {
-  const inUse = (): boolean => existsSync(folder) &&
-    readdirSync(folder, { recursive: true, encoding: 'utf8' }).some((name) => /\.(claim|lease|watch|tmp|locking)$/.test(name))
+  const inUse = (): boolean => {
+    try {
+      return readdirSync(folder, { recursive: true, encoding: 'utf8' }).some((name) => /\.(claim|lease|watch|tmp|locking)$/.test(name))
+    } catch {
+      // A folder in it has gone while it was listed; or the whole, which nothing uses then.
+      return existsSync(folder)
+    }
+  }
   await until(() => !inUse(), 'the servers and their watchdogs to end')
 }
