@@ -72,16 +72,25 @@ const lineOf = (pid: number): Seen => {
 
 /**
  * One walk through processes. `isSettled`: none of those that could be the launch's has ended meanwhile. One that forks and exits, as
- * a daemon does on its way, may have been seen no more, and its child not yet.
+ * a daemon does on its way, may have been seen no more, and its child not yet. `ended`: zombies of the walks before.
  */
-const walk = (leader: Leader, launchId: string, { stats, isWhole }: Seen): { found: Kin[]; isSettled: boolean } => {
+const walk = (
+  leader: Leader, launchId: string, { stats, isWhole }: Seen, ended: Set<string>,
+): { found: Kin[]; isSettled: boolean } => {
   const mark = `\0ONE_SERVER_LAUNCH_ID=${launchId}\0`
   const found: Kin[] = []
   let isSettled = isWhole
   for (const [pid, stat] of stats) {
     const inGroup = stat.group === leader.group
     // A process that is older than the leader does not descend from it, which spares most of the reading. The keeper may be a tick older.
-    if (hasEnded(stat) || isOfKernel(stat) || (!inGroup && BigInt(stat.start) < BigInt(leader.start))) continue
+    if (isOfKernel(stat) || (!inGroup && BigInt(stat.start) < BigInt(leader.start))) continue
+    if (hasEnded(stat)) {
+      // It may have forked after the listing. What it forked, the listing of the next walk has.
+      const one = `${pid} ${stat.start}`
+      isSettled &&= ended.has(one)
+      ended.add(one)
+      continue
+    }
     const environment = environmentOf(pid)
     // A process that exits has given its environment back. Another user's that does not exit refuses it, and would in each walk.
     isSettled &&= environment.length > 1 || (environment === '' && goesOn(pid, stat))
@@ -98,8 +107,9 @@ const walk = (leader: Leader, launchId: string, { stats, isWhole }: Seen): { fou
 const WALKS = 5
 
 const kin = (leader: Leader, launchId: string, only?: number): Kin[] => {
+  const ended = new Set<string>()
   for (let walks = 1; ; walks++) {
-    const { found, isSettled } = walk(leader, launchId, only === undefined ? everyProcess() : lineOf(only))
+    const { found, isSettled } = walk(leader, launchId, only === undefined ? everyProcess() : lineOf(only), ended)
     if (found.length > 0 || isSettled || walks === WALKS) return found
   }
 }
