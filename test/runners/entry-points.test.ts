@@ -29,7 +29,7 @@ const inProject = async (t: Test, text: string) => {
       const { default: found } = await import(pathToFileURL(file).href)
       return found.default ?? found
     }
-    const leases = async (name) => (await (await fromConfig(name, { from: folder })).status()).leases.length
+    const leases = async (name) => (await (await fromConfig(name, { from: folder })).status()).leases?.length ?? 0
     const well = async (url) => (await fetch(url + '/api/health')).status
     const refused = (work) => work.then(() => undefined, (error) => [error instanceof OneServerError, error.code, error.message, error.hint])
     ${text}`, [], { cwd: tempFolder(t), env })

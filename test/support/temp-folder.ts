@@ -11,7 +11,17 @@ import { until } from './until.js'
 /** A new, empty folder, removed when the test ends. */
 export const tempFolder = (t: Pick<Test, 'teardown'>): string => {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), 'os-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
+  // A watchdog that ends last may still write, so what it writes is removed as well.
+  const isRemoved = (): boolean => {
+    try {
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+      return true
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error
+      return false
+    }
+  }
+  t.teardown(() => isRemoved() || until(isRemoved, `${folder} to be left alone`))
   return folder
 }
 
