@@ -123,7 +123,7 @@ export interface UnhealthyStatus extends Files, Seen {
   readonly isEnding: boolean
 }
 
-/** What `status()` returns: `state` tells which fields there are, and a ready server is told by `adopted`, too. */
+/** What `status()` returns: `state` says which fields a status has, and `adopted` says it of a ready server. */
 export type ServerStatus = StoppedStatus | StartingStatus | ReadyStatus | AdoptedStatus | UnhealthyStatus
 
 /** Each field of any of these. */

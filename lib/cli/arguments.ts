@@ -26,7 +26,7 @@ export interface Accepts {
   /** Whose command it takes after `--`. Absent: none. */
   readonly rest?: 'server' | 'client'
   readonly defaults?: Defaults
-  /** It takes one of these words, and no flag may stand before that. What comes after it is nobody's flag either. */
+  /** The command takes one of these words first, and no flag stands before or after it. */
   readonly choices?: readonly string[]
 }
 

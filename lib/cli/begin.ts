@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The first file of the command line. Node keeps what it compiles from the moment that it is told where, so this file comes before all
+ * The first file of the command line. Node keeps what it compiles once this file has named the folder, so this file comes before all
  * others and imports none of them. A run that counts coverage compiles everything, since what was kept counts less exactly.
  */
 import { compiledFolder } from './compiled.js'
