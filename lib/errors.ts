@@ -41,6 +41,14 @@ export type OneServerErrorCode =
   | 'ABORTED'
   /** The program that calls runs under Deno, which cannot start a server as every other client does. */
   | 'RUNTIME_UNSUPPORTED'
+  /** The engine that several hosts share gave no answer, so no host can know whose the server is. */
+  | 'COORDINATOR_UNREACHABLE'
+  /** The engine that several hosts share answered that it will not: a password, a role, a certificate, no space left. */
+  | 'COORDINATOR_REFUSED'
+  /** The server is ready on another host, and its URL does not answer on this one. */
+  | 'HOST_UNREACHABLE'
+  /** No host runs the server, and this one may not (`mayHost: false`). */
+  | 'NO_HOST'
 
 /** The data that a {@link OneServerError} carries besides its text. A field that does not apply is absent. */
 export interface OneServerErrorData {

@@ -2,9 +2,6 @@
  * Which of two versions of a server is the newer one. Apart from `fingerprint.ts`, since only a client whose version differs asks, and
  * a warm call would compile it.
  */
-import type { Settings } from '../options/settings.js'
-import type { Fingerprint } from '../state/launch-record.js'
-
 const VERSION = /^v?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?$/
 
 /**
@@ -32,11 +29,15 @@ const compare = (one: string, other: string): number | undefined => {
   return byPart(left[2].split('.'), right[2].split('.'), undefined)
 }
 
+interface Versioned {
+  readonly version?: string | undefined
+}
+
 /**
  * Whether this client wants a newer version than runs. Two windows of different versions would fight, so only an
  * older server is ever replaced.
  */
-export const isNewer = ({ version }: Settings, running: Fingerprint): boolean => {
+export const isNewer = ({ version }: Versioned, running: Versioned): boolean => {
   if (version === undefined) return false
   if (running.version === undefined) return true
   const order = compare(version, running.version)

@@ -73,6 +73,9 @@ const parse = (text: string): Shared | undefined => {
   }
 }
 
+/** The failure in the body of an outcome that another host wrote. */
+export const failureIn = (body: string): OneServerError | undefined => parse(body)?.error
+
 const readMark = async ({ system, paths }: Place, id: string, mark: 'ended' | 'outcome') => {
   const found = await system.read(markPath(paths, id, mark))
   return found.kind === 'file' ? parse(found.text) : undefined

@@ -1,0 +1,180 @@
+/**
+ * A steward whose server runs on another host: it says that this host uses the server, tells the clients here where it is, and sees when
+ * that is over. It only points: a follower that dies, or sleeps for an hour, leaves a use that counts no more after its `ttl`.
+ *
+ * A global launch and a local launch end together. So a follower that has given the URL out ends with the owner's claim, and the next call
+ * on this host starts anew; one that has given nothing out goes on with what it finds.
+ */
+import { failureIn } from '../state/outcome.js'
+import { parseClaim, Silence, written, type Claim } from './claim.js'
+import { Refused, Unreachable, type Entry } from './coordinator.js'
+import { hostUnreachable } from './errors.js'
+import { asCallersSee, type Place } from './place.js'
+import { Bell } from './signals.js'
+import { AGAIN, SHARE } from './term.js'
+
+/** `again`: look again from the start. `silent`: its owner has not been heard of for its `ttl`, and nothing was given out. */
+export type Followed = { readonly kind: 'again' | 'end' } | { readonly kind: 'silent'; readonly entry: Entry }
+
+const END: Followed = { kind: 'end' }
+const AGAIN_FROM_START: Followed = { kind: 'again' }
+
+/** How long something has been amiss, in ms and in looks: a starved steward makes few looks in a long time, and they show nothing. */
+class Amiss {
+  #since: number | undefined
+  #looks = 0
+
+  is(amiss: boolean, now: number): void {
+    if (!amiss) this.#since = undefined
+    else if (this.#since === undefined) [this.#since, this.#looks] = [now, 1]
+    else this.#looks++
+  }
+
+  for(ms: number, now: number): boolean {
+    return this.#since !== undefined && this.#looks >= 5 && now - this.#since >= ms
+  }
+}
+
+/** ms for which a server that is ready elsewhere may not answer here, before callers learn that this host cannot reach it. */
+const UNREACHED = 5000
+
+export class Following {
+  readonly #place: Place
+  readonly #launch: string
+  readonly #silence = new Silence()
+  readonly #since: string
+  readonly #deaf = new Amiss()
+  readonly #unanswered = new Amiss()
+  #beat = 0
+  /** The URL was given out. */
+  #isTold = false
+
+  /** `launch`: the owner's. */
+  constructor(place: Place, launch: string) {
+    this.#place = place
+    this.#launch = launch
+    this.#since = place.local.today().toISOString()
+  }
+
+  async follow(): Promise<Followed> {
+    const { engine, local, keys, terms } = this.#place
+    const bell = new Bell()
+    const unwatch = engine.watch?.(keys.under, () => bell.ring())
+    let isAsked = false
+    void local.asked.then(() => {
+      isAsked = true
+      bell.ring()
+    })
+    try {
+      for (;;) {
+        const { rung } = bell
+        const next = await this.#look()
+        if (next !== undefined) return next
+        if (isAsked) return await this.#leaveAsAsked()
+        // Until the URL is out, callers wait.
+        await local.sleep(this.#isTold ? SHARE.renew * terms.ttl : Math.min(AGAIN, SHARE.renew * terms.ttl), rung)
+      }
+    } finally {
+      unwatch?.()
+      local.tell(undefined)
+      await engine.remove(this.#key).catch(() => {})
+    }
+  }
+
+  get #key(): string {
+    return this.#place.keys.users + this.#place.local.launch
+  }
+
+  /** One look: write the use, then read the claim. The order is what the last one out rests on. */
+  async #look(): Promise<Followed | undefined> {
+    const { engine, local, keys, terms } = this.#place
+    try {
+      await engine.write(this.#key, written({ of: this.#launch, host: local.host, since: this.#since, ttl: terms.ttl, beat: this.#beat++ }), 'any')
+      const entry = await engine.read(keys.claim)
+      const received = local.instant().monotonic
+      this.#deaf.is(false, received)
+      return await this.#judge(entry, received)
+    } catch (error) {
+      if (!(error instanceof Unreachable || error instanceof Refused)) throw error
+      return this.#unheard(error)
+    }
+  }
+
+  async #judge(entry: Entry | undefined, received: number): Promise<Followed | undefined> {
+    const claim = entry && parseClaim(entry.value)
+    if (entry === undefined || typeof claim !== 'object' || claim.launch !== this.#launch) return this.#isTold ? END : AGAIN_FROM_START
+    if (claim.state === 'over') return this.#over(claim)
+    if (this.#silence.of(entry, received) >= claim.ttl) return this.#bury(entry, claim)
+    if (claim.state !== 'ready' || claim.url === undefined) return undefined
+    return this.#point(claim, received)
+  }
+
+  /** The owner has given its claim back. */
+  async #over({ outcome }: Claim): Promise<Followed> {
+    if (this.#isTold) return END
+    const error = outcome === undefined ? undefined : failureIn(outcome)
+    if (error === undefined) return AGAIN_FROM_START
+    await this.#place.local.fail(error)
+    return END
+  }
+
+  /** The owner is silent. Where the URL was given out, its claim is over for all, so that the next call here need not wait again. */
+  async #bury(entry: Entry, claim: Claim): Promise<Followed> {
+    const { engine, local, keys } = this.#place
+    local.note(`the steward of ${claim.host} has been silent for ${claim.ttl} ms`)
+    if (!this.#isTold) return { kind: 'silent', entry }
+    await engine.write(keys.claim, written({ ...claim, state: 'over', beat: claim.beat + 1 }), entry.version).catch(() => {})
+    return END
+  }
+
+  async #point({ url, host, epoch, pid }: Claim, now: number): Promise<Followed | undefined> {
+    const { local } = this.#place
+    const why = await local.check(url!)
+    this.#unanswered.is(why !== undefined, now)
+    if (why === undefined && !this.#isTold) {
+      this.#isTold = true
+      local.note(`follows ${host}: ${url}`)
+      local.tell({ url: url!, host, epoch: epoch ?? 0, pid: pid ?? 0 })
+    }
+    if (this.#isTold || !this.#unanswered.for(UNREACHED, now)) return undefined
+    await local.fail(hostUnreachable(host, url!, why!))
+    return END
+  }
+
+  /** The engine gives no answer. What was given out stays as long as it answers: its owner's door is open only while its term is on. */
+  async #unheard(error: Unreachable | Refused): Promise<Followed | undefined> {
+    const { local, terms } = this.#place
+    const now = local.instant().monotonic
+    this.#deaf.is(true, now)
+    if (!this.#isTold) {
+      if (error instanceof Unreachable && !this.#deaf.for(UNREACHED, now)) return undefined
+      await local.fail(asCallersSee(this.#place, error))
+      return END
+    }
+    return this.#deaf.for(terms.ttl, now) && (await local.isAnswering()) === false ? END : undefined
+  }
+
+  /** An explicit stop here is one for all hosts. Without one, only this host's use ends. */
+  async #leaveAsAsked(): Promise<Followed> {
+    const { engine, local, keys } = this.#place
+    if (!(await local.isStopped())) return END
+    await engine.write(keys.stop, written({ of: this.#launch, host: local.host }), 'any').catch(() => {})
+    await untilOver(this.#place, this.#launch)
+    return END
+  }
+}
+
+/** Waits until a launch is over, or silent. The local stop that asked for it kills this steward where that takes too long. */
+export const untilOver = async ({ engine, local, keys }: Place, launch: string): Promise<void> => {
+  const silence = new Silence()
+  for (;;) {
+    const entry = await engine.read(keys.claim).catch(() => 'unknown' as const)
+    if (entry === undefined) return
+    const claim = entry === 'unknown' ? entry : parseClaim(entry.value)
+    if (typeof claim === 'object' && entry !== 'unknown') {
+      const isSilent = silence.of(entry, local.instant().monotonic) >= claim.ttl
+      if (claim.launch !== launch || claim.state === 'over' || isSilent) return
+    }
+    await local.sleep(AGAIN)
+  }
+}

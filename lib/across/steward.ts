@@ -1,0 +1,94 @@
+/**
+ * The steward: the process that the local protocol launches in place of the server where several hosts share one. The local protocol
+ * guarantees one steward on each host; the stewards agree in the engine on who has the server. Clients never talk to the engine.
+ *
+ *     asking → claiming → owner → end            asking → following → end, or asking again, or claiming
+ *
+ * 1. Read the claim. 2. Nobody's, or of a steward of this very host that is dead: claim it. 3. Somebody's: follow it. 4. Claim by
+ * compare-and-swap on the version that was read. 5 to 9 are the owner's (own.ts).
+ *
+ * A steward that dies before its claim leaves nothing; right after it, a claim without a server: others wait for its `ttl`, and the next
+ * call on this host takes it at once. One that sleeps before it sends finds another version, and loses; one that sleeps after it finds its
+ * term over.
+ */
+import { stateNewer } from '../errors.js'
+import { coordinatorRefused, noHost } from './errors.js'
+import { parseClaim, written, type Claim } from './claim.js'
+import { Unreachable, type Entry } from './coordinator.js'
+import { Following, untilOver } from './follow.js'
+import { HeldClaim } from './held-claim.js'
+import { mismatchWith } from './identity.js'
+import { own } from './own.js'
+import { patiently, type Place } from './place.js'
+
+/** Runs until this host's launch is over. Failures are told to the waiting clients. */
+export const steward = async (place: Place): Promise<void> => {
+  const { local } = place
+  let isAsked = false
+  void local.asked.then(() => { isAsked = true })
+  try {
+    let free: Entry | undefined | 'unread' = 'unread'
+    for (;;) {
+      if (isAsked) return
+      const seen: { free: Entry | undefined } | { claim: Claim } = free === 'unread' ? await ask(place) : { free }
+      free = 'unread'
+      if ('free' in seen) {
+        const held = await claim(place, seen.free)
+        if (held === undefined) continue
+        return await own(place, held)
+      }
+      if (!(await mayFollow(place, seen.claim))) continue
+      const followed = await new Following(place, seen.claim.launch).follow()
+      if (followed.kind === 'end') return
+      if (followed.kind === 'silent') free = followed.entry
+    }
+  } catch (error) {
+    await local.fail(error as never)
+  }
+}
+
+/** Steps 1 and 2. */
+const ask = async (place: Place): Promise<{ free: Entry | undefined } | { claim: Claim }> => {
+  const { engine, local, keys, terms } = place
+  const entry = await patiently(place, () => engine.read(keys.claim))
+  if (entry === undefined) return { free: undefined }
+  const claim = parseClaim(entry.value)
+  if (claim === 'newer') throw stateNewer(keys.claim)
+  if (claim === 'foreign') {
+    throw coordinatorRefused(terms.engine, `${keys.claim} holds something that one-server did not write`, 'Choose another prefix, or remove that key.')
+  }
+  return claim.state === 'over' || (await local.isDead(claim)) ? { free: entry } : { claim }
+}
+
+/** Step 4. Undefined: another host was faster. */
+const claim = async (place: Place, free: Entry | undefined): Promise<HeldClaim | undefined> => {
+  const { engine, local, keys, terms } = place
+  if (!terms.mayHost) throw noHost(local.host, terms.name)
+  const wanted: Omit<Claim, 'format'> = {
+    launch: local.launch, host: local.host, where: local.where, steward: local.self, ttl: terms.ttl, state: 'starting',
+    since: local.today().toISOString(), beat: 0, identity: terms.identity,
+  }
+  const sent = local.instant()
+  const version = await engine.write(keys.claim, written(wanted), free?.version).catch(async (error: unknown) => {
+    if (!(error instanceof Unreachable && error.sent)) throw error
+    // It may have been carried out all the same. Later versions of ours there are none.
+    const entry = await patiently(place, () => engine.read(keys.claim))
+    const found = entry && parseClaim(entry.value)
+    return typeof found === 'object' && found.launch === local.launch ? entry!.version : undefined
+  })
+  if (version === undefined) return undefined
+  const held = new HeldClaim(place, { format: 1, ...wanted, epoch: Number(version) }, version)
+  await held.confirm(sent)
+  return held
+}
+
+/** Whether the server that runs is the one that this host wants. Where it shall be replaced, returns false once it is over. */
+const mayFollow = async (place: Place, claim: Claim): Promise<boolean> => {
+  const { engine, local, keys, terms } = place
+  const mismatch = terms.onMismatch === 'reuse' ? undefined : mismatchWith(terms, claim)
+  if (mismatch === undefined) return true
+  if (!mismatch.isReplaced) throw mismatch.error
+  await engine.write(keys.stop, written({ of: claim.launch, host: local.host }), 'any')
+  await untilOver(place, claim.launch)
+  return false
+}
