@@ -59,7 +59,7 @@ export class Following {
   async follow(): Promise<Followed> {
     const { engine, local, keys, terms } = this.#place
     const bell = new Bell()
-    const unwatch = engine.watch?.(keys.under, () => bell.ring())
+    const unwatch = engine.watch?.(keys.claim, () => bell.ring())
     let isAsked = false
     void local.asked.then(() => {
       isAsked = true

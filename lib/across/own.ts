@@ -43,8 +43,7 @@ export const own = async (place: Place, held: HeldClaim): Promise<void> => {
   void local.asked.then(async () => end.happens({ why: (await local.isStopped()) ? 'stopped' : 'asked' }))
   void local.unguarded.then(() => end.happens({ why: 'unguarded' }))
   await local.hold()
-  const unwatch = engine.watch?.(keys.under, () => bell.ring())
-  local.onChange(() => bell.ring())
+  const unwatch = engine.watch?.(keys.stop, () => bell.ring())
   const renewing = renewUntil(place, held, end, over, bell)
   const running = await start(place, held, end)
   if (running !== undefined) await serve(place, held, running, end, bell)
@@ -54,7 +53,7 @@ export const own = async (place: Place, held: HeldClaim): Promise<void> => {
   running?.shut()
   held.plan({ state: 'ending' })
   bell.ring()
-  await running?.stop(held.term.untilBurnt)
+  await running?.stop(() => held.term.untilBurnt)
   over.happens(true)
   bell.ring()
   await renewing
