@@ -28,3 +28,20 @@ export const anyWiping: AnyPlan = (random) => ({ ...anyHosts(random), mayWipe: t
 export const twoHosts = (world: WorldOptions = {}, ms = 12_000): RunPlan => ({
   sites: [{ rate: 0.95, ttl: 5000, clients: 1 }, { rate: 1.05, ttl: 5000, clients: 1 }], world, ms,
 })
+
+/** Clients that come and go all the time, on hosts that mostly work: the last one out against the next one in. */
+export const anyGuests: AnyPlan = (random) => ({
+  ...anyHosts(random), mayFreezeHosts: false, world: { boot: 20, stopping: 20, hints: random() < 0.5 },
+  acts: { share: 0.1, most: 40 }, faults: { share: 0.01, most: 2 },
+})
+
+/** The client of one host leaves as those of others come, in any order of steps. */
+export const anyLastOut: AnyPlan = () => ({
+  sites: [1, 0, 0, 0].map((clients) => ({ rate: 1, ttl: 5000, clients })), world: { boot: 20, stopping: 20 }, ms: 5000, stay: 0, late: 0,
+  acts: { share: 0.1, most: 12, of: /come|leave/ }, faults: { share: 0, most: 0 },
+})
+
+/** Requests that take long, and owners that fall silent before their server is ready: those who wait look often. */
+export const anySilence: AnyPlan = (random) => ({
+  ...anyHosts(random), world: { boot: 10_000, hints: false }, ms: 8000, acts: { share: 0, most: 0 }, faults: { share: 0.1, most: 9, of: /delayed by|\/\d+ is killed/ },
+})

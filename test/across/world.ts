@@ -22,6 +22,8 @@ export interface Step {
 export class Actor {
   isFrozen = false
   isDead = false
+  /** True times of its latest requests to the engine. */
+  asked: number[] = []
   constructor(readonly name: string, readonly host: Host | undefined) {}
 
   get canStep(): boolean {
@@ -109,8 +111,6 @@ export interface Site {
   launch: Launch | undefined
   /** Come after the end of the launch was decided. */
   readonly next: Set<Client>
-  /** True times of its latest requests to the engine. */
-  asked: number[]
 }
 
 export interface WorldOptions {
@@ -159,7 +159,7 @@ export class World {
   }
 
   addSite(host: Host, ttl: number): Site {
-    const site: Site = { name: `s${this.sites.length + 1}`, host, ttl, isCut: false, launch: undefined, next: new Set(), asked: [] }
+    const site: Site = { name: `s${this.sites.length + 1}`, host, ttl, isCut: false, launch: undefined, next: new Set() }
     this.sites.push(site)
     return site
   }
@@ -303,6 +303,8 @@ export class World {
     if (launch.server?.isAlive === true && !launch.isFuseDead && this.options.broken !== 'noFuse') {
       this.step(new Actor(`fuse of ${actor.name}`, site.host), 'reads end-of-file', () => this.kill(launch.server!))
     }
+    // The local protocol tears a launch without its leader down.
+    if (launch.server?.isAlive === true && launch.isFuseDead) this.after(site.host, 2000, () => this.kill(launch.server!))
     this.over(site, launch)
   }
 
