@@ -64,6 +64,8 @@ export class Checks {
 
   /** A write is carried out. */
   write(site: Site, { key, value }: { key: string; value: string }, before: { value: string; at: number } | undefined): void {
+    const user = this.#world.launches.find(({ id }) => key.endsWith(`/users/${id}`))
+    if (user !== undefined) user.hasFollowed = true
     if (!key.endsWith('/claim') || before === undefined) return
     const [next, old] = [parseClaim(value), parseClaim(before.value)]
     if (typeof next !== 'object' || typeof old !== 'object' || old.state === 'over') return

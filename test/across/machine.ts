@@ -16,7 +16,7 @@ export const localOf = (world: World, site: Site, launch: Launch): Local => {
   const unguarded = new Promise<void>((resolve) => { launch.fuseGone = () => world.step(actor, 'has no fuse any more', resolve) })
 
   const runningOf = (server: Server): Running => {
-    const failsToStart = world.attempts <= failures
+    const failsToStart = !world.isCalm && world.attempts <= failures
     let isReady: (error: OneServerError | undefined) => void
     const ready = new Promise<OneServerError | undefined>((resolve) => { isReady = resolve })
     const died = (): OneServerError => serverExited(failsToStart ? { exitCode: 3 } : { signal: 'SIGKILL' })

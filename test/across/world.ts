@@ -90,6 +90,8 @@ export interface Launch {
   at: At | undefined
   failure: OneServerError | undefined
   server: Server | undefined
+  /** Its steward has said that it uses the server of another. */
+  hasFollowed: boolean
   ask: () => void
   fuse: { cancel: () => void } | undefined
   fuseGone: () => void
@@ -223,7 +225,7 @@ export class World {
     const number = this.launches.length + 1
     const launch: Launch = {
       id: number.toString(16).padStart(16, '0'), actor: new Actor(`${site.name}/${number}`, site.host), clients, isHeld: false, isEnded: false, isStopped: false,
-      intention: undefined, at: undefined, failure: undefined, server: undefined, ask: () => {}, fuse: undefined, fuseGone: () => {}, isFuseDead: false, stoppedEpoch: undefined, hasReturned: false, door: undefined,
+      intention: undefined, at: undefined, failure: undefined, server: undefined, hasFollowed: false, ask: () => {}, fuse: undefined, fuseGone: () => {}, isFuseDead: false, stoppedEpoch: undefined, hasReturned: false, door: undefined,
     }
     this.launches.push(launch)
     site.launch = launch
