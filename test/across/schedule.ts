@@ -185,7 +185,7 @@ const actsOf = (world: World, { acts: { of } = { share: 0, most: 0 } }: RunPlan)
     ...(site.launch === undefined ? [] : [[`stop at ${site.name}`, () => world.stop(site)] as const satisfies Fault]),
   ])
   for (const client of world.clients) if (client.state === 'using') acts.push([`leave ${client.site.name}`, () => world.leave(client)])
-  return acts.filter(([name]) => of === undefined || of.test(name)).map(([, run]) => ({ kind: 'act', name: '', run }))
+  return acts.filter(([name]) => of === undefined || of.test(name)).map(([name, run]) => ({ kind: 'act', name, run }))
 }
 
 /** Plays until `isOver`, or the chooser goes no further. False: something went on for too long, or nothing went on at all. */
