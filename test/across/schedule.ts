@@ -94,7 +94,8 @@ const begin = (world: World, site: Site, launch: Launch): void => {
       if (launch.actor.isDead) return
       if (launch.isStopped) world.checks.stopped(site, launch.stoppedEpoch)
       world.note(`${launch.actor.name} returns`)
-      launch.hasReturned = world.isCalm
+      // One whose server had ended before may have tried in vain to give its claim back.
+      launch.hasReturned = world.isCalm && !launch.wasEnding
       world.endSteward(site, launch)
     },
     (error: Error) => {
@@ -216,7 +217,9 @@ const heal = (world: World): void => {
   for (const host of world.hosts) world.thawHost(host)
   for (const site of world.sites) {
     site.isCut = false
-    if (site.launch !== undefined) site.launch.actor.isFrozen = false
+    if (site.launch === undefined) continue
+    site.launch.actor.isFrozen = false
+    site.launch.wasEnding = site.launch.server?.isAlive === false
   }
 }
 

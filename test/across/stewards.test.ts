@@ -5,7 +5,7 @@
 import t from 'tap'
 import { holds } from '../simulation/holds.js'
 import { breaking } from './breaking.js'
-import { exploreFaults, exploreRandom, replaySeed, runWith, type AnyPlan } from './explore.js'
+import { exploreFaults, exploreRandom, replaySeed, runWith } from './explore.js'
 import { anyFailure, anyFailures, anyGuests, anyHosts, anyWiping, twoHosts } from './plans.js'
 import type { RunPlan } from './schedule.js'
 import type { World } from './world.js'

@@ -100,6 +100,8 @@ export interface Launch {
   stoppedEpoch: number | undefined
   /** Its steward returned when no fault was there any more. */
   hasReturned: boolean
+  /** Its server had ended before the faults did. */
+  wasEnding: boolean
   door: (() => boolean) | undefined
 }
 
@@ -225,7 +227,7 @@ export class World {
     const number = this.launches.length + 1
     const launch: Launch = {
       id: number.toString(16).padStart(16, '0'), actor: new Actor(`${site.name}/${number}`, site.host), clients, isHeld: false, isEnded: false, isStopped: false,
-      intention: undefined, at: undefined, failure: undefined, server: undefined, hasFollowed: false, ask: () => {}, fuse: undefined, fuseGone: () => {}, isFuseDead: false, stoppedEpoch: undefined, hasReturned: false, door: undefined,
+      intention: undefined, at: undefined, failure: undefined, server: undefined, hasFollowed: false, ask: () => {}, fuse: undefined, fuseGone: () => {}, isFuseDead: false, stoppedEpoch: undefined, hasReturned: false, wasEnding: false, door: undefined,
     }
     this.launches.push(launch)
     site.launch = launch
