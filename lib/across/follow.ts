@@ -134,7 +134,7 @@ export class Following {
     if (why === undefined && !this.#isTold) {
       this.#isTold = true
       local.note(`follows ${host}: ${url}`)
-      local.tell({ url: url!, host, epoch: epoch ?? 0, pid: pid ?? 0 })
+      local.tell({ url: url!, host, epoch: epoch ?? 0, pid: pid ?? 0, isOwn: false })
     }
     if (this.#isTold || !this.#unanswered.for(UNREACHED, now)) return undefined
     await local.fail(hostUnreachable(host, url!, why!))

@@ -88,7 +88,7 @@ const serve = async ({ local }: Place, held: HeldClaim, running: Running, end: O
     const url = await running.open(() => held.term.serves && end.value === undefined)
     held.plan({ state: 'ready', url, pid: running.pid })
     bell.ring()
-    local.tell({ url, host: local.host, epoch: held.claim.epoch!, pid: running.pid })
+    local.tell({ url, host: local.host, epoch: held.claim.epoch!, pid: running.pid, isOwn: true })
   } catch (error) {
     end.happens({ why: 'failed', error: error as OneServerError })
   }

@@ -247,6 +247,12 @@ const parseListener = (option: string, value: unknown): NonNullable<ClientProces
   return value as NonNullable<ClientProcessManagerOptions['onEvent']>
 }
 
+/** Its parts are read by the first call that starts the server (across/as-steward.ts). */
+const parseCoordinator = (option: string, value: unknown): NonNullable<ClientProcessManagerOptions['coordinator']> => {
+  if (!value || (typeof value !== 'string' && Object(value).engine !== 'etcd')) throw invalidOption(option, "a URL such as 'etcd://host:2379/prefix'", value)
+  return value as string
+}
+
 /** Every kind of value that an option can have. */
 export const KINDS = {
   path: parsePath, name: parseName, text: (option: string, value: unknown) => string(option, value), match: parseMatch,
@@ -255,7 +261,7 @@ export const KINDS = {
   headers: (option: string, value: unknown) => stringMap(option, value, HEADERS) as Readonly<Record<string, string>>,
   port: parsePort, host: parseHost, healthPath: parseHealthPath, healthUrl: parseHealthUrl, ready: parseReady,
   paths: (option: string, value: unknown) => [value].flat().map((path) => parsePath(option, path)), statuses: parseStatuses,
-  mismatch: parseOnMismatch, listener: parseListener,
+  mismatch: parseOnMismatch, coordinator: parseCoordinator, listener: parseListener,
 } as const
 
 export type Kind = keyof typeof KINDS

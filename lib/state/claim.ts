@@ -4,6 +4,7 @@
 import { baseUrl } from '../health/address.js'
 import { claimPath, markPath, type Launch, type Place } from './directory.js'
 import { FORMAT, parseRecord, type LaunchRecord } from './launch-record.js'
+import type { OnHost } from '../server-info.js'
 import type { PidFile } from './pid-file.js'
 
 type Named = Pick<Launch, 'id' | 'leader'>
@@ -25,6 +26,10 @@ export const isRecordOf = (record: LaunchRecord, { id, leader }: Named): boolean
 export interface ReadyMark {
   readonly url: string
   readonly base: string
+  /** Of a launch that is a steward: what callers get of the server, which may run on another host. */
+  readonly at?: OnHost
+  /** It does. */
+  readonly isElsewhere?: boolean
 }
 
 /** Of a launch whose mark says nothing, callers get the address. */
@@ -38,9 +43,9 @@ export const readyMark = async ({ system, paths }: Place, id: string): Promise<R
   const found = await system.read(markPath(paths, id, 'ready'))
   if (found.kind !== 'file') return undefined
   try {
-    const { format, url, base } = JSON.parse(found.text) as Record<string, unknown>
+    const { format, url, base, at, isElsewhere } = JSON.parse(found.text) as { format: unknown; url: unknown; base: unknown } & Pick<ReadyMark, 'at' | 'isElsewhere'>
     if (format !== FORMAT || !isUrl(url)) return undefined
-    return isUrl(base) ? { url, base } : unmarked(url)
+    return isUrl(base) ? { url, base, ...(at && { at, isElsewhere: isElsewhere === true }) } : unmarked(url)
   } catch {
     return undefined
   }
