@@ -4,8 +4,9 @@
  */
 import { invalidCombination, invalidOption } from '../errors.js'
 import type { Context } from '../context.js'
+import type { Coordination } from '../options/options.js'
 import type { Settings } from '../options/settings.js'
-import { planFor } from './etcd-url.js'
+import { etcdPlan, fromEnvironment, isEtcdPlan } from './etcd-url.js'
 import { CODE, ERRAND, packErrand, type Errand } from './settings.js'
 import { stewardSource } from './steward-source.js'
 
@@ -45,13 +46,20 @@ const assertTogether = ({ given, ready, ttl, healthUrl }: Settings, name: string
   if (ttl < TTL.least || ttl > TTL.most) throw invalidOption('ttl', 'from 5s to 10m', `${ttl}ms`)
 }
 
+/** What the option says of itself comes before the environment. */
+const engineOf = (coordinator: NonNullable<Settings['coordinator']>, env: NodeJS.ProcessEnv): Coordination => {
+  if (typeof coordinator === 'string') return etcdPlan(coordinator, fromEnvironment(env))
+  if (!isEtcdPlan(coordinator)) throw invalidOption('coordinator', "a URL such as 'etcd://host:2379/prefix', or what etcd() returns", 'another object')
+  return coordinator
+}
+
 /** What is launched for these settings. Throws INVALID_OPTION. */
 export const asSteward = async (settings: Settings, env: NodeJS.ProcessEnv = process.env): Promise<Settings> => {
   // A config file names its servers, each with a PID file of its own; the folder differs between hosts and is no part of the name.
   const name = settings.configured?.name ?? settings.name
   assertTogether(settings, name)
   const { advertise, listen, mayHost, ttl, inheritEnv } = settings
-  const engine = await planFor(settings.coordinator!, env)
+  const engine = engineOf(settings.coordinator!, env)
   const inherits = inheritEnv === true || (Array.isArray(inheritEnv) && inheritEnv.includes('NODE_OPTIONS'))
   const nodeOptions = settings.env['NODE_OPTIONS'] ?? (inherits ? env['NODE_OPTIONS'] : undefined)
   const errand = { engine, name: name!, advertise: parseAdvertise(advertise), listen, mayHost, ttl, settings, nodeOptions }

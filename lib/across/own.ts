@@ -43,7 +43,7 @@ export const own = async (place: Place, held: HeldClaim): Promise<void> => {
   void local.asked.then(async () => end.happens({ why: (await local.isStopped()) ? 'stopped' : 'asked' }))
   void local.unguarded.then(() => end.happens({ why: 'unguarded' }))
   await local.hold()
-  const unwatch = engine.watch?.(keys.under, () => bell.ring())
+  const unwatch = engine.watch?.(keys.stop, () => bell.ring())
   local.onChange(() => bell.ring())
   const renewing = renewUntil(place, held, end, over, bell)
   const running = await start(place, held, end)

@@ -3,10 +3,10 @@
  * server, since each host resolves them for itself, and the engine, whose password must be in no argument.
  */
 import type { Settings } from '../options/settings.js'
-import type { EtcdPlan } from './etcd-url.js'
+import type { Coordination } from '../options/options.js'
 
 export interface Errand {
-  readonly engine: EtcdPlan
+  readonly engine: Coordination
   readonly name: string
   /** What other hosts are told: a host, and a port or 0 for any free one. Undefined host: the address by which this host reaches the engine. */
   readonly advertise: { readonly host: string | undefined; readonly port: number }
