@@ -135,7 +135,7 @@ export interface ClientProcessManagerOptions {
   coordinator?: string | Coordination
   /** What other hosts are told, `'host'` or `'host:port'`. @default the address by which this host reaches the coordinator, a free port */
   advertise?: string
-  /** Where this host listens for others, if that is another address than `advertise`: behind a NAT, or `'0.0.0.0'`. @default as `advertise` */
+  /** Where this host listens for others, if that is another address: behind a NAT, or `'0.0.0.0'`. @default as `advertise` */
   listen?: string
   /** Whether the server may be started on this host. False: this host uses that of another, or fails with NO_HOST. @default true */
   mayHost?: boolean

@@ -39,7 +39,7 @@ const hashes = (settings: Settings, ofSpread: boolean): Record<string, string> =
 
 /** Hosts with one prefix share a server; the engine may be written in several ways. */
 const prefixOf = (coordinator: Settings['coordinator']): string | undefined =>
-  typeof coordinator === 'string' ? coordinator.replace(/^\w+:\/\/[^/]*\/*|\/+$/g, '') || 'one-server' : coordinator?.prefix
+  typeof coordinator === 'string' ? coordinator.replace(/^.*?\/\/[^/]*\/*|\/+$/g, '') || 'one-server' : coordinator?.prefix
 
 export const fingerprintOf = (given: Settings): Fingerprint => {
   const settings = given.asked ?? given
