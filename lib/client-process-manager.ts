@@ -156,8 +156,12 @@ export class ClientProcessManager {
     const { signal, ifIdle = false, launchId } = call
     // An adopted server has no launch id, and its undefined one must not stop another server.
     if ('launchId' in call && launchId === undefined) return false
-    return this.#call(signal, async (context, deadline) =>
-      (await import('./protocol/stop.js')).stop(context, deadline, { ifIdle, only: launchId }), this.#settings.stopTimeout)
+    const { coordinator, stopTimeout } = this.#settings
+    return this.#call(signal, async (...args) => {
+      const plan = { ifIdle, only: launchId }
+      if (coordinator) return (await import('./across/stop-everywhere.js')).stopEverywhere(...args, plan)
+      return (await import('./protocol/stop.js')).stop(...args, plan)
+    }, stopTimeout)
   }
 
   /**

@@ -27,12 +27,9 @@ const parseAdvertise = (value: string | undefined): Errand['advertise'] => {
   return { host: found[1], port }
 }
 
-const assertTogether = ({ given, ready, ttl, healthUrl }: Settings, name: string | undefined): void => {
+const assertTogether = ({ given, ready, ttl, healthUrl }: Settings): void => {
   if (process.platform === 'win32') {
     throw invalidCombination('coordinator is not for Windows: nothing there ends a server whose steward was frozen', 'Run the server on Linux or macOS, or share it on this host alone.')
-  }
-  if (name === undefined) {
-    throw invalidCombination('coordinator needs name, and pidFile is none', 'Name the server (name, --name): hosts know it by its name.')
   }
   if (given.has('reuseExisting')) {
     throw invalidCombination('coordinator excludes reuseExisting: nothing that one-server did not start is offered to other hosts', 'Leave out reuseExisting.')
@@ -47,22 +44,28 @@ const assertTogether = ({ given, ready, ttl, healthUrl }: Settings, name: string
 }
 
 /** What the option says of itself comes before the environment. */
-const engineOf = (coordinator: NonNullable<Settings['coordinator']>, env: NodeJS.ProcessEnv): Coordination => {
+export const engineOf = (coordinator: NonNullable<Settings['coordinator']>, env: NodeJS.ProcessEnv): Coordination => {
   if (typeof coordinator === 'string') return etcdPlan(coordinator, fromEnvironment(env))
   if (!isEtcdPlan(coordinator)) throw invalidOption('coordinator', "a URL such as 'etcd://host:2379/prefix', or what etcd() returns", 'another object')
   return coordinator
 }
 
+/** A config file names its servers, each with a PID file of its own; the folder differs between hosts and is no part of the name. */
+export const nameOf = ({ configured, name }: Settings): string => {
+  const found = configured?.name ?? name
+  if (found !== undefined) return found
+  throw invalidCombination('coordinator needs name, and pidFile is none', 'Name the server (name; on the command line the word after the command): hosts know it by its name.')
+}
+
 /** What is launched for these settings. Throws INVALID_OPTION. */
 export const asSteward = async (settings: Settings, env: NodeJS.ProcessEnv = process.env): Promise<Settings> => {
-  // A config file names its servers, each with a PID file of its own; the folder differs between hosts and is no part of the name.
-  const name = settings.configured?.name ?? settings.name
-  assertTogether(settings, name)
+  const name = nameOf(settings)
+  assertTogether(settings)
   const { advertise, listen, mayHost, ttl, inheritEnv } = settings
   const engine = engineOf(settings.coordinator!, env)
   const inherits = inheritEnv === true || (Array.isArray(inheritEnv) && inheritEnv.includes('NODE_OPTIONS'))
   const nodeOptions = settings.env['NODE_OPTIONS'] ?? (inherits ? env['NODE_OPTIONS'] : undefined)
-  const errand = { engine, name: name!, advertise: parseAdvertise(advertise), listen, mayHost, ttl, settings, nodeOptions }
+  const errand = { engine, name, advertise: parseAdvertise(advertise), listen, mayHost, ttl, settings, nodeOptions }
   const isElectron = process.versions['electron'] !== undefined
   return {
     ...settings,

@@ -220,7 +220,7 @@ export const OPTIONS = {
     inFile: { text: 'with a coordinator: whether the server may be started on this host' },
   },
   ttl: {
-    kind: 'duration', least: 5000, default: '15s', flag: 'ttl', value: 'TIME', sample: '15s', variable: 'ONE_SERVER_TTL', key: 'ttl', schema: duration(5000),
+    kind: 'duration', default: '15s', flag: 'ttl', value: 'TIME', sample: '15s', variable: 'ONE_SERVER_TTL', key: 'ttl', schema: duration(5000),
     text: 'with a coordinator: how long a silent host is waited for, 10m at most; without it for 0.6 of this, the server ends',
   },
   onEvent: { kind: 'listener', text: 'receives each step as an event' },
