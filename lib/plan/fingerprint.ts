@@ -39,7 +39,7 @@ const hashes = (settings: Settings, ofSpread: boolean): Record<string, string> =
 
 /** Hosts with one prefix share a server; the engine may be written in several ways. */
 const prefixOf = (coordinator: Settings['coordinator']): string | undefined =>
-  typeof coordinator === 'string' ? coordinator.replace(/^.*?\/\/[^/]*\/*|\/+$/g, '') || 'one-server' : coordinator?.prefix
+  typeof coordinator === 'string' ? coordinator.replace(/^.*?\/\/[^/]*\/*|\/$/g, '') || 'one-server' : coordinator?.prefix
 
 export const fingerprintOf = (given: Settings): Fingerprint => {
   const settings = given.asked ?? given
@@ -74,7 +74,7 @@ export const differences = (given: Settings, running: Fingerprint): string[] => 
   ): void => { if (runs !== wanted) found.push(`${what}: runs ${runs}, wanted ${wanted}`) }
   if (settings.version !== undefined) differ('version', running.version ?? 'one without a version', settings.version)
   const coordinator = prefixOf(settings.coordinator)
-  if (coordinator !== undefined) differ('coordinator', running.coordinator ?? 'none', coordinator)
+  if (coordinator !== undefined) differ('coordinator', running.coordinator ?? '-', coordinator)
   const command = commandOf(settings)
   if (command.length === 0) return found
   if (!isSameCommand(running.command, command)) differ('command', JSON.stringify(running.command), JSON.stringify(command))
