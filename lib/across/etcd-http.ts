@@ -5,7 +5,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { startTimer } from '../timer.js'
 import type { EtcdEndpoint, EtcdPlan } from './etcd-url.js'
-import { judgeFailure, notEtcd, Trouble, type Answer } from './etcd-words.js'
+import { CUT, CUT_AT_FIRST, judgeFailure, notEtcd, Trouble, type Answer } from './etcd-words.js'
 
 /** Bytes of an answer. Entries are small, and what answers may be anything. */
 const LARGEST = 1024 * 1024
@@ -30,6 +30,7 @@ export const etcdHttp = ({ secure, ca, cert, key }: EtcdPlan, timeout: number): 
     ...(secure && { ca, cert, key, rejectUnauthorized: true }),
   })
   let localAddress: string | undefined
+  let isClosed = false
 
   const send: EtcdHttp['send'] = ({ host, port }, path, body, token, onConnected = () => {}) => {
     const text = JSON.stringify(body)
@@ -46,6 +47,8 @@ export const etcdHttp = ({ secure, ca, cert, key }: EtcdPlan, timeout: number): 
 
   const post: EtcdHttp['post'] = (endpoint, path, body, token) =>
     new Promise((resolve, reject) => {
+      // An agent that was destroyed opens new connections all the same.
+      if (isClosed) return reject(new Trouble('the client is closed', false))
       let sent = false
       let isOver = false
       let request: ClientRequest | undefined
@@ -61,14 +64,18 @@ export const etcdHttp = ({ secure, ca, cert, key }: EtcdPlan, timeout: number): 
           request?.destroy()
         })
       }
-      const onError = (error: unknown): void => { fail(judgeFailure(error, sent)) }
+      const onError = (error: unknown): void => {
+        const judged = judgeFailure(error, sent)
+        const isFirst = judged.message === CUT && localAddress === undefined
+        fail(isFirst ? new Trouble(secure ? CUT_AT_FIRST.tls : CUT_AT_FIRST.plain, sent) : judged)
+      }
       const cancel = startTimer(timeout, () => { fail(new Trouble(`no answer within ${timeout} ms`, sent)) })
       try {
         request = send(endpoint, path, body, token, () => { sent = true })
       } catch (error) {
         return onError(error)
       }
-      request.on('error', onError).once('close', () => { fail(new Trouble('the connection was cut', sent)) })
+      request.on('error', onError).once('close', () => { fail(new Trouble(CUT, sent)) })
       request.once('response', (response: IncomingMessage) => {
         localAddress = response.socket.localAddress ?? localAddress
         const chunks: Buffer[] = []
@@ -84,5 +91,10 @@ export const etcdHttp = ({ secure, ca, cert, key }: EtcdPlan, timeout: number): 
       })
     })
 
-  return { send, post, localAddress: () => localAddress, close: () => { agent.destroy() } }
+  const close = (): void => {
+    isClosed = true
+    agent.destroy()
+  }
+
+  return { send, post, localAddress: () => localAddress, close }
 }

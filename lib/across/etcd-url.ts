@@ -129,10 +129,10 @@ export const etcdPlan = (url: unknown, options: EtcdOptions = {}, schemes = ENGI
   // Control characters would reach terminals and logs, and white space is a slip of the pen.
   if (UNSEEN.test(rest)) refuse(url.replace(UNSEEN, '…'), ', without white space and control characters')
   const [, own, hosts = '', path = ''] = /^(?:([^/?#]*)@)?([^/?#@]*)(\/[^?#]*)?$/s.exec(rest) ?? refuse(url, ENCODED)
-  const colon = own?.indexOf(':') ?? -1
+  const [, user, password] = /^([^:]*)(?::(.*))?$/s.exec(own ?? '') ?? []
   const credentials = {
     ...said({ user: text('user', options.user), password: text('password', options.password) }),
-    ...said({ user: decoded(url, colon < 0 ? own : own?.slice(0, colon)), password: decoded(url, colon < 0 ? undefined : own?.slice(colon + 1)) }),
+    ...said({ user: decoded(url, user), password: decoded(url, password) }),
   }
   const files = said({ ca: pem('ca', options.ca), cert: pem('cert', options.cert), key: pem('key', options.key) })
   const endpoints = hosts.split(',').map((host) => endpointOf(url, host))

@@ -101,16 +101,21 @@ export const judge = ({ status, text }: Answer, prefix: string): Verdict => {
   throw new Refused(words, 'See the log of etcd.')
 }
 
+export const CUT = 'the connection was cut'
+
+/** etcd hangs up on who speaks TLS to it where it has none, and the other way round. */
+export const CUT_AT_FIRST = { tls: `${CUT} (if that etcd has no TLS, write etcd://)`, plain: `${CUT} (if that etcd has TLS, write etcds://)` }
+
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'the connection was cut',
-  EPIPE: 'the connection was cut',
+  ECONNRESET: CUT,
+  EPIPE: CUT,
   ENOTFOUND: 'no such host',
   EAI_AGAIN: 'the name server gives no answer',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to its network',
   ETIMEDOUT: 'the connection got no answer',
-  HPE_INVALID_EOF_STATE: 'the connection was cut',
+  HPE_INVALID_EOF_STATE: CUT,
 }
 
 /** Errors of the network and of the machine: words in capitals without an underscore, but for those of name servers. */

@@ -110,7 +110,7 @@ export const startEtcd = async (t: Pick<Test, 'teardown'>, { members: count = 1,
     const url = (port: number): string => `${scheme}://127.0.0.1:${port}`
     const peerUrl = (port: number): string => `http://127.0.0.1:${port}`
     const files = tls === undefined ? [] : [
-      '--cert-file', tls.files.cert, '--key-file', tls.files.key, '--trusted-ca-file', tls.files.ca, ...(clientCertificates ? ['--client-cert-auth'] : []),
+      '--cert-file', tls.files.cert, '--key-file', tls.files.key, ...(clientCertificates ? ['--trusted-ca-file', tls.files.ca, '--client-cert-auth'] : []),
     ]
     let child: ChildProcess | undefined
     let gone: Promise<unknown> = Promise.resolve()
