@@ -77,7 +77,7 @@ const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text)
 
 const endpointOf = (url: string, text: string): EtcdEndpoint => {
   const [, literal, name, port] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(text) ?? refuse(url, ', with IPv6 addresses in brackets')
-  if (literal !== undefined && !isIPv6(literal)) refuse(url, ', with IPv6 addresses in brackets')
+  if (literal === undefined ? isIPv6(text) : !isIPv6(literal)) refuse(url, ', with IPv6 addresses in brackets')
   if (name === '') refuse(url, ', with a host before and after each comma')
   if (name !== undefined && !NAME.test(name)) refuse(url, ', with names or addresses as hosts')
   if (port !== undefined && !isPort(port)) refuse(url, ', with ports from 1 to 65535')
@@ -129,6 +129,8 @@ export const etcdPlan = (url: unknown, options: EtcdOptions = {}, schemes = ENGI
   // Control characters would reach terminals and logs, and white space is a slip of the pen.
   if (UNSEEN.test(rest)) refuse(url.replace(UNSEEN, '…'), ', without white space and control characters')
   const [, own, hosts = '', path = ''] = /^(?:([^/?#]*)@)?([^/?#@]*)(\/[^?#]*)?$/s.exec(rest) ?? refuse(url, ENCODED)
+  // What follows a slash in a password that is not encoded would become the prefix, which is written down and shown.
+  if (own === undefined ? /[^/]@/.test(path) : path.includes('@')) refuse(url, ENCODED)
   const [, user, password] = /^([^:]*)(?::(.*))?$/s.exec(own ?? '') ?? []
   const credentials = {
     ...said({ user: text('user', options.user), password: text('password', options.password) }),
