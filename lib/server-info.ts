@@ -25,8 +25,12 @@ export interface ServerInfo {
   readonly launchId: string | undefined
   /** The PID file that names it. */
   readonly pidFile: string
-  /** The file that its stdout and stderr go to. */
+  /** The file that its stdout and stderr go to. Where `host` is another host, its own steward's. */
   readonly logFile: string
+  /** With a `coordinator`: the host that runs the server, by its name. `pid` and `address` are those there. */
+  readonly host?: string
+  /** With a `coordinator`: a number that grows with each launch over all hosts. The server has it in ONE_SERVER_EPOCH. */
+  readonly epoch?: number
 }
 
 /** The use of a server by one client. It ends by `release()`, or with the process that holds it, however that dies. */

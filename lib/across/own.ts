@@ -43,7 +43,7 @@ export const own = async (place: Place, held: HeldClaim): Promise<void> => {
   void local.asked.then(async () => end.happens({ why: (await local.isStopped()) ? 'stopped' : 'asked' }))
   void local.unguarded.then(() => end.happens({ why: 'unguarded' }))
   await local.hold()
-  const unwatch = engine.watch?.(keys.under, () => bell.ring())
+  const unwatch = engine.watch?.(keys.stop, () => bell.ring())
   local.onChange(() => bell.ring())
   const renewing = renewUntil(place, held, end, over, bell)
   const running = await start(place, held, end)
@@ -88,7 +88,7 @@ const serve = async ({ local }: Place, held: HeldClaim, running: Running, end: O
     const url = await running.open(() => held.term.serves && end.value === undefined)
     held.plan({ state: 'ready', url, pid: running.pid })
     bell.ring()
-    local.tell({ url, host: local.host, epoch: held.claim.epoch!, pid: running.pid })
+    local.tell({ url, host: local.host, epoch: held.claim.epoch!, pid: running.pid, isOwn: true })
   } catch (error) {
     end.happens({ why: 'failed', error: error as OneServerError })
   }

@@ -34,7 +34,7 @@ export const COMMANDS = {
     load: () => import('./wait.js'),
   },
   stop: {
-    word: 'stop', flags: ['if-idle', ...WHICH, ...ADDRESS, 'stop-timeout', ...EVERY], named: 'several', load: () => import('./stop.js'),
+    word: 'stop', flags: ['if-idle', ...WHICH, ...ADDRESS, 'stop-timeout', 'coordinator', ...EVERY], named: 'several', load: () => import('./stop.js'),
   },
   restart: { word: 'restart', flags: [...LAUNCH, ...EVERY], named: true, rest: 'server', load: () => import('./restart.js') },
   logs: {
@@ -44,13 +44,13 @@ export const COMMANDS = {
   list: { word: 'list', flags: ['named', 'watch', ...EVERY], named: false, load: () => import('./list.js') },
   doctor: { word: 'doctor', flags: [...WHICH, ...EVERY], named: true, load: () => import('./doctor.js') },
   run: {
-    word: 'run', flags: ['env', 'server', ...LAUNCH, 'quiet', 'help'], named: 'several', rest: 'client', sharesStreams: true,
+    word: 'run', flags: ['env', 'linger', 'server', ...LAUNCH, 'quiet', 'help'], named: 'several', rest: 'client', sharesStreams: true,
     // The tool of a CI, whose machines are busy and where nobody waits in front of them: as long as Playwright's webServer.
     defaults: { startupTimeout: '60s' },
     load: () => import('./run.js'),
   },
   hold: {
-    word: 'hold', flags: ['pid', 'server', ...LAUNCH, ...EVERY], named: true, rest: 'server', alwaysJson: true,
+    word: 'hold', flags: ['pid', 'linger', 'server', ...LAUNCH, ...EVERY], named: true, rest: 'server', alwaysJson: true,
     load: () => import('./hold.js'),
   },
   completion: {

@@ -34,7 +34,10 @@ import { vetoEnding } from './veto.js'
 export const markReady = async (context: Context, record: LaunchRecord, url: string): Promise<ReadyMark | undefined> => {
   const { system, paths } = context
   const { launch: id, keeper } = record
-  const mark = { url, base: await urlOf(context, record, url) }
+  const mark = record.identity.coordinator === undefined ? { url, base: await urlOf(context, record, url) }
+    : await (await import('../across/ask.js')).markOf(context, record, url)
+  // A steward that points nowhere any more.
+  if (mark === undefined) return undefined
   // Nobody needs the exit code of a ready server, so its keeper can go. Kill it before `.ready` is written: if this
   // client died in between, nobody else would.
   if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')

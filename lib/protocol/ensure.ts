@@ -189,7 +189,8 @@ const superviseLaunch = async (
       const pid = await publishedPid(context, own)
       if (pid === undefined) return undefined
       report({ type: 'ready', url: place.url, pid, launchId })
-      return { ...place, port, pid, started: true, adopted: false, launchId, pidFile: paths.pidFile, logFile }
+      const { at, isElsewhere = false } = supervised.at
+      return { ...place, port, pid, started: !isElsewhere, adopted: false, launchId, pidFile: paths.pidFile, logFile, ...at }
     }
   }
 }
