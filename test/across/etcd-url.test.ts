@@ -74,7 +74,7 @@ t.test('what is no such URL is an invalid option, in words that say what is miss
   ]
   for (const [url, message] of cases) {
     const { code, message: text, hint } = failure(() => etcdPlan(url))
-    t.equal(code, 'INVALID_OPTION', String(url))
+    t.equal(code, 'INVALID_OPTION', encodeURI(String(url)))
     t.match(text, /^coordinator must be /)
     t.match(text, message)
     t.notMatch(text, /[\p{Cc}\p{Cf}]/u)
@@ -86,7 +86,7 @@ t.test('no message repeats a user, a password or a query, however the URL is bro
   const secret = 's3cr3t'
   const urls = [
     `redis://:${secret}@a`, `etcd://ci:${secret}@`, `etcd://ci:${secret}@a:0`, `etcd://ci:${secret}@a?x`, `etcd://ci:%zz${secret}@a`, `etcd://${secret}:x@a/..`, `etcd://ci:x/${secret}@a`, `etcd://ci:x?${secret}@a`, `etcd://ci:x#${secret}@a`,
-    `etcd://ci:${secret}`, `etcd://ci:${secret}/p`, `etcd://ci:${secret},b`, `etcd://a?password=${secret}`, `etcd://a#${secret}`, `etcd://ci:a@b/${secret}@a:x`, `etcd:ci:${secret}@a`, `etcd://ci:12/${secret}@a`, `etcd://${secret}/x@a:1`, `etcd://ci:pw@a/@${secret}`, `ci:${secret}@a`, `etcd://ci:${secret}\n@a`, `etcd://${secret}@a`, `etcd://:${secret}@a`,
+    `etcd://ci:${secret}`, `etcd://ci:${secret}/p`, `etcd://ci:${secret},b`, `etcd://a?password=${secret}`, `etcd://a#${secret}`, `etcd://ci:a@b/${secret}@a:x`, `etcd:ci:${secret}@a`, `etcd://ci:12/${secret}@a`, `etcd://${secret}/x@a:1`, `ci:${secret}@a`, `etcd://ci:${secret}\n@a`, `etcd://${secret}@a`, `etcd://:${secret}@a`,
     `//ci:${secret}@a`, `etcd://[::1]:${secret}`, `etcd://ci:1${secret}`, `etcd://ci:${secret}:2`,
   ]
   for (const url of urls) {
