@@ -33,7 +33,7 @@ const NO_ETCD =
   'See that host and port are those of etcd, 3.4 or newer, and that its JSON gateway is on (--enable-grpc-gateway, on by default).'
 const WRONG_PASSWORD = 'Correct ONE_SERVER_COORDINATOR_USER and ONE_SERVER_COORDINATOR_PASSWORD, or user and password in the URL or of etcd().'
 const NO_PASSWORD = 'Set ONE_SERVER_COORDINATOR_USER and ONE_SERVER_COORDINATOR_PASSWORD, or give etcd() a user and a password.'
-const FULL =
+export const FULL =
   'Compact and defragment it, and then: etcdctl alarm disarm. Run it with --auto-compaction-retention=1, so that it does not fill up again.'
 const WRONG_CERTIFICATE =
   'ONE_SERVER_COORDINATOR_CA names what signed the certificate of etcd, _CERT and _KEY what this host shows (ca, cert and key of etcd()). ' +
