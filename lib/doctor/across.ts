@@ -146,8 +146,10 @@ const ofEngine = async (settings: Settings, errand: Errand, context: Context | u
   const keys = keysOf(plan.prefix, name)
   try {
     if (isReached) {
-      found.push(...(await looked(() => mayWrite(engine, keys))))
-      found.push(...(await looked(() => ofClaim(engine, keys, settings, context))))
+      const written = await looked(() => mayWrite(engine, keys))
+      const seen = await looked(() => ofClaim(engine, keys, settings, context))
+      // A wrong password fails both with the same words.
+      found.push(...written, ...seen.filter(({ text }) => !written.some((one) => one.text === text)))
     }
     if (!mayHost) found.push(finding('address', 'ok', 'this host may not run the server, so others are told nothing (--no-host)'))
     else if (isReached || advertise.host !== undefined) {
