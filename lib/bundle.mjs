@@ -8,7 +8,8 @@
  *     watch.js                  what the holder of a lease loads besides: its watchdog, and the text that a watchdog runs
  *     checks.js                 the health checks of servers that speak no HTTP
  *     config.js                 the reader of a config file
- *     index.cjs, cold.cjs       the same for a loader that knows CommonJS only, such as Jest's: the first of these six, and the others
+ *     across.js                 what a server that several hosts share needs besides: among it the text of the steward
+ *     index.cjs, cold.cjs       the same for a loader that knows CommonJS only, such as Jest's: the first of these seven, and the others
  *     cli.js, cli-start.js      where the command line keeps what Node has compiled; and `one-server start`
  *     cli-rest.js               the other commands, help, and the words of a failure
  *     completion.js             what a shell asks at each Tab
@@ -45,12 +46,13 @@ const LAUNCH = [
 const WATCH = ['watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
 const CONFIG = ['servers-for']
+const ACROSS = ['as-steward', 'ask', 'stop-everywhere']
 const COMPLETION = ['completion', 'suggest', 'known-names', 'shell-scripts']
 
-/** Entry points for test runners, in both formats: each is its own file, and nothing of them is in what another call loads. */
-const RUNNERS = ['playwright', 'vitest', 'jest']
+/** Other entry points, in both formats: each is its own file, and nothing of them is in what another call loads. */
+const ENTRIES = { playwright: 'runners/playwright', vitest: 'runners/vitest', jest: 'runners/jest', etcd: 'etcd' }
 /** Jest takes a global teardown by the name of a file. */
-const RUNNER_FILES = { esm: RUNNERS, cjs: [...RUNNERS, 'jest-teardown'] }
+const ENTRY_FILES = { esm: ENTRIES, cjs: { ...ENTRIES, 'jest-teardown': 'runners/jest-teardown' } }
 
 /** Dependencies that are ES modules only: a CommonJS loader cannot load them, so its files contain them. */
 const ES_ONLY = ['get-port']
@@ -58,13 +60,13 @@ const ES_ONLY = ['get-port']
 const FORMATS = {
   esm: {
     extension: 'js',
-    parts: { cold: COLD, launch: LAUNCH, watch: WATCH, checks: CHECKS, config: CONFIG },
+    parts: { cold: COLD, launch: LAUNCH, watch: WATCH, checks: CHECKS, config: CONFIG, across: ACROSS },
     external: Object.keys(dependencies),
     options: {},
   },
   cjs: {
     extension: 'cjs',
-    parts: { cold: [...COLD, ...LAUNCH, ...WATCH, ...CHECKS, ...CONFIG, ...ES_ONLY] },
+    parts: { cold: [...COLD, ...LAUNCH, ...WATCH, ...CHECKS, ...CONFIG, ...ACROSS, ...ES_ONLY] },
     external: Object.keys(dependencies).filter((name) => !ES_ONLY.includes(name)),
     options: {
       // Jest's loader has no import(): each becomes a require().
@@ -215,24 +217,24 @@ const bundle = async ({ plugins, ...options }) => {
   return sources
 }
 
-/** Characters of the environment variable that carries it. Linux takes none of 128 KiB (execve(2)), and each watchdog keeps it in memory. */
-const MOST_OF_REAPER = 90_000
+/** Characters of the environment variable that carries one. Linux takes none of 128 KiB (execve(2)), and each process keeps it in memory. */
+const MOST_OF_TEXT = 90_000
 
 /**
- * What the watchdog of a lease runs is a text, since in an extension's bundle there is no file to run. It starts no server, so it needs
- * neither what waits for one nor what chooses a port. It is packed, and unpacks itself.
+ * A program of ours that runs as a process of its own is a text, since in an extension's bundle there is no file to run: the reaper, which
+ * the watchdog of a lease runs, and the steward. Neither waits with wait-on. A text is packed, and unpacks itself.
  */
-const writeReaper = async () => {
-  const { outputFiles: [reaper] } = await build({
-    ...common, entryPoints: [join(lib, 'reaper.js')], minify: true, write: false, format: 'cjs',
-    external: ['wait-on', 'get-port', '*/reaper-source.js'], plugins: [columns(...FUNNEL)], logOverride: { 'empty-import-meta': 'silent' },
+const writeText = async (entry, external, source, name) => {
+  const { outputFiles: [program] } = await build({
+    ...common, entryPoints: [join(lib, entry)], minify: true, write: false, format: 'cjs',
+    external: ['wait-on', '*-source.js', ...external], plugins: [columns(...FUNNEL)], logOverride: { 'empty-import-meta': 'silent' },
     // Bun takes what it evaluates for an ES module, which has no require of its own.
     banner: { js: 'var require=process.getBuiltinModule;' },
   })
-  const packed = deflateRawSync(reaper.text, { level: 9 }).toString('base64')
+  const packed = deflateRawSync(program.text, { level: 9 }).toString('base64')
   const text = `eval(process.getBuiltinModule('zlib').inflateRawSync(Buffer.from('${packed}','base64')).toString())`
-  if (text.length > MOST_OF_REAPER) throw new Error(`the reaper is ${text.length} characters long`)
-  writeFileSync(join(lib, 'system/reaper-source.js'), `export const reaperSource = ${JSON.stringify(text)}\n`)
+  if (text.length > MOST_OF_TEXT) throw new Error(`${name} is ${text.length} characters long`)
+  writeFileSync(join(lib, source), `export const ${name} = ${JSON.stringify(text)}\n`)
 }
 
 /** Makes the files of the library in one format. Returns the names that its index offers, by source, and the sources of the other files. */
@@ -271,8 +273,8 @@ const bundleLibrary = async (format) => {
       `export { ${all.map((name, at) => `build${at} as ${name}`).join(', ')} }`,
     ),
   })
-  for (const name of RUNNER_FILES[format]) {
-    const [entryPoint, outfile] = [join(lib, `runners/${name}.js`), join(out, `${name}.${extension}`)]
+  for (const [name, source] of Object.entries(ENTRY_FILES[format])) {
+    const [entryPoint, outfile] = [join(lib, `${source}.js`), join(out, `${name}.${extension}`)]
     await bundle({ ...shared, entryPoints: [entryPoint], outfile, plugins: [...plugins, fromIndex(names, `index.${extension}`)] })
   }
   const as = (source) => (taken.has(source) ? '' : `as ${nameOf(source)}`)
@@ -301,7 +303,7 @@ const bundleLibrary = async (format) => {
 const bundleCommandLine = async ({ names, lazy }) => {
   const rest = new Map()
   const placeApart = (source) => {
-    if (lazy.get('config').has(source)) return { file: 'config.js' }
+    for (const part of ['config', 'across']) if (lazy.get(part).has(source)) return { file: `${part}.js` }
     return COMPLETION.includes(basename(source, '.js')) ? { file: 'completion.js', name: nameOf(source) } : undefined
   }
   const placeOf = (source) => {
@@ -341,11 +343,11 @@ const bundleTypes = async () => {
  * The types of an entry point for a test runner take the options from those of the library. A test of Vitest knows what the global setup
  * provides by an addition to Vitest's own types, which cannot be compiled here: Vitest is not installed.
  */
-const bundleRunnerTypes = async (name) => {
+const bundleEntryTypes = async ([name, source]) => {
   const ours = [join(lib, 'options/options'), join(lib, 'from-config')]
   const onwarn = ({ message }) => { throw new Error(message) }
   const isOurs = (id) => ours.includes(resolve(id).replace(/(?:\.d\.ts|\.js|\.ts)$/, ''))
-  const types = await rollup({ input: join(lib, `runners/${name}.d.ts`), plugins: [dts()], external: (id, from) => isOurs(from ? resolve(dirname(from), id) : id), onwarn })
+  const types = await rollup({ input: join(lib, `${source}.d.ts`), plugins: [dts()], external: (id, from) => isOurs(from ? resolve(dirname(from), id) : id), onwarn })
   const { output: [{ code }] } = await types.generate({ format: 'es', paths: () => './index.js' })
   await types.close()
   const added = name === 'vitest' ? "declare module 'vitest' {\n  interface ProvidedContext {\n    oneServer: TestServers\n  }\n}\n" : ''
@@ -360,8 +362,9 @@ const writeSchema = async () => {
 
 rmSync(out, { recursive: true, force: true })
 mkdirSync(join(out, 'types'), { recursive: true })
-await writeReaper()
+await writeText('reaper.js', ['get-port'], 'system/reaper-source.js', 'reaperSource')
+await writeText('across/main.js', [], 'across/steward-source.js', 'stewardSource')
 const [library] = await Promise.all([
-  bundleLibrary('esm'), bundleLibrary('cjs'), bundleServer(), bundleTypes(), ...RUNNERS.map(bundleRunnerTypes), writeSchema(),
+  bundleLibrary('esm'), bundleLibrary('cjs'), bundleServer(), bundleTypes(), ...Object.entries(ENTRIES).map(bundleEntryTypes), writeSchema(),
 ])
 await bundleCommandLine(library)

@@ -11,7 +11,7 @@ import { Refused, Unreachable, type Entry } from './coordinator.js'
 import { hostUnreachable } from './errors.js'
 import { asCallersSee, type Place } from './place.js'
 import { Bell } from './signals.js'
-import { AGAIN, SHARE } from './term.js'
+import { AGAIN } from './term.js'
 
 /** `again`: look again from the start. `silent`: its owner has not been heard of for its `ttl`, and nothing was given out. */
 export type Followed = { readonly kind: 'again' | 'end' } | { readonly kind: 'silent'; readonly entry: Entry }
@@ -34,6 +34,9 @@ class Amiss {
     return this.#since !== undefined && this.#looks >= 5 && now - this.#since >= ms
   }
 }
+
+/** Share of `ttl` between two looks: a little more than the owner's between two renewals. */
+const FOLLOWS = 0.25
 
 /**
  * ms for which a server that is ready elsewhere may not answer here, before callers learn that this host cannot reach it. An owner that has
@@ -71,8 +74,8 @@ export class Following {
         const next = await this.#look()
         if (next !== undefined) return next
         if (isAsked()) return await this.#leaveAsAsked()
-        // Until the URL is out, callers wait.
-        await local.sleep(this.#isTold ? SHARE.renew * terms.ttl : Math.min(AGAIN, SHARE.renew * terms.ttl), rung)
+        // The owner's renewals ring as often; the pause is for an engine whose watch brings nothing. Until the URL is out, callers wait.
+        await local.sleep(this.#isTold ? FOLLOWS * terms.ttl : AGAIN, rung)
       }
     } finally {
       unwatch?.()
@@ -136,7 +139,7 @@ export class Following {
     if (why === undefined && !this.#isTold) {
       this.#isTold = true
       local.note(`follows ${host}: ${url}`)
-      local.tell({ url: url!, host, epoch: epoch ?? 0, pid: pid ?? 0 })
+      local.tell({ url: url!, host, epoch: epoch ?? 0, pid: pid ?? 0, isOwn: false })
     }
     if (this.#isTold || !isNew || !this.#unanswered.for(UNREACHED, now)) return undefined
     await local.fail(hostUnreachable(host, url!, why!))

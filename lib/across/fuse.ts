@@ -10,8 +10,11 @@
  * - The instant is in hundredths of a second of /proc/uptime, which counts while a host is suspended. Where there is none (macOS), it is of
  *   the wall clock.
  */
+/** By which the fuse, its timers and their `sleep` are told from the server's processes. */
+export const FUSE_MARK = 'ONE_SERVER_FUSE=1'
+
 /** No name of the launch is in its environment: what looks for the launch's processes must not find the fuse. */
-const ENV = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin' }
+const ENV = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', ONE_SERVER_FUSE: '1' }
 
 const SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE TSTP TTIN TTOU

@@ -14,6 +14,8 @@ export interface At {
   readonly epoch: number
   /** On its host. */
   readonly pid: number
+  /** It runs on this host. */
+  readonly isOwn: boolean
 }
 
 /** The server that this steward has started. */

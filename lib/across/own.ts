@@ -111,7 +111,7 @@ const serve = async (owned: Owned, running: Running): Promise<void> => {
     held.plan({ state: 'ready', url, pid: running.pid, failed: undefined })
     owned.isOffered = true
     bell.ring()
-    local.tell({ url, host: local.host, epoch: held.claim.epoch!, pid: running.pid })
+    local.tell({ url, host: local.host, epoch: held.claim.epoch!, pid: running.pid, isOwn: true })
   } catch (error) {
     end.happens({ why: 'failed', error: unforeseen(error) })
   }

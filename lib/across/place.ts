@@ -37,7 +37,7 @@ export const placeOf = (engine: Coordinator, local: Local, terms: Terms): Place 
 const PATIENCE = { ms: 5000, tries: 5 }
 
 /** What callers get of an error of the engine. */
-export const asCallersSee = ({ terms }: Place, error: unknown): OneServerError => {
+export const asCallersSee = ({ terms }: { readonly terms: Pick<Terms, 'engine'> }, error: unknown): OneServerError => {
   if (error instanceof Unreachable) return coordinatorUnreachable(terms.engine, error.message, error)
   if (error instanceof Refused) return coordinatorRefused(terms.engine, error.message, error.hint, error)
   throw error

@@ -51,6 +51,8 @@ export interface Request {
   readonly lines: number | undefined
   /** In whose name a lease is. Undefined: in that of this process. */
   readonly pid: number | undefined
+  /** ms that this host waits at the end for other hosts that use its server. */
+  readonly linger: number | undefined
   /** Variables for the client's command, before they are filled in. */
   readonly clientEnv: Readonly<Record<string, string>>
   /** A name of the config file that the user may have misspelt. */
@@ -124,7 +126,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   const tokens = tokensOf(own)
   // A user who asks for help gets it, whatever else is wrong with the call.
   const help = tokens.some((token) => token.kind === 'option' && token.name === 'help')
-  const { given, names, choices: { lines, pid, clientEnv = {}, ...typed } } = await collect(help ? [] : tokens, accepts)
+  const { given, names, choices: { lines, pid, linger, clientEnv = {}, ...typed } } = await collect(help ? [] : tokens, accepts)
   if (given.has('prev') && given.has('follow')) {
     throw usage('give --prev or --follow, not both: nothing more is written to the log of the run before')
   }
@@ -150,7 +152,7 @@ export const read = async (argv: readonly string[], accepts: Accepts, env: NodeJ
   // All are judged before anything begins.
   for (const server of servers) settingsFrom(server.options)
   return Object.freeze({
-    servers, names: asked, options, typed, doubt, settings: settingsFrom(options), help, lines, pid, clientEnv,
+    servers, names: asked, options, typed, doubt, settings: settingsFrom(options), help, lines, pid, linger, clientEnv,
     follow: given.has('follow'), prev: given.has('prev'), ifIdle: given.has('if-idle'),
     onlyNamed: given.has('named'), watch: given.has('watch'), words,
     client: accepts.rest === 'client' ? command ?? [] : [],

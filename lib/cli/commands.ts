@@ -23,6 +23,8 @@ const ADDRESS: readonly FlagName[] = [
 ]
 /** A launch depends on every option; --server is only for a command that cannot have the server's own after --. */
 const LAUNCH = OPTION_FLAGS.filter((name) => name !== 'server')
+/** Of a server that several hosts share. */
+const ACROSS: readonly FlagName[] = ['coordinator', 'advertise', 'listen', 'no-host', 'ttl']
 const EVERY: readonly FlagName[] = ['json', 'quiet', 'help']
 
 /** In the order of the help. */
@@ -34,7 +36,7 @@ export const COMMANDS = {
     load: () => import('./wait.js'),
   },
   stop: {
-    word: 'stop', flags: ['if-idle', ...WHICH, ...ADDRESS, 'stop-timeout', ...EVERY], named: 'several', load: () => import('./stop.js'),
+    word: 'stop', flags: ['if-idle', ...WHICH, ...ADDRESS, 'stop-timeout', 'coordinator', ...EVERY], named: 'several', load: () => import('./stop.js'),
   },
   restart: { word: 'restart', flags: [...LAUNCH, ...EVERY], named: true, rest: 'server', load: () => import('./restart.js') },
   logs: {
@@ -42,15 +44,15 @@ export const COMMANDS = {
     load: () => import('./logs.js'),
   },
   list: { word: 'list', flags: ['named', 'watch', ...EVERY], named: false, load: () => import('./list.js') },
-  doctor: { word: 'doctor', flags: [...WHICH, ...EVERY], named: true, load: () => import('./doctor.js') },
+  doctor: { word: 'doctor', flags: [...WHICH, ...ACROSS, ...EVERY], named: true, load: () => import('./doctor.js') },
   run: {
-    word: 'run', flags: ['env', 'server', ...LAUNCH, 'quiet', 'help'], named: 'several', rest: 'client', sharesStreams: true,
+    word: 'run', flags: ['env', 'linger', 'server', ...LAUNCH, 'quiet', 'help'], named: 'several', rest: 'client', sharesStreams: true,
     // The tool of a CI, whose machines are busy and where nobody waits in front of them: as long as Playwright's webServer.
     defaults: { startupTimeout: '60s' },
     load: () => import('./run.js'),
   },
   hold: {
-    word: 'hold', flags: ['pid', 'server', ...LAUNCH, ...EVERY], named: true, rest: 'server', alwaysJson: true,
+    word: 'hold', flags: ['pid', 'linger', 'server', ...LAUNCH, ...EVERY], named: true, rest: 'server', alwaysJson: true,
     load: () => import('./hold.js'),
   },
   completion: {

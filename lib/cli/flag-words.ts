@@ -23,6 +23,10 @@ const OWN: Readonly<Record<OwnFlag, Words>> = {
     value: 'PID', sample: '$$',
     text: 'return at once, and use the server until that process of yours ends: a shell, an editor, an agent. Not on Windows',
   },
+  linger: {
+    value: 'TIME', sample: '10m',
+    text: 'with a coordinator, on the host that runs the server: how long to wait at the end for other hosts that use it (default: 1h)',
+  },
   watch: { text: 'go on, until Ctrl-C: redraws on a terminal, else a line for each change' },
   named: { text: 'only the default server and those with a name' },
   'if-idle': { text: 'leave the server running while clients use it' },

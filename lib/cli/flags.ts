@@ -14,7 +14,8 @@ import { shellHabitIn } from '../text/shell-habits.js'
 import { splitWords } from '../text/shell-words.js'
 
 /** What flags add up to: options of the library, and what only the command line knows. */
-export type Choices = ClientProcessManagerOptions & { lines?: number; pid?: number; clientEnv?: Readonly<Record<string, string>> }
+export type Choices = ClientProcessManagerOptions &
+  { lines?: number; pid?: number; linger?: number; clientEnv?: Readonly<Record<string, string>> }
 
 /** A command's own defaults, in place of the table's. */
 export type Defaults = Readonly<Record<string, string>>
@@ -25,6 +26,8 @@ export interface Flag {
   readonly variable?: string
   /** What it says by itself, where it takes no value. */
   readonly sets?: Choices
+  /** What its variable says, of a flag that takes no value. */
+  readonly said?: (spelled: string, value: string) => Choices
   /** What its value says; a flag without this takes none. `spelled` is the spelling that the user chose. */
   readonly read?: (spelled: string, value: string) => Choices
 }
@@ -69,6 +72,13 @@ const clientEnv = (spelled: string, value: string): Choices => {
   return { clientEnv: { [name]: text } }
 }
 
+const yesOrNo = (spelled: string, value: string): boolean => {
+  if (!/^(0|1|false|true|no|yes)$/i.test(value)) throw invalidOption(spelled, '0 or 1', value)
+  return /^(1|true|yes)$/i.test(value)
+}
+
+const linger = (spelled: string, value: string): Choices => ({ linger: parseDuration(spelled, value) })
+
 /** A value of these kinds is not the word itself. */
 const READERS: Partial<Record<Kind, (spelled: string, value: string, option: OptionName, least?: number) => Choices>> = {
   port, ready,
@@ -85,14 +95,16 @@ const READERS: Partial<Record<Kind, (spelled: string, value: string, option: Opt
 }
 
 const flagOf = (option: OptionName, { kind, least, variable }: Rule): Flag => {
-  // A flag needs no value to say the contrary of a default.
-  if (kind === 'boolean') return { sets: { [option]: false } }
+  // A flag needs no value to say the contrary of a default. A variable does.
+  const said = (spelled: string, value: string): Choices => ({ [option]: yesOrNo(spelled, value) })
+  if (kind === 'boolean') return { sets: { [option]: false }, ...(variable === undefined ? {} : { variable, said }) }
   const reader = READERS[kind]
   const read: Flag['read'] = (spelled, value) => reader?.(spelled, value, option, least) ?? { [option]: value }
   return variable === undefined ? { read } : { variable, read }
 }
 
 const OWN = {
+  linger: { read: linger },
   env: { read: clientEnv }, pid: { read: pid }, lines: { short: 'n', read: lines },
   follow: { short: 'f' }, prev: {}, named: {}, watch: {}, 'if-idle': {},
   json: {}, quiet: {}, help: { short: 'h' },

@@ -30,10 +30,10 @@ const TOLD_BY_RUN = ['ONE_SERVER_PORT', 'ONE_SERVER_HOST']
 /** What the environment says of those options that the command takes. An empty variable says nothing. */
 const fromEnvironment = (flags: readonly FlagName[], env: NodeJS.ProcessEnv): ClientProcessManagerOptions => {
   const options: ClientProcessManagerOptions = {}
-  for (const { variable, read } of flags.map(flag)) {
+  for (const { variable, read, said = read } of flags.map(flag)) {
     const isTold = variable !== undefined && TOLD_BY_RUN.includes(variable) && env['ONE_SERVER_URL'] !== undefined
     const value = variable === undefined || isTold ? undefined : env[variable]
-    if (variable !== undefined && value) Object.assign(options, read?.(variable, value))
+    if (variable !== undefined && value) Object.assign(options, said?.(variable, value))
   }
   return options
 }

@@ -21,8 +21,14 @@ export interface Needing {
   readonly needs: readonly string[]
 }
 
-/** Times hold for each server that a call starts; any other option is about the one server that was asked for. */
-const TIMES: readonly OptionName[] = ['startupTimeout', 'healthCheckInterval', 'healthTimeout', 'stopTimeout', 'idleTimeout']
+/**
+ * Times hold for each server that a call starts, and so does what is about this host among others; any other option is about the one
+ * server that was asked for.
+ */
+const TIMES: readonly OptionName[] = [
+  'startupTimeout', 'healthCheckInterval', 'healthTimeout', 'stopTimeout', 'idleTimeout',
+  'coordinator', 'advertise', 'listen', 'mayHost', 'ttl',
+]
 
 export const timesIn = (options: ClientProcessManagerOptions): ClientProcessManagerOptions =>
   Object.fromEntries(Object.entries(options).filter(([name]) => TIMES.includes(name as OptionName)))

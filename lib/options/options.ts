@@ -7,6 +7,20 @@ import type { OneServerEvent } from '../events.js'
 /** A duration: a number of milliseconds, or a string such as `'500ms'`, `'30s'`, `'2m'`, `'1h'`. */
 export type Duration = number | string
 
+/** An engine and how it is reached, as `etcd()` of `one-server/etcd` describes it. A plain object: it opens nothing. */
+export interface Coordination {
+  readonly engine: 'etcd'
+  readonly endpoints: readonly { readonly host: string; readonly port: number }[]
+  readonly secure: boolean
+  readonly prefix: string
+  readonly user?: string
+  readonly password?: string
+  /** PEM, as `cert` and `key`. */
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+}
+
 /** Options of {@link ClientProcessManager}. Each has a default: with none, the bundled session server on port 3000 is shared. */
 export interface ClientProcessManagerOptions {
   /**
@@ -112,6 +126,24 @@ export interface ClientProcessManagerOptions {
   logFile?: string
   /** How long a server that a lease started lives on after its last lease. ms. @default 30000 */
   idleTimeout?: Duration
+  /**
+   * The engine in which several hosts agree who runs the server: `'etcd://host[:port][,host…][/prefix]'`, `'etcds://…'` with TLS, or what
+   * `etcd()` of `one-server/etcd` returns. Hosts with the same prefix and `name` share one server. Not on Windows. User, password and
+   * certificates also come from `ONE_SERVER_COORDINATOR_USER`, `_PASSWORD`, `_CA`, `_CERT` and `_KEY` (paths of files in PEM).
+   * @default none
+   */
+  coordinator?: string | Coordination
+  /** What other hosts are told, `'host'` or `'host:port'`. @default the address by which this host reaches the coordinator, a free port */
+  advertise?: string
+  /** Where this host listens for others, if that is another address: behind a NAT, or `'0.0.0.0'`. @default as `advertise` */
+  listen?: string
+  /** Whether the server may be started on this host. False: this host uses that of another, or fails with NO_HOST. @default true */
+  mayHost?: boolean
+  /**
+   * How long a host that has fallen silent is waited for before another one starts the server; the server of a host that does not reach the
+   * coordinator ends after 0.6 of it. ms, from 5 s to 10 min. A call waits as long beside its `startupTimeout`. @default 15000
+   */
+  ttl?: Duration
   /** Receives every step of the protocol as an event. What it throws is dropped. */
   onEvent?: (event: OneServerEvent) => void
 }

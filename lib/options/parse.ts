@@ -247,6 +247,10 @@ const parseListener = (option: string, value: unknown): NonNullable<ClientProces
   return value as NonNullable<ClientProcessManagerOptions['onEvent']>
 }
 
+/** A call that starts the server judges it (across/as-steward.ts): any other has no use for what that takes. */
+const parseCoordinator = (option: string, value: unknown) =>
+  (typeof value === 'object' ? value : string(option, value)) as NonNullable<ClientProcessManagerOptions['coordinator']>
+
 /** Every kind of value that an option can have. */
 export const KINDS = {
   path: parsePath, name: parseName, text: (option: string, value: unknown) => string(option, value), match: parseMatch,
@@ -255,7 +259,7 @@ export const KINDS = {
   headers: (option: string, value: unknown) => stringMap(option, value, HEADERS) as Readonly<Record<string, string>>,
   port: parsePort, host: parseHost, healthPath: parseHealthPath, healthUrl: parseHealthUrl, ready: parseReady,
   paths: (option: string, value: unknown) => [value].flat().map((path) => parsePath(option, path)), statuses: parseStatuses,
-  mismatch: parseOnMismatch, listener: parseListener,
+  mismatch: parseOnMismatch, coordinator: parseCoordinator, listener: parseListener,
 } as const
 
 export type Kind = keyof typeof KINDS

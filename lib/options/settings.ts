@@ -23,11 +23,13 @@ type Parsed = {
 }
 
 /** Options after the funnel. */
-export interface Settings extends Omit<Parsed, 'name' | 'pidFile' | 'cwd' | 'port' | 'ready' | 'logFile'>, Configured {
+export interface Settings extends Omit<Parsed, 'pidFile' | 'cwd' | 'port' | 'ready' | 'logFile'>, Configured {
   /** Names of the options that the caller gave. */
   readonly given: ReadonlySet<string>
   /** Names in `env` that the caller's own environment has with the same value: `{ ...process.env, MODE: 'test' }` names one variable. */
   readonly spread: ReadonlySet<string>
+  /** What the caller asked for, where a steward is launched in its place (across/as-steward.ts). */
+  readonly asked?: Settings
   readonly pidFile: string
   readonly cwd: string
   readonly port: PortChoice
@@ -78,7 +80,8 @@ export const settingsFrom = (all: ClientProcessManagerOptions & Configured = {},
     const value = options[option] ?? fallback ?? options[option]
     return [option, value === undefined ? undefined : KINDS[kind](option, value, least)]
   })) as unknown as Parsed
-  const { name, ready, ...rest } = parsed
+  const { ready, ...rest } = parsed
+  const { name } = rest
   const pidFile = name === undefined
     ? rest.pidFile ?? parsePath('pidFile', defaultPidFile(env))
     : join(parsePath('the folder of names (ONE_SERVER_STATE_DIR)', stateDir(env)), `${name}.pid`)

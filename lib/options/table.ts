@@ -201,6 +201,28 @@ export const OPTIONS = {
     schema: { anyOf: [{ type: 'boolean' }, { type: 'array', items: { type: 'string' } }] },
     text: 'what the server inherits of the environment: true, false, or a list of names',
   },
+  coordinator: {
+    kind: 'coordinator', flag: 'coordinator', value: 'URL', sample: 'etcd://etcd:2379/ci', values: ['etcd://', 'etcds://'], variable: 'ONE_SERVER_COORDINATOR', key: 'coordinator',
+    schema: { type: 'string', pattern: '^etcds?://.+$' },
+    text: 'share the server with other hosts, which agree in this etcd: etcd://host[:port][,…][/prefix], or etcds:// with TLS', otherwise: 'none',
+  },
+  advertise: {
+    kind: 'text', flag: 'advertise', value: 'HOST[:PORT]', sample: '10.0.0.7', variable: 'ONE_SERVER_ADVERTISE', key: 'advertise', schema: STRING,
+    text: 'with a coordinator: what other hosts are told', otherwise: 'the address by which this host reaches the coordinator, a free port',
+  },
+  listen: {
+    kind: 'host', flag: 'listen', value: 'HOST', sample: '0.0.0.0', variable: 'ONE_SERVER_LISTEN', key: 'listen', schema: STRING,
+    text: 'with a coordinator: where this host listens for others, behind a NAT', otherwise: 'as advertise',
+  },
+  mayHost: {
+    kind: 'boolean', default: true, flag: 'no-host', variable: 'ONE_SERVER_MAY_HOST', key: 'mayHost', schema: { type: 'boolean' },
+    text: 'with a coordinator: use the server of another host, and never start it on this one',
+    inFile: { text: 'with a coordinator: whether the server may be started on this host' },
+  },
+  ttl: {
+    kind: 'duration', default: '15s', flag: 'ttl', value: 'TIME', sample: '15s', variable: 'ONE_SERVER_TTL', key: 'ttl', schema: duration(5000),
+    text: 'with a coordinator: how long to wait for a silent host, 10m at most; a host that reaches no coordinator for 0.6 of this ends its server',
+  },
   onEvent: { kind: 'listener', text: 'receives each step as an event' },
 } as const satisfies Readonly<Record<OptionName, Row>>
 

@@ -10,6 +10,8 @@ const CLIENT_ONLY = [
   /^NODE_CHANNEL_(FD|SERIALIZATION_MODE)$/, /^NODE_UNIQUE_ID$/, /^NODE_V8_COVERAGE$/,
   /^ELECTRON_(RUN_AS_NODE|NO_ATTACH_CONSOLE|NO_ASAR)$/, /^VSCODE_/, /^JB_(IDE|INTERPRETER)_/, /^NVIM$/, /^NVIM_LISTEN_ADDRESS$/,
   /^JEST_WORKER_ID$/, /^VITEST_(WORKER_ID|POOL_ID)$/, /^TAP(_|$)/,
+  // A password is no server's business, and a server below it is no host's.
+  /^ONE_SERVER_(COORDINATOR|ADVERTISE$|LISTEN$|MAY_HOST$|TTL$)/,
 ]
 
 /** Options of Node that attach a debugger. Whole names: `--debug-arraybuffer-allocations` attaches none. */

@@ -37,11 +37,19 @@ const hashesOf = (settings: Settings): Readonly<Record<string, string>> => {
 const hashes = (settings: Settings, ofSpread: boolean): Record<string, string> =>
   Object.fromEntries(Object.entries(hashesOf(settings)).filter(([name]) => settings.spread.has(name) === ofSpread))
 
-export const fingerprintOf = (settings: Settings): Fingerprint => ({
-  command: commandOf(settings), cwd: settings.cwd, env: hashes(settings, false),
-  ...(settings.spread.size === 0 ? {} : { spread: hashes(settings, true) }),
-  ...(settings.version === undefined ? {} : { version: settings.version }),
-})
+/** Hosts with one prefix share a server; the engine may be written in several ways. */
+const prefixOf = (coordinator: Settings['coordinator']): string | undefined =>
+  typeof coordinator === 'string' ? coordinator.replace(/^.*?\/\/[^/]*\/*|\/$/g, '') || 'one-server' : coordinator?.prefix
+
+export const fingerprintOf = (given: Settings): Fingerprint => {
+  const settings = given.asked ?? given
+  return {
+    command: commandOf(settings), cwd: settings.cwd, env: hashes(settings, false),
+    ...(settings.spread.size === 0 ? {} : { spread: hashes(settings, true) }),
+    ...(settings.version === undefined ? {} : { version: settings.version }),
+    coordinator: prefixOf(settings.coordinator),
+  }
+}
 
 /**
  * Programs that run what the next words say. A version manager (nvm, Volta) keeps each in a folder of its own, and PATH would lead two
@@ -58,12 +66,15 @@ const isSameCommand = (one: readonly string[], other: readonly string[]): boolea
   JSON.stringify([programOf(one[0]), ...one.slice(1)]) === JSON.stringify([programOf(other[0]), ...other.slice(1)])
 
 /** What of a running server is not as this client wants it: a line each, for people. */
-export const differences = (settings: Settings, running: Fingerprint): string[] => {
+export const differences = (given: Settings, running: Fingerprint): string[] => {
+  const settings = given.asked ?? given
   const found: string[] = []
   const differ = (
     what: string, runs: string, wanted: string,
   ): void => { if (runs !== wanted) found.push(`${what}: runs ${runs}, wanted ${wanted}`) }
   if (settings.version !== undefined) differ('version', running.version ?? 'one without a version', settings.version)
+  const coordinator = prefixOf(settings.coordinator)
+  if (coordinator !== undefined) differ('coordinator', running.coordinator ?? '-', coordinator)
   const command = commandOf(settings)
   if (command.length === 0) return found
   if (!isSameCommand(running.command, command)) differ('command', JSON.stringify(running.command), JSON.stringify(command))

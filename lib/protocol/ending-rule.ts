@@ -12,7 +12,7 @@
  */
 import type { Context } from '../context.js'
 import type { OneServerError } from '../errors.js'
-import { readyMark, type ReadyMark } from '../state/claim.js'
+import { readyMark, recordOf, type ReadyMark } from '../state/claim.js'
 import {
   createFile, endingPath, markPath, parseListing, type Ending, type Launch, type LeaseEntry,
   type Listing, type Place,
@@ -34,7 +34,10 @@ import { vetoEnding } from './veto.js'
 export const markReady = async (context: Context, record: LaunchRecord, url: string): Promise<ReadyMark | undefined> => {
   const { system, paths } = context
   const { launch: id, keeper } = record
-  const mark = { url, base: await urlOf(context, record, url) }
+  const mark = record.identity.coordinator === undefined ? { url, base: await urlOf(context, record, url) }
+    : await (await import('../across/ask.js')).markOf(context, record, url)
+  // A steward that points nowhere any more.
+  if (mark === undefined) return undefined
   // Nobody needs the exit code of a ready server, so its keeper can go. Kill it before `.ready` is written: if this
   // client died in between, nobody else would.
   if (keeper !== undefined) await system.signal(keeper, 'SIGKILL')
@@ -90,9 +93,16 @@ export const endWhenIdle = (context: Context, id: string): Promise<boolean> =>
     (await isLeased(context, listing, id)) || (await isWatched(context, id)))
 
 /** Ends a launch without leases, on behalf of a person who asked for it. The clients that wait get `because`. */
-export const endUnlessLeased = (context: Context, id: string, because: OneServerError): Promise<boolean> =>
-  end(context, id, 'idle', outcomeBody(because, context.system.now()), async (listing) =>
-    (await leasesInUse(context, listing, id)).length > 0 || (await isWatchedUnseen(context, listing, id)))
+export const endUnlessLeased = (context: Context, launch: Launch, because: OneServerError): Promise<boolean> =>
+  end(context, launch.id, 'idle', outcomeBody(because, context.system.now()), async (listing) =>
+    (await clientsOf(context, listing, launch)).length > 0 || (await isWatchedUnseen(context, listing, launch.id)) ||
+    (await isUsedElsewhere(context, launch)))
+
+/** Of a server that hosts share, the steward says whether another host uses it. */
+const isUsedElsewhere = async (context: Context, launch: Launch): Promise<boolean> => {
+  const record = await recordOf(context, launch)
+  return record?.identity.coordinator !== undefined && (await import('../across/ask.js')).isUsedElsewhere(record)
+}
 
 /** Whether a watchdog holds the launch, by its process alone: something else than a client may have deleted the files of a lease. */
 const isWatched = async ({ system }: Context, id: string): Promise<boolean> => (await system.watchdogs(id)).length > 0
@@ -134,6 +144,12 @@ export const leasesInUse = async (context: Context, listing: Listing, id: string
   return listing.leases.filter((entry) =>
     entry.kind === 'lease' && entry.launchId === id && (live.has(entry) || watched.has(watchedAs(entry.id))))
 }
+
+/** The same without the lease of a steward on its own launch, which stands for other hosts. */
+export const clientsOf = async (context: Context, listing: Listing, { id, leader }: Pick<Launch, 'id' | 'leader'>): Promise<LeaseEntry[]> =>
+  (await leasesInUse(context, listing, id)).filter(({ process }) => !isLeader(process, leader))
+
+export const isLeader = ({ pid, start }: LeaseEntry['process'], leader: Launch['leader']): boolean => pid === leader.pid && start === leader.start
 
 /** Whether there is one: of hundreds, the first answers. */
 export const isLeased = async (context: Context, listing: Listing, id: string): Promise<boolean> =>

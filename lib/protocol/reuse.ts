@@ -93,7 +93,7 @@ export const reused = ({ paths, settings, report }: Context, record: LaunchRecor
   const { port, launch: launchId, logFile = settings.logFile } = record
   const { pid } = serving ?? record
   report({ type: 'reused', url: at.base, pid, adopted: false })
-  return { ...placeOf(at), port, pid, started: false, adopted: false, launchId, pidFile: paths.pidFile, logFile }
+  return { ...placeOf(at), port, pid, started: false, adopted: false, launchId, pidFile: paths.pidFile, logFile, ...at.at }
 }
 
 /**

@@ -22,6 +22,8 @@ export interface Fingerprint {
   /** The same of names to which its client gave the value that its own environment has: no wish, and right where another names it. */
   readonly spread?: Readonly<Record<string, string>>
   readonly version?: string
+  /** The engine and the prefix that its hosts share, in words. */
+  readonly coordinator?: string | undefined
 }
 
 export interface LaunchRecord {
@@ -76,7 +78,7 @@ const identity: Check = (value) =>
   isObject(value) && Array.isArray(value['command']) && value['command'].every(text) && text(value['cwd']) &&
   isObject(value['env']) && Object.values(value['env']).every(text) &&
   (value['spread'] === undefined || (isObject(value['spread']) && Object.values(value['spread']).every(text))) &&
-  (value['version'] === undefined || text(value['version']))
+  [value['version'], value['coordinator']].every((one) => one === undefined || text(one))
 
 /** A client may be the first process of its container. A server is a child, so it never is. */
 const client: Check = (value) => isObject(value) && (value['pid'] === 1 || pid(value['pid'])) && digits(value['start'])
