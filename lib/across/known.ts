@@ -115,7 +115,7 @@ export class Knowledge {
     const claim = entry && parseClaim(entry.value)
     this.#claim = typeof claim === 'object' ? claim : undefined
     // Of its own claim an owner counts from the sending of its writes.
-    if (entry !== undefined && this.#claim?.launch !== this.#launch) this.#heard = now - this.#silence.of(entry, now)
+    if (entry !== undefined && this.#claim?.launch !== this.#launch) this.#heard = now - this.#silence.of(entry, { asked: now, received: now })
   }
 
   #sawUsers(entries: readonly Entry[]): void {
@@ -123,7 +123,7 @@ export class Knowledge {
     this.#users = entries.flatMap((entry): UsingHost[] => {
       const use = parseUse(entry.value)
       if (use === 'newer') return [{ host: 'a host with a newer one-server' }]
-      const counts = use !== 'foreign' && use.of === this.#claim?.launch && this.#silence.of(entry, now) < use.ttl
+      const counts = use !== 'foreign' && use.of === this.#claim?.launch && this.#silence.of(entry, { asked: now, received: now }) < use.ttl
       return counts ? [{ host: use.host, since: use.since }] : []
     })
   }

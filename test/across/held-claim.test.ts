@@ -50,7 +50,7 @@ t.test('a failure reaches other hosts as it was, by the claim and by those after
   const error = serverExited({ exitCode: 3, logTail: 'a\nb', logFile: '/l', pid: 11, port: 80 })
   const failed: Claim = { ...CLAIM, state: 'over', outcome: outcomeBody(error, 0) }
   const read = parseClaim(written({ ...CLAIM, launch: '00000000000000bb', failed: failuresUntil(failed) }))
-  if (typeof read !== 'object') return t.fail(read)
+  if (typeof read !== 'object') throw new Error(read)
   const { code, message, hint, exitCode, logTail, logFile, pid, port } = failureIn(read.failed![0]!.outcome)!
   t.same({ code, message, hint, exitCode, logTail, logFile, pid, port }, { code: error.code, message: error.message, hint: error.hint, exitCode: 3, logTail: 'a\nb', logFile: '/l', pid: 11, port: 80 })
   t.equal(read.failed![0]!.launch, CLAIM.launch)

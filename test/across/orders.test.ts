@@ -4,10 +4,10 @@ import { holds } from '../simulation/holds.js'
 import { breaking, broken } from './breaking.js'
 import { BREAKS } from './breaks.js'
 import { exploreFaults, exploreRandom } from './explore.js'
-import { anyFailure, anyFailures, anyGuests, anyHosts, anyLastOut, anySilence, anyWiping, twoHosts } from './plans.js'
+import { anyFailure, anyFailures, anyGuests, anyHosts, anyLastOut, anySilence, anyTrouble, anyWiping, twoHosts } from './plans.js'
 
 t.test('random orders of every kind', async (t) => {
-  for (const plan of [anyHosts, anyGuests, anySilence, anyWiping, anyLastOut, anyFailure, anyFailures]) holds(t, await exploreRandom(plan, 1001, 500))
+  for (const plan of [anyHosts, anyTrouble, anyGuests, anySilence, anyWiping, anyLastOut, anyFailure, anyFailures]) holds(t, await exploreRandom(plan, 1001, 500))
 })
 
 t.test('two hosts, and every single fault at each 7th step', async (t) => {

@@ -146,3 +146,12 @@ t.test('an owner that is stopped while it takes its mark back says no more that 
   })
   t.same(violations, [])
 })
+
+t.test('an answer that a frozen steward reads late shows no silence of the owner: the server stays where it is', async (t) => {
+  const late = [/^a copy stays on the way: s1.* ready 4/, /^a copy stays on the way: s2\/2 reads claim/, /^s2\/2 is frozen for 5500 ms/]
+  const { violations } = await after(twoHosts(), late, ({ clients, trace }) => {
+    t.same(clients.map(({ state }) => state), ['using', 'using'])
+    t.ok(trace.some((line) => line.includes('is frozen for 5500 ms')))
+  })
+  t.same(violations, [])
+})
