@@ -115,6 +115,13 @@ t.test('a watch hints at changes below its keys, and at nothing else', onEtcd, a
   t.equal(hints, 3)
 })
 
+t.test('a watch goes on to the next endpoint', onEtcd, async (t) => {
+  const etcd = await anEtcd()
+  const engine = open(t, etcd.plan({ endpoints: [{ host: '127.0.0.1', port: 1 }, ...etcd.plan().endpoints] }))
+  await new Promise<void>((resolve) => { engine.watch!('seen/', resolve) })
+  t.equal(engine.localAddress(), undefined, 'no request but the watch was made')
+})
+
 t.test('writes share one lease of an hour, and get another where etcd has lost it', onEtcd, async (t) => {
   const etcd = await anEtcd()
   const forwarder = await startForwarder(t, etcd.members[0]!.port)
