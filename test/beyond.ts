@@ -6,7 +6,7 @@
 
 /** Test files without `.test.js`, or folders, by what they are about. */
 const BEYOND: Readonly<Record<string, readonly string[]>> = {
-  'more orders of the simulation than the first few thousand': ['simulation/orders'],
+  'more orders of the simulation than the first few thousand': ['simulation/orders', 'across/orders'],
   'starved machines: they burn the processor on purpose': ['integration/starved'],
   'every block of code in the pages, the package as npm installs it, and a whole extension': [
     'readme', 'package', 'define-config', 'server-info', 'commonjs', 'bundle', 'import', 'clean', 'vscode-extension',
