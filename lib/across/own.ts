@@ -54,7 +54,7 @@ export const own = async (place: Place, held: HeldClaim): Promise<void> => {
   running?.shut()
   held.plan({ state: 'ending' })
   bell.ring()
-  await running?.stop(held.term.untilBurnt)
+  await running?.stop(() => held.term.untilBurnt)
   over.happens(true)
   bell.ring()
   await renewing

@@ -37,6 +37,8 @@ export interface Launched {
 
 /** ms between two looks at processes that have been asked to end. */
 const PAUSE = 20
+/** Share of `ttl` before the fuse's instant at which a server that does not stop is killed. */
+const BEFORE_FUSE = 0.1
 /** ms between two looks at a server whose first process has left with 0. */
 const HEADLESS_PAUSE = 1000
 
@@ -110,12 +112,13 @@ export const startServer = async (launched: Launched, epoch: number): Promise<Ru
     shut: () => door?.shut(),
     stop: async (within) => {
       isStopping = true
-      const killAt = system.now() + Math.min(settings.stopTimeout, within)
+      const killAt = system.now() + settings.stopTimeout
       const signalled = new Set<number>()
       for (;;) {
         const left = await kin()
         if (left.length === 0 && (exit !== undefined || child.pid === undefined)) return
-        const hard = system.now() >= killAt
+        // The fuse would take the steward along, and the claim would not be given back.
+        const hard = system.now() >= killAt || within() <= BEFORE_FUSE * errand.ttl
         for (const one of left) {
           if (hard || !signalled.has(one.pid)) await system.signal(one, hard ? 'SIGKILL' : settings.stopSignal)
           signalled.add(one.pid)
