@@ -43,12 +43,19 @@ export interface Fused {
   readonly pid: number
   /** Sends an order, and returns the next line that it says. */
   ask(order: string): Promise<string>
+  /** The next line that it says. */
+  line(): Promise<string>
   /** Runs a program as the server's process. */
   runs(command: string, args: readonly string[], more?: { env?: object; detached?: boolean }): Promise<number>
   /** Live processes of its group without itself. */
   group(): number[]
   readonly exited: Promise<unknown>
 }
+
+/** Timers of a fuse, by the form in which it gives the time to sleep(1). */
+export const sleepsOf = (group: number): number => allProcesses().filter(({ group: of, state, command }) => of === group && state !== 'Z' && / sleep \d+\.\d+ $/.test(command)).length
+
+export const zombiesOf = (group: number): number => allProcesses().filter(({ group: of, state }) => of === group && state === 'Z').length
 
 let launches = 0
 
@@ -62,7 +69,7 @@ export const startFused = async (t: Pick<Test, 'teardown'>, launch = newLaunchId
   t.teardown(async () => {
     child.kill('SIGKILL')
     await exited
-    await until(() => allProcesses().every(({ command, state }) => state === 'Z' || !command.includes(launch)), 'what sweeps strays to end')
+    await until(() => allProcesses().every(({ command, state }) => state === 'Z' || !command.includes(` one-server ${launch} `)), 'what sweeps strays to end')
     for (const left of processesWith(`ONE_SERVER_LAUNCH_ID=${launch}`) ?? []) process.kill(left, 'SIGKILL')
   })
   const ask = async (order: string): Promise<string> => {
@@ -71,7 +78,7 @@ export const startFused = async (t: Pick<Test, 'teardown'>, launch = newLaunchId
   }
   await line()
   return {
-    child, pid, exited, ask,
+    child, pid, exited, ask, line,
     runs: async (command, args, more = {}) => Number(await ask(`run ${JSON.stringify({ command, args, ...more })}`)),
     group: () => processesIn(pid).filter((one) => one !== pid),
   }
