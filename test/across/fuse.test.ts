@@ -3,7 +3,7 @@
  * what has left its group as well.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { allProcesses, isAlive, onLinux, processesIn, processesWith, stateOf } from '../support/processes.js'
@@ -164,7 +164,8 @@ t.test('in a process table that is full there is no answer, and the fuse ends', 
   const fused = await startFused(t, newLaunchId(), undefined, { uid, gid: uid })
   t.equal(await fused.ask(`arm ${LONG}`), 'armed')
   const fuse = Number(await fused.ask('fuse'))
-  spawnSync('prlimit', ['--pid', String(fuse), '--nproc=1:1'])
+  await fused.runs('prlimit', ['--pid', String(fuse), '--nproc=1:1'])
+  await until(() => /^Max processes\s+1 /m.test(readFileSync(`/proc/${fuse}/limits`, 'utf8')), 'the limit to be set')
   fused.child.stdin!.write(`arm ${LONG}\n`)
   t.equal(await fused.ask('gone'), 'gone', 'no answer but this one')
   t.equal(sleepsOf(fused.pid), 1, 'the timer that was there goes on')
