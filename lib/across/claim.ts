@@ -15,7 +15,7 @@ import type { Entry } from './coordinator.js'
 const FORMAT = 1
 
 /** How many failures a claim passes on. */
-const LEFT = 3
+const LEFT = 5
 
 export type ClaimState = 'starting' | 'ready' | 'ending' | 'over'
 
@@ -152,8 +152,8 @@ export interface Asked {
 
 /**
  * How long entries have been seen not to change. The time counts from the receipt of the first answer that showed a version: to count
- * from the question would shorten the wait by the time that the answer took (the model finds two servers then). It counts until the sending
- * of the last question: an answer that a frozen steward reads an hour late shows what was there an hour ago, and no silence since.
+ * from the question would shorten the wait by the time that the answer took (the model finds two servers then). It counts until the
+ * sending of the last question: an answer that a frozen steward reads an hour late shows what was there an hour ago, and no silence since.
  */
 export class Silence {
   readonly #seen = new Map<string, { readonly version: string; readonly since: number }>()

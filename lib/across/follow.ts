@@ -39,8 +39,8 @@ class Amiss {
 const FOLLOWS = 0.25
 
 /**
- * ms for which a server that is ready elsewhere may not answer here, before callers learn that this host cannot reach it. An owner that has
- * died says `ready` until its `ttl` is over, so they learn it only when the claim has changed since then: its owner lives.
+ * ms for which a server that is ready elsewhere may not answer here, before callers learn that this host cannot reach it. An owner that
+ * has died says `ready` until its `ttl` is over, so they learn it only when the claim has changed since then: its owner lives.
  */
 const UNREACHED = 5000
 
@@ -92,7 +92,8 @@ export class Following {
   async #look(): Promise<Followed | undefined> {
     const { engine, local, keys, terms } = this.#place
     try {
-      await engine.write(this.#key, written({ of: this.#launch, host: local.host, since: this.#since, ttl: terms.ttl, beat: this.#beat++ }), 'any')
+      const use = { of: this.#launch, host: local.host, since: this.#since, ttl: terms.ttl, beat: this.#beat++ }
+      await engine.write(this.#key, written(use), 'any')
       const asked = local.instant().monotonic
       const entry = await engine.read(keys.claim)
       const received = local.instant().monotonic
@@ -185,7 +186,9 @@ export const stopLaunch = async ({ engine, local, keys }: Place, launch: string)
       if (silence.of(entry, { asked, received: local.instant().monotonic }) >= claim.ttl) return
       const wish = entries.find(({ key }) => key === keys.stop)
       const stop = wish && parseStop(wish.value)
-      if (typeof stop !== 'object' || stop.of !== launch) await engine.write(keys.stop, written({ of: launch, host: local.host }), 'any').catch(() => {})
+      if (typeof stop !== 'object' || stop.of !== launch) {
+        await engine.write(keys.stop, written({ of: launch, host: local.host }), 'any').catch(() => {})
+      }
     }
     await local.sleep(AGAIN)
   }

@@ -45,7 +45,8 @@ export class LastOut {
     const isMarked = (await this.#held.renew()) === 'renewed'
     const asked = local.instant().monotonic
     const now = isMarked ? await engine.list(keys.under).catch(() => undefined) : undefined
-    const isFree = now !== undefined && this.users(now, { asked, received: local.instant().monotonic }).length === 0 && !(await local.isUsed())
+    const since = { asked, received: local.instant().monotonic }
+    const isFree = now !== undefined && this.users(now, since).length === 0 && !(await local.isUsed())
     if (isFree && (await intention.carryOut())) return true
     await intention.takeBack()
     this.#held.plan({ state: 'ready' })
