@@ -45,8 +45,8 @@ export class LastOut {
     const isMarked = (await this.#held.renew()) === 'renewed'
     const asked = local.instant().monotonic
     const now = isMarked ? await engine.list(keys.under).catch(() => undefined) : undefined
-    const since = { asked, received: local.instant().monotonic }
-    const isFree = now !== undefined && this.users(now, since).length === 0 && !(await local.isUsed())
+    const again = { asked, received: local.instant().monotonic }
+    const isFree = now !== undefined && this.users(now, again).length === 0 && !(await local.isUsed())
     if (isFree && (await intention.carryOut())) return true
     await intention.takeBack()
     this.#held.plan({ state: 'ready' })
