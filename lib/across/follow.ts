@@ -105,16 +105,17 @@ export class Following {
 
   async #judge(entry: Entry | undefined, received: number): Promise<Followed | undefined> {
     const claim = entry && parseClaim(entry.value)
-    if (entry === undefined || typeof claim !== 'object' || claim.launch !== this.#launch) return this.#isTold ? END : AGAIN_FROM_START
-    if (claim.state === 'over') return this.#over(claim)
+    if (entry === undefined || typeof claim !== 'object') return this.#over(undefined)
+    if (claim.launch !== this.#launch) return this.#over(claim.failed?.find(({ launch }) => launch === this.#launch)?.outcome)
+    if (claim.state === 'over') return this.#over(claim.outcome)
     const silent = this.#silence.of(entry, received)
     if (silent >= claim.ttl) return this.#bury(entry, claim)
     if (claim.state !== 'ready' || claim.url === undefined) return undefined
     return this.#point(claim, received, silent === 0)
   }
 
-  /** The owner has given its claim back. */
-  async #over({ outcome }: Claim): Promise<Followed> {
+  /** The launch is over. `outcome`: it failed before it was ready. */
+  async #over(outcome: string | undefined): Promise<Followed> {
     if (this.#isTold) return END
     const error = outcome === undefined ? undefined : failureIn(outcome)
     if (error === undefined) return AGAIN_FROM_START

@@ -9,11 +9,13 @@ import { parseArgs } from 'node:util'
 import { crowd } from './crowd.js'
 import { kills } from './kills.js'
 import { leases } from './leases.js'
+import { models } from './models.js'
 import { recoveryTime } from './recovery.js'
 import type { Outcome, Series } from './series.js'
 import { everyOrder, hostileStates, randomGuardians, randomHolders, randomOrders, randomVanishing, randomVersions } from './simulation.js'
+import { stewards } from './stewards.js'
 
-const ALL: readonly Series[] = [crowd, ...kills, recoveryTime, ...leases, randomOrders, randomHolders, randomGuardians, randomVanishing, randomVersions, hostileStates, ...everyOrder]
+const ALL: readonly Series[] = [crowd, ...kills, recoveryTime, ...leases, randomOrders, randomHolders, randomGuardians, randomVanishing, randomVersions, hostileStates, ...everyOrder, ...stewards, ...models]
 
 const { values } = parseArgs({ options: { rounds: { type: 'string' }, only: { type: 'string' } } })
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
