@@ -92,7 +92,9 @@ export const whatSteward = async (record: LaunchRecord, reason: string): Promise
 }
 
 /** The error of a server that was ready and does not answer for `waited` ms. */
-export const unhealthy = async (record: LaunchRecord, mark: ReadyMark | undefined, waited: number, last: string, data: OneServerErrorData): Promise<OneServerError> => {
+export const unhealthy = async (
+  record: LaunchRecord, mark: ReadyMark | undefined, waited: number, last: string, data: OneServerErrorData,
+): Promise<OneServerError> => {
   const { reason, hint } = await whatSteward(record, last)
   return notAnswering(waited, reason, hint, { ...data, ...(mark?.at?.pid === undefined ? {} : { pid: mark.at.pid, port: mark.at.port }) })
 }

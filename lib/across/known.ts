@@ -161,7 +161,8 @@ export class Knowledge {
     }
     if (trouble !== undefined) parts.push(trouble)
     else if (isElsewhere && silent > ttl / 2 + LATE) {
-      parts.push(`${host} has not been heard of for ${formatDuration(silent)}, and after ${formatDuration(ttl)} another host may start the server`)
+      const [soFar, all] = [formatDuration(silent), formatDuration(ttl)]
+      parts.push(`${host} has not been heard of for ${soFar}, and after ${all} another host may start the server`)
     } else if (isElsewhere && url === undefined) parts.push(`${host} starts the server, which is not ready yet`)
     return parts.length === 0 ? undefined : parts.join('; ')
   }
