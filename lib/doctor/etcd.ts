@@ -115,7 +115,9 @@ const ofEndpoint = async (plan: EtcdPlan, endpoint: EtcdEndpoint): Promise<Findi
     const took = `${status.took.toFixed(1)} ms`
     const found = [finding('coordinator', 'ok', `${at} is etcd ${version}; an answer takes ${took}${holds}`, { data })]
     const alarms = JSON.stringify(fields['errors'] ?? [])
-    const alarm = (text: string, advice: string): void => { found.push(finding('coordinator', 'problem', `${at} has the alarm ${text}`, { advice })) }
+    const alarm = (text: string, advice: string): void => {
+      found.push(finding('coordinator', 'problem', `${at} has the alarm ${text}`, { advice }))
+    }
     if (alarms.includes('NOSPACE')) alarm('NOSPACE and refuses all writes', FULL)
     else if (alarms.includes('CORRUPT')) alarm('CORRUPT', 'See its log, and restore the member.')
     // What is refused here is refused to the next look as well, which says so.
