@@ -18,7 +18,7 @@ import { etcdCoordinator } from './etcd.js'
 import { describe } from './etcd-url.js'
 import { identityOf } from './identity.js'
 import { placeOf } from './place.js'
-import { ERRAND, unpackErrand } from './settings.js'
+import { unpackErrand } from './settings.js'
 import { steward } from './steward.js'
 import { SHARE } from './term.js'
 import { thisHost, type Host } from './this-host.js'
@@ -39,7 +39,7 @@ const answerAt = (port: number, launch: string, host: Host): void => {
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGPIPE'] as const
 
 const run = async (): Promise<void> => {
-  const errand = unpackErrand(process.env[ERRAND]!)
+  const errand = unpackErrand(process.env)
   const { settings } = errand
   process.title = `one-server steward ${errand.name}`
   const pidFile = process.env['ONE_SERVER_PID_FILE']!
