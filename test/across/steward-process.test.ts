@@ -40,7 +40,7 @@ t.test('the server gets the environment that it has without a coordinator, and i
   const environmentOf = async (name: string, of: NodeJS.ProcessEnv) => {
     const { stdout, stderr } = await runModule(t, `
       import { ClientProcessManager } from '${INDEX}'
-      const { url } = await new ClientProcessManager({ name: '${name}', ...${JSON.stringify(options)}, env: { LARGE: 'x'.repeat(90_000), OTHER: 'y'.repeat(90_000), AT: 'at {port}', GONE: undefined, HOST: undefined } }).ensureServerRunning()
+      const { url } = await new ClientProcessManager({ name: '${name}', ...${JSON.stringify(options)}, env: { LARGE: 'x'.repeat(90_000), OTHER: 'y'.repeat(90_000), AT: 'at {port}', GONE: undefined, HOST: undefined }, ...${JSON.stringify(of === shared ? { coordinator: shared.ONE_SERVER_COORDINATOR } : {})} }).ensureServerRunning()
       console.log(await (await fetch(url)).text())`, [], { env: { ...of, ...own } })
     t.equal(stderr, '')
     return JSON.parse(stdout) as Record<string, string>
