@@ -31,6 +31,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     'cli/control-characters', 'cli/log-readiness', 'cli/newcomer', 'cli/shell-habits', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
   ],
   'commands besides start, run and stop, and signals to them': ['cli/become', 'cli/completion', 'cli/configured', 'cli/doctor', 'cli/hold', 'cli/hold-pid', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status', 'cli/wait', 'cli/watch-list'],
+  'doors, fuses and stewards of several hosts as real processes': ['across/door', 'across/fuse', 'across/fuse-shells', 'across/steward-process'],
   'what the last lines of a CI log say': ['failed'],
   'several servers, configurations that are code, readiness by a command, and test runs': ['cli/code-config', 'cli/several', 'integration/ready-command', 'runners/entry-points', 'with-needs'],
 }
