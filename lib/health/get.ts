@@ -3,7 +3,7 @@
  * fetch, because loading fetch costs a client more than everything else that a warm call does.
  */
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
-import type { Socket } from 'node:net'
+import type { NetConnectOpts, Socket } from 'node:net'
 import type { Match } from '../options/parse.js'
 import { startTimer } from '../timer.js'
 import { bareHost, isLoopback } from './address.js'
@@ -38,15 +38,19 @@ const watchIdle = (agent: Agent): void => {
 }
 
 /**
- * Most processes make one call, and a kept connection costs them its options and its timer: so only the second check opens one. An idle
+ * Most processes make one call, and a kept connection costs them an agent and its timer: so only the second check opens one. An idle
  * connection does not hold the event loop open: node:http unrefs it.
  */
-const agentFor = (): Agent | false => {
-  if (checks++ === 0) return false
+const agentFor = (): Pick<RequestOptions, 'agent' | 'createConnection'> => {
+  if (checks++ === 0) return fresh()
   kept ??= new (process.getBuiltinModule('node:http').Agent)({ keepAlive: true })
   watchIdle(kept)
-  return kept
+  return { agent: kept }
 }
+
+/** A connection of its own. `agent: false` would make an agent for it, which costs as much again. */
+const fresh = (): Pick<RequestOptions, 'createConnection'> =>
+  ({ createConnection: (options) => process.getBuiltinModule('node:net').connect(options as NetConnectOpts) })
 
 /** The header by which a server says which launch it is. In a JSON body the field is `launchId`. */
 const LAUNCH_HEADER = 'x-one-server-launch'
@@ -162,7 +166,7 @@ export const getUrl = (
     headers: headersOf(plan),
     ...authOf(url),
     ...(signal === undefined ? {} : { signal }),
-    agent: secure || isFresh || isGuarded ? false : agentFor(),
+    ...(secure ? { agent: false } : isFresh || isGuarded ? fresh() : agentFor()),
     // A development server signs its own certificate. Over loopback nobody else could have sent it.
     ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
   }
