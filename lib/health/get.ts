@@ -147,6 +147,33 @@ const sendsSecret = ({ headers }: HealthPlan, { username, password, search }: UR
 /** As `sendsSecret`, to any of its URLs. */
 export const isSecret = (plan: HealthPlan): boolean => plan.urls.some((url) => sendsSecret(plan, new URL(url)))
 
+interface Question {
+  readonly url: URL
+  readonly headers: HealthPlan['headers']
+  readonly options: RequestOptions & { readonly rejectUnauthorized?: boolean }
+  readonly isSecret: boolean
+  readonly isSecure: boolean
+}
+
+let last: Question | undefined
+
+/** What is sent to a URL. A process that calls often asks the same again, so the last one is kept. */
+const questionOf = (url: URL, plan: HealthPlan): Question => {
+  const { headers } = plan
+  if (last?.url === url && last.headers === headers) return last
+  const isSecure = url.protocol === 'https:'
+  const options = {
+    host: bareHost(url.hostname),
+    port: url.port,
+    path: url.pathname + url.search,
+    headers: headersOf(plan),
+    ...authOf(url),
+    // A development server signs its own certificate. Over loopback nobody else could have sent it.
+    ...(isSecure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
+  }
+  return last = { url, headers, options, isSecret: sendsSecret(plan, url), isSecure }
+}
+
 /**
  * Asks one URL, which may take `timeout` ms, and with a `match` as long again for the body. `isFresh`: over a new connection.
  *
@@ -157,22 +184,16 @@ export const getUrl = (
   url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined, isFresh = false, refuse?: Refuse,
 ): Promise<Probe> => {
   const { match } = plan
-  const isGuarded = refuse !== undefined && sendsSecret(plan, url)
-  const secure = url.protocol === 'https:'
-  const options: RequestOptions & { rejectUnauthorized?: boolean } = {
-    host: bareHost(url.hostname),
-    port: url.port,
-    path: url.pathname + url.search,
-    headers: headersOf(plan),
-    ...authOf(url),
+  const { options, isSecret, isSecure } = questionOf(url, plan)
+  const isGuarded = refuse !== undefined && isSecret
+  const asked: RequestOptions = {
+    ...options,
     ...(signal === undefined ? {} : { signal }),
-    ...(secure ? { agent: false } : isFresh || isGuarded ? fresh() : agentFor()),
-    // A development server signs its own certificate. Over loopback nobody else could have sent it.
-    ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
+    ...(isSecure ? { agent: false } : isFresh || isGuarded ? fresh() : agentFor()),
   }
   const { request: send } = clientFor(url.protocol)
   return new Promise((resolve) => {
-    const call = send(options, (response) => {
+    const call = send(asked, (response) => {
       endTimer()
       const status = response.statusCode ?? 0
       resolve(isHealthy(plan, status) ? judgeBody(url, response, match, timeout) : { healthy: false, reason: `it answered ${status}` })
@@ -205,7 +226,7 @@ export const getUrl = (
       resolve({ healthy: false, reason })
       call.destroy()
     }
-    if (isGuarded) call.once('socket', (socket) => socket.once(secure ? 'secureConnect' : 'connect', () => void look(socket)))
+    if (isGuarded) call.once('socket', (socket) => socket.once(isSecure ? 'secureConnect' : 'connect', () => void look(socket)))
     else call.end()
   })
 }
