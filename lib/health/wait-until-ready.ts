@@ -31,8 +31,8 @@ const SHARE = 1 / 60
 const pauseAfter = (waited: number, interval: number): number => Math.min(Math.max(FIRST_PAUSE, waited * SHARE), interval)
 
 /**
- * ms after which a server that does not listen yet leaves the time to load wait-on. The load takes as much processor as five clients, which
- * a server that boots beside a crowd needs itself.
+ * ms after which a server that does not listen yet leaves the time to load wait-on. The load takes as much processor as five clients,
+ * and a server that boots needs that itself.
  */
 const LOAD_AFTER = 3000
 
