@@ -36,7 +36,7 @@ const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.js
 
 /** Where the sources are that the others import lazily. */
 const COLD = [
-  'ensure', 'outcome', 'file-lock', 'patient-files', 'windows-acts', 'env-file', 'with-needs', 'hold-servers', 'listeners',
+  'ensure', 'outcome', 'file-lock', 'patient-files', 'windows-acts', 'env-file', 'listeners',
 ]
 const LAUNCH = [
   'decide', 'supervise', 'clean-up', 'tear-down', 'ending-rule', 'not-ready', 'port', 'lease', 'status', 'stop', 'end-watchdog', 'launches',
@@ -44,7 +44,7 @@ const LAUNCH = [
 ]
 const WATCH = ['watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
-const CONFIG = ['servers-for']
+const CONFIG = ['servers-for', 'with-needs', 'hold-servers']
 const COMPLETION = ['completion', 'suggest', 'known-names', 'shell-scripts']
 
 /** Entry points for test runners, in both formats: each is its own file, and nothing of them is in what another call loads. */
