@@ -37,7 +37,7 @@ const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.js
 
 /** Where the sources are that the others import lazily. */
 const COLD = [
-  'ensure', 'outcome', 'file-lock', 'patient-files', 'windows-acts', 'env-file', 'with-needs', 'hold-servers', 'listeners',
+  'ensure', 'outcome', 'file-lock', 'patient-files', 'windows-acts', 'env-file', 'listeners',
 ]
 const LAUNCH = [
   'decide', 'supervise', 'clean-up', 'tear-down', 'ending-rule', 'not-ready', 'port', 'lease', 'status', 'stop', 'end-watchdog', 'launches',
@@ -45,7 +45,7 @@ const LAUNCH = [
 ]
 const WATCH = ['watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
-const CONFIG = ['servers-for']
+const CONFIG = ['servers-for', 'with-needs', 'hold-servers']
 const ACROSS = ['as-steward', 'ask', 'stop-everywhere']
 const COMPLETION = ['completion', 'suggest', 'known-names', 'shell-scripts']
 
@@ -79,8 +79,11 @@ const FORMATS = {
 
 const common = { bundle: true, platform: 'node', target: 'node20', logLevel: 'warning', metafile: true }
 
-/** As it is installed. Lines are short, since Node prints the line in which an uncaught error was thrown. */
-const installed = { ...common, minifyWhitespace: true, minifySyntax: true, lineLimit: 200, mainFields: ['module', 'main'] }
+/**
+ * As it is installed: a quarter of what Node would read and compile are names. Lines are short, since Node prints the line in which an
+ * uncaught error was thrown.
+ */
+const installed = { ...common, minify: true, lineLimit: 200, mainFields: ['module', 'main'] }
 
 /** The names that each of our files takes of each other. */
 const taken = new Map(readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js')).map((file) => [
@@ -272,6 +275,8 @@ const bundleLibrary = async (format) => {
       // A function, since a warm call has no use for it: an object of a hundred names costs as much as all its looks.
       `const internals = () => ({ ${internals.join(', ')} })`,
       `const build = { ${surface.map((name) => `${name}: own.${name}`).join(', ')}, internals }`,
+      // Callers see the name of a class or function, and esbuild has made it short.
+      "for (const name of Object.keys(build)) Object.defineProperty(build[name], 'name', { value: name })",
       `const { ${all.map((name, at) => `${name}: build${at}`).join(', ')} } = firstBuild('${format}', '${version}', build)`,
       `export { ${all.map((name, at) => `build${at} as ${name}`).join(', ')} }`,
     ),

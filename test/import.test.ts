@@ -81,8 +81,9 @@ t.test('import and require give the same, in either order', async (t) => {
     const { stdout, stderr } = await runModule(t, `
       import { createRequire } from 'node:module'
       const [first, second] = [${first}, ${second}]
-      console.log(Object.keys(first).sort().join(), Object.keys(first).every((name) => first[name] === second[name]))`)
-    const same = 'ClientProcessManager,OneServerError,defineConfig,fromConfig,internals true\n'
+      const names = Object.keys(first).sort()
+      console.log(names.join(), names.every((name) => first[name] === second[name]), names.every((name) => first[name].name === name))`)
+    const same = 'ClientProcessManager,OneServerError,defineConfig,fromConfig,internals true true\n'
     t.same({ stdout, stderr }, { stdout: same, stderr: '' }, order.join(', then '))
   }
 })

@@ -43,8 +43,11 @@ export const addressesOf = (host: string): readonly string[] => {
   }
 }
 
-/** A URL without what is only for the check: the origin of an HTTP URL, any other URL as it is. */
+let last: { readonly href: string; readonly base: string } | undefined
+
+/** A URL without what is only for the check: the origin of an HTTP URL, another URL as it is. Each call asks, so the last one is kept. */
 export const baseUrl = (href: string): string => {
+  if (last?.href === href) return last.base
   const { origin } = new URL(href)
-  return origin === 'null' ? href : origin
+  return (last = { href, base: origin === 'null' ? href : origin }).base
 }

@@ -3,7 +3,7 @@
  * fetch, because loading fetch costs a client more than everything else that a warm call does.
  */
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
-import type { Socket } from 'node:net'
+import type { NetConnectOpts, Socket } from 'node:net'
 import type { Match } from '../options/parse.js'
 import { startTimer } from '../timer.js'
 import { bareHost, isLoopback } from './address.js'
@@ -38,15 +38,19 @@ const watchIdle = (agent: Agent): void => {
 }
 
 /**
- * Most processes make one call, and a kept connection costs them its options and its timer: so only the second check opens one. An idle
+ * Most processes make one call, and a kept connection costs them an agent and its timer: so only the second check opens one. An idle
  * connection does not hold the event loop open: node:http unrefs it.
  */
-const agentFor = (): Agent | false => {
-  if (checks++ === 0) return false
+const agentFor = (): Pick<RequestOptions, 'agent' | 'createConnection'> => {
+  if (checks++ === 0) return fresh()
   kept ??= new (process.getBuiltinModule('node:http').Agent)({ keepAlive: true })
   watchIdle(kept)
-  return kept
+  return { agent: kept }
 }
+
+/** A connection of its own. `agent: false` would make an agent for it, which costs as much again. */
+const fresh = (): Pick<RequestOptions, 'createConnection'> =>
+  ({ createConnection: (options) => process.getBuiltinModule('node:net').connect(options as NetConnectOpts) })
 
 /** The header by which a server says which launch it is. In a JSON body the field is `launchId`. */
 const LAUNCH_HEADER = 'x-one-server-launch'
@@ -143,6 +147,33 @@ const sendsSecret = ({ headers }: HealthPlan, { username, password, search }: UR
 /** As `sendsSecret`, to any of its URLs. */
 export const isSecret = (plan: HealthPlan): boolean => plan.urls.some((url) => sendsSecret(plan, new URL(url)))
 
+interface Question {
+  readonly url: URL
+  readonly headers: HealthPlan['headers']
+  readonly options: RequestOptions & { readonly rejectUnauthorized?: boolean }
+  readonly isSecret: boolean
+  readonly isSecure: boolean
+}
+
+let last: Question | undefined
+
+/** What is sent to a URL. A process that calls often asks the same again, so the last one is kept. */
+const questionOf = (url: URL, plan: HealthPlan): Question => {
+  const { headers } = plan
+  if (last?.url === url && last.headers === headers) return last
+  const isSecure = url.protocol === 'https:'
+  const options = {
+    host: bareHost(url.hostname),
+    port: url.port,
+    path: url.pathname + url.search,
+    headers: headersOf(plan),
+    ...authOf(url),
+    // A development server signs its own certificate. Over loopback nobody else could have sent it.
+    ...(isSecure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
+  }
+  return last = { url, headers, options, isSecret: sendsSecret(plan, url), isSecure }
+}
+
 /**
  * Asks one URL, which may take `timeout` ms, and with a `match` as long again for the body. `isFresh`: over a new connection.
  *
@@ -153,22 +184,16 @@ export const getUrl = (
   url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined, isFresh = false, refuse?: Refuse,
 ): Promise<Probe> => {
   const { match } = plan
-  const isGuarded = refuse !== undefined && sendsSecret(plan, url)
-  const secure = url.protocol === 'https:'
-  const options: RequestOptions & { rejectUnauthorized?: boolean } = {
-    host: bareHost(url.hostname),
-    port: url.port,
-    path: url.pathname + url.search,
-    headers: headersOf(plan),
-    ...authOf(url),
+  const { options, isSecret, isSecure } = questionOf(url, plan)
+  const isGuarded = refuse !== undefined && isSecret
+  const asked: RequestOptions = {
+    ...options,
     ...(signal === undefined ? {} : { signal }),
-    agent: secure || isFresh || isGuarded ? false : agentFor(),
-    // A development server signs its own certificate. Over loopback nobody else could have sent it.
-    ...(secure && isLoopback(url.hostname) ? { rejectUnauthorized: false } : {}),
+    ...(isSecure ? { agent: false } : isFresh || isGuarded ? fresh() : agentFor()),
   }
   const { request: send } = clientFor(url.protocol)
   return new Promise((resolve) => {
-    const call = send(options, (response) => {
+    const call = send(asked, (response) => {
       endTimer()
       const status = response.statusCode ?? 0
       resolve(isHealthy(plan, status) ? judgeBody(url, response, match, timeout) : { healthy: false, reason: `it answered ${status}` })
@@ -201,7 +226,7 @@ export const getUrl = (
       resolve({ healthy: false, reason })
       call.destroy()
     }
-    if (isGuarded) call.once('socket', (socket) => socket.once(secure ? 'secureConnect' : 'connect', () => void look(socket)))
+    if (isGuarded) call.once('socket', (socket) => socket.once(isSecure ? 'secureConnect' : 'connect', () => void look(socket)))
     else call.end()
   })
 }

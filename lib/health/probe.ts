@@ -14,11 +14,16 @@ interface Check {
 
 type Ask = (url: URL, plan: HealthPlan, timeout: number, signal: AbortSignal | undefined, refuse: Refuse | undefined) => Promise<Probe>
 
+let last: { readonly href: string; readonly url: URL } | undefined
+
+/** A process that calls often asks the same URL again, so the last one is kept. */
+const parsed = (href: string): URL => (last?.href === href ? last : (last = { href, url: new URL(href) })).url
+
 /** Asks the URLs in their order; one that answers is enough. The reason is that of the URL that said most. */
 const eachUrl = (ask: Ask): Check['check'] => async (plan, timeout, signal, refuse) => {
   let worst: Probe = { healthy: false, reason: 'there is no URL to ask' }
   for (const url of plan.urls) {
-    const result = await ask(new URL(url), plan, timeout, signal, refuse)
+    const result = await ask(parsed(url), plan, timeout, signal, refuse)
     if (result.healthy) return result
     if (worst.reason === 'there is no URL to ask' || worst.reason === 'the connection was refused') worst = result
   }

@@ -1,8 +1,7 @@
 /**
- * Readiness, as the launcher waits for it: wait-on against the health URL. wait-on takes some hundred ms to load (46
- * packages), and twenty clients that each loaded it would take longer than the server does; so only the launcher loads
- * it, after the gate is open, and only while there is something to wait for. A server that answers 200 as soon as it
- * listens is ready before wait-on would be.
+ * Readiness, as the launcher waits for it: wait-on against the health URL. wait-on takes some hundred ms of processor to load (46
+ * packages), which a server that boots beside it needs itself; so only the launcher loads it, after the gate is open, and only for a
+ * server that takes seconds to listen, or that answers and is not ready for as long as a few checks of our own take.
  *
  * wait-on sends many requests unseen, and the listener may change between two of them. So a check with something secret in it is left to
  * our own check, which looks at the owner of the socket each time.
@@ -31,8 +30,14 @@ const SHARE = 1 / 60
 
 const pauseAfter = (waited: number, interval: number): number => Math.min(Math.max(FIRST_PAUSE, waited * SHARE), interval)
 
-/** ms after which a server that does not listen yet leaves the time to load wait-on. */
-const LOAD_AFTER = 500
+/**
+ * ms after which a server that does not listen yet leaves the time to load wait-on. The load takes as much processor as five clients,
+ * and a server that boots needs that itself.
+ */
+const LOAD_AFTER = 3000
+
+/** Checks of a server that listens and answers, before wait-on is loaded for it: most that are not ready at first are a moment later. */
+const OWN_CHECKS = 8
 
 /** ms between the first two checks of a server that listens. Each slice doubles the pause, up to `interval`. */
 const FIRST_CHECKS = 25
@@ -110,20 +115,25 @@ export const waitUntilReady = async (
     // A program costs more than a request. With as long a pause it gets half of a processor at most, and the server the other half.
     took = Math.min(performance.now() - asked, interval)
   }
-  for (let slices = 0; resourceOf !== undefined && !ended;) {
-    const candidate = await nextCandidate(urls, slices)
+  for (let slices = 0, checks = 0; resourceOf !== undefined && !ended;) {
+    const candidate = await nextCandidate(urls, checks + slices)
     if (candidate === undefined) {
       const waited = performance.now() - began
       if (waited > LOAD_AFTER) void load()
       await pauseFor(pauseAfter(waited, interval))
       continue
     }
+    const asked = performance.now()
     const first = loading === undefined ? await check(candidate) : undefined
     if (first?.healthy) return first
     if (ended) break
+    if (loading === undefined && ++checks < OWN_CHECKS && performance.now() - asked < timeout) {
+      await pauseFor(Math.min(interval, FIRST_CHECKS))
+      continue
+    }
     const waitOn = await Promise.race([load(), end])
     // While wait-on was loading, an address that comes first may have begun to listen.
-    const url = await nextCandidate(urls, slices)
+    const url = await nextCandidate(urls, checks + slices)
     if (ended || !waitOn) break
     if (url === undefined) continue
     const patience = Math.min(timeout, SLICE)

@@ -65,8 +65,18 @@ const programOf = (word = ''): string => {
 const isSameCommand = (one: readonly string[], other: readonly string[]): boolean =>
   JSON.stringify([programOf(one[0]), ...one.slice(1)]) === JSON.stringify([programOf(other[0]), ...other.slice(1)])
 
-/** What of a running server is not as this client wants it: a line each, for people. */
-export const differences = (given: Settings, running: Fingerprint): string[] => {
+const compared = new WeakMap<Settings, { readonly running: Fingerprint; readonly found: readonly string[] }>()
+
+/** What of a running server is not as this client wants it: a line each, for people. Neither side changes, so they are compared once. */
+export const differences = (settings: Settings, running: Fingerprint): readonly string[] => {
+  const known = compared.get(settings)
+  if (known?.running === running) return known.found
+  const found = compare(settings, running)
+  compared.set(settings, { running, found })
+  return found
+}
+
+const compare = (given: Settings, running: Fingerprint): string[] => {
   const settings = given.asked ?? given
   const found: string[] = []
   const differ = (

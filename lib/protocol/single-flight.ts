@@ -90,12 +90,19 @@ const begin = (context: Context, deadline: Deadline, ensure: (deadline: Deadline
 const join = async (context: Context, deadline: Deadline, flight: Flight, isOwn: boolean): Promise<ServerInfo> => {
   flight.callers++
   if (!isOwn) flight.deadline.join(deadline)
-  const left = new AbortController()
+  let left: AbortController | undefined
   try {
-    return await Promise.race([flight.result, gaveUp(context, deadline, flight, isOwn, left.signal)])
+    const { credit } = flight.deadline
+    // The caller that began the flight gave it its own deadline, and needs one for itself when a more patient caller joins.
+    const begins = isOwn ? flight.deadline.longer : Promise.resolve()
+    // Most have no signal, and nobody joins them: they need no watch.
+    if (isOwn && deadline.signal === undefined) await Promise.race([flight.result, begins])
+    if (flight.settled) return await flight.result
+    left = new AbortController()
+    return await Promise.race([flight.result, gaveUp(context, deadline, flight.deadline, begins, credit, left.signal)])
   } finally {
     // Nobody reads why. Without a reason Node loads the class of one, which costs as much as the looks of a warm call.
-    left.abort('left')
+    left?.abort('left')
     if (--flight.callers === 0 && !flight.settled) {
       const flights = flightsOf(context.system)
       const key = keyOf(context)
@@ -122,16 +129,19 @@ const waitOut = async (system: System, deadline: Deadline, flight: Deadline, kno
   }
 }
 
-/** Rejects when the caller's own deadline passes or its signal fires. `until` ends that watch. */
-const gaveUp = ({ system }: Context, deadline: Deadline, flight: Flight, isOwn: boolean, until: AbortSignal): Promise<never> =>
+/**
+ * Rejects when the caller's signal fires, or its own deadline passes, which it watches once it `begins`. `credit`: of the flight, when
+ * the caller came. `until` ends that watch.
+ */
+const gaveUp = (
+  { system }: Context, deadline: Deadline, flight: Deadline, begins: Promise<void>, credit: number, until: AbortSignal,
+): Promise<never> =>
   new Promise((_, reject) => {
     const { signal } = deadline
     signal?.addEventListener('abort', () => reject(aborted(signal.reason)), { once: true, signal: until })
     // A signal that fired before the listener was there fires no listener.
     if (signal?.aborted) reject(aborted(signal.reason))
-    // The caller that began the flight gave it its own deadline, and needs one for itself when a more patient caller joins.
-    const { credit, longer } = flight.deadline
-    void (isOwn ? longer : Promise.resolve()).then(() => waitOut(system, deadline, flight.deadline, credit, until)).then(() => {
+    void begins.then(() => waitOut(system, deadline, flight, credit, until)).then(() => {
       if (!until.aborted) reject(startTimeout(deadline.total, 'waiting for another call of this process', {}))
     })
   })

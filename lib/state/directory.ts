@@ -130,8 +130,17 @@ const falseWithoutFolder = async (written: Promise<boolean>): Promise<boolean> =
   }
 }
 
+let last: { readonly host: string; readonly names: readonly string[]; readonly listing: Listing } | undefined
+
+/** What these names tell. A process that calls often lists the same names, so what they told last is kept beside them. */
+export const parseListing = ({ host }: Paths, names: readonly string[]): Listing => {
+  const isSame = last?.host === host && last.names.length === names.length && names.every((name, at) => name === last!.names[at])
+  if (!isSame) last = { host, names, listing: parse(host, names) }
+  return last!.listing
+}
+
 /** What stands after the last dot tells what kind of name it is. A folder may hold a thousand leases, so each name is parsed once. */
-export const parseListing = (paths: Paths, names: readonly string[]): Listing => {
+const parse = (host: string, names: readonly string[]): Listing => {
   const marks = new Map<string, string[]>()
   const claims: Pick<Launch, 'id' | 'leader'>[] = []
   const leases: LeaseEntry[] = []
@@ -154,7 +163,7 @@ export const parseListing = (paths: Paths, names: readonly string[]): Listing =>
       traces.push({ name, process: { pid: Number(pid), start: start! }, waits: { launchId, until: Number(until) } })
       ofMarks.push({ name, id: launchId })
     } else if (NEWER.test(name)) {
-      throw stateNewer(join(paths.host, name))
+      throw stateNewer(join(host, name))
     } else {
       const [, id, mark] = MARK.exec(name) ?? []
       if (id === undefined) continue

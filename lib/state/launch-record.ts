@@ -98,18 +98,8 @@ const FIELDS: Readonly<Record<Exclude<keyof LaunchRecord, 'format'>, Check>> = {
 
 export type Parsed = LaunchRecord | 'newer' | 'cut-short' | 'foreign'
 
-let last: { readonly line: string; readonly parsed: Parsed } | undefined
-
-/**
- * `cut-short`: begins as a record and does not end. `foreign`: something else. A process that calls often reads the
- * same line, so the last answer is kept.
- */
+/** `cut-short`: begins as a record and does not end. `foreign`: something else. */
 export const parseRecord = (line: string): Parsed => {
-  if (last?.line !== line) last = { line, parsed: parse(line) }
-  return last.parsed
-}
-
-const parse = (line: string): Parsed => {
   let value: unknown
   try {
     value = JSON.parse(line)

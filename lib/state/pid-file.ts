@@ -19,7 +19,17 @@ export type PidFile =
 
 const HINT = 'Nothing in it was touched. Move it away if it is not needed, or choose another PID file (pidFile, --pid-file).'
 
+let last: { readonly text: string; readonly file: PidFile } | undefined
+
+/** A process that calls often reads the same record, so what the last one said is kept beside its text. */
 export const parsePidFile = (path: string, text: string, modified: number): PidFile => {
+  if (last?.text === text) return last.file
+  const file = parse(path, text, modified)
+  if (file.kind === 'record') last = { text, file }
+  return file
+}
+
+const parse = (path: string, text: string, modified: number): PidFile => {
   if (text.trim() === '') return { kind: 'absent' }
   const [first = '', second = '', ...rest] = text.split('\n')
   if (!/^\s*\d{1,10}\s*$/.test(first) || rest.some((line) => line.trim() !== '')) {

@@ -11,13 +11,11 @@
  * proper-lockfile, so of a crowd one client loads it.
  */
 import { lstatSync, mkdir, rmdir, rmdirSync, Stats, utimesSync, writeFileSync, type NoParamCallback } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { stateUnusable } from '../errors.js'
 import type { Paths } from '../paths.js'
 import { list, remove } from './files.js'
-import { platform } from './platform/current.js'
-import { lookAt } from './processes.js'
+import { busy, lookAt } from './processes.js'
 import { judge, type FileLock, type HeldLock, type ProcessId } from './system.js'
 
 /** ms without a refresh after which a lock whose holder lives is taken over. proper-lockfile refreshes every 1000 ms. */
@@ -59,6 +57,7 @@ const load = async (): Promise<Lockfile> => {
   const lockfile = (await import('proper-lockfile')).default
   if (process.listenerCount('SIGTERM') === before) return lockfile
   try {
+    const { createRequire } = process.getBuiltinModule('node:module')
     const from = createRequire(createRequire(import.meta.url).resolve('proper-lockfile'))
     ;(from('signal-exit') as { unload(): void }).unload()
   } catch {
@@ -217,7 +216,7 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
         // ENOENT: another client removed the folder just now, or took the lock over while this one was frozen. The next try makes both.
         if (code === 'ELOCKED' || code === 'ENOENT') return undefined
         // Windows refuses to make a folder that is being deleted, as the lock is at the end of each turn.
-        if (platform.busy.includes(code ?? '') && ++refusals < REFUSALS) return undefined
+        if (busy.includes(code ?? '') && ++refusals < REFUSALS) return undefined
         // The file system refused: that is about the lock. Anything else (a bundle that cannot load a module) is about this program.
         const isAboutFiles = typeof (error as NodeJS.ErrnoException).syscall === 'string'
         if (isAboutFiles) throw stateUnusable(paths.lock, 'the lock cannot be taken', WRITABLE, error)

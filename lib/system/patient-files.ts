@@ -6,9 +6,8 @@
  * A client that dies between two attempts leaves what it leaves before the first. Loaded by the first refusal.
  */
 import { lstatSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { remove } from './files.js'
-import { platform } from './platform/current.js'
+import { busy } from './processes.js'
 
 /** ms before each attempt. */
 const PAUSES = [5, 10, 20, 40, 80, 160, 320, 320]
@@ -17,7 +16,7 @@ export type PatientCall = 'create' | 'inspect' | 'list' | 'makeFolder' | 'read' 
 
 const causeOf = (error: unknown): NodeJS.ErrnoException => ((error as Error).cause ?? error) as NodeJS.ErrnoException
 
-const isBusy = (error: unknown): boolean => platform.busy.includes(causeOf(error).code ?? '')
+const isBusy = (error: unknown): boolean => busy.includes(causeOf(error).code ?? '')
 
 /** Whether nothing can be seen there: what is being deleted is listed, and shows nothing else of itself. */
 const isGoing = (path: string): boolean => {
@@ -44,7 +43,7 @@ const attempt = async (name: PatientCall, act: () => unknown, path: string, temp
       await again('remove', remove, [temp], error)
       if (made || !isGoing(path)) return made
     }
-    await sleep(pause)
+    await new Promise((resolve) => { setTimeout(resolve, pause) })
     try {
       if (name === 'replace') remove(temp)
       return act()

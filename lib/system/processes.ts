@@ -35,6 +35,9 @@ export const startedAt = async (pid: number): Promise<number | undefined> => {
 /** The live processes of a launch, the process group of a process, and a signal to a group: as the platform answers. */
 export const { kin: kinOf, groupOf, signalGroup } = platform
 
+/** Codes of a file that another process has open: taken from here, so that a client of a crowd loads no second copy of each platform. */
+export const { busy } = platform
+
 /**
  * The name of this host's folder. Each place in which a PID means something has its own, so machines and containers
  * that share a home folder never judge each other's processes, and everything from before a reboot is dead without a look.

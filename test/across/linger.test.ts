@@ -20,7 +20,7 @@ const twoJobs = async (t: Test, ...more: string[]) => {
     here.env['ONE_SERVER_COORDINATOR'] = `etcd://127.0.0.1:${members[0]!.port}/ci/1`
     const go = join(here.folder, 'go')
     const job = `console.log(process.env.ONE_SERVER_URL, process.env.ONE_SERVER_COORDINATOR !== undefined); const look = () => require('fs').existsSync(${JSON.stringify(go)}) ? process.exit(${name === 'first' ? 7 : 3}) : setTimeout(look, 20); look()`
-    const running = here.begin(['run', 'web', '--port', 'auto', '--health', '/', '--timeout', '60s', '--idle-timeout', '0', ...flags, '--server', `${process.execPath} ${fixture('echo')}`, '--', process.execPath, '-e', job])
+    const running = here.begin(['run', 'web', '--port', 'auto', '--timeout', '60s', '--idle-timeout', '0', ...flags, '--server', `${process.execPath} ${fixture('echo')}`, '--', process.execPath, '-e', job])
     await running.prints(/http:\S+ true\n/)
     hosts.push(here)
     return { running, letGo: () => { writeFileSync(go, '') }, here }
@@ -33,7 +33,7 @@ const twoJobs = async (t: Test, ...more: string[]) => {
   return { first, second, url, nothingLeft }
 }
 
-const answers = (url: string): Promise<boolean> => fetch(url).then(({ ok }) => ok, () => false)
+const answers = (url: string): Promise<boolean> => fetch(`${url}/api/health`).then(({ ok }) => ok, () => false)
 
 t.test('run waits at its end for the other host, and then ends as its command did', { skip: noEtcd }, async (t) => {
   const { first, second, url, nothingLeft } = await twoJobs(t)
@@ -79,7 +79,7 @@ t.test('SIGTERM while it waits ends the server cleanly, and the command ends as 
   first.running.child.kill('SIGTERM')
   t.match(await first.running.ended, { code: 7, stderr: /stopping the server, since this host was asked to end/ })
   t.notOk(await answers(url))
-  const again = await second.here.run(['run', 'web', '--port', 'auto', '--health', '/', '--timeout', '60s', '--idle-timeout', '0', '--server', `${process.execPath} ${fixture('echo')}`, '--', process.execPath, '-e', ''])
+  const again = await second.here.run(['run', 'web', '--port', 'auto', '--timeout', '60s', '--idle-timeout', '0', '--server', `${process.execPath} ${fixture('echo')}`, '--', process.execPath, '-e', ''])
   t.match(again, { code: 0, stderr: /started/ }, 'the claim was given back: the next call starts one at once')
   second.letGo()
   await second.running.ended

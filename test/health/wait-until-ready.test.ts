@@ -34,6 +34,9 @@ const serve = (t: Test, answer: RequestListener, host?: string) => bind(t, creat
 
 const plan = (...urls: string[]) => ({ urls, headers: {} })
 
+/** Checks at pauses of 20 ms, of which wait-on makes the last ones. */
+const MANY = 40
+
 t.test('the URL that answers is told', async (t) => {
   const url = `http://127.0.0.1:${await serve(t, (_, response) => { response.end() })}/h`
   t.equal(await waitUntilReady(plan(url), 200, 500, never), url)
@@ -56,7 +59,7 @@ t.test('wait-on asks as our own check does: for every type, and with our name', 
   let count = 0
   const url = `http://127.0.0.1:${await serve(t, ({ headers: { accept, 'user-agent': agent } }, response) => {
     asked.add(`${accept} ${agent}`)
-    response.writeHead(++count < 4 ? 503 : 200).end()
+    response.writeHead(++count < MANY ? 503 : 200).end()
   })}/`
   t.equal(await waitUntilReady(plan(url), 20, 500, never), url)
   t.same([...asked], ['*/* one-server'])
@@ -66,10 +69,10 @@ t.test('anything but 2xx on GET is not ready yet', async (t) => {
   const asked: unknown[] = []
   const url = `http://127.0.0.1:${await serve(t, (request, response) => {
     asked.push({ method: request.method, url: request.url, header: request.headers['x-token'] })
-    response.writeHead([503, 302, 404][asked.length - 1] ?? 200, { location: '/elsewhere' }).end()
+    response.writeHead(asked.length < MANY ? [503, 302, 404][asked.length % 3]! : 200, { location: '/elsewhere' }).end()
   })}/h?x=1`
   t.equal(await waitUntilReady({ urls: [url], headers: { 'x-token': 'secret' } }, 20, 500, never), url)
-  t.same(asked, Array.from({ length: 4 }, () => ({ method: 'GET', url: '/h?x=1', header: 'secret' })), 'each with the headers, and no redirect was followed')
+  t.same(asked, Array.from({ length: MANY }, () => ({ method: 'GET', url: '/h?x=1', header: 'secret' })), 'each with the headers, and no redirect was followed')
 })
 
 t.test('an answer that does not come is not waited for longer than its time', async (t) => {
@@ -125,13 +128,24 @@ t.test('it ends as soon as there is nothing to wait for any more, however that i
 t.test('a proxy in the environment is not asked', async (t) => {
   // Not ready at first, so that wait-on, which would ask it, is loaded.
   let asked = 0
-  const url = `http://127.0.0.1:${await serve(t, (_, response) => { response.writeHead(asked++ < 2 ? 503 : 200).end() })}/`
+  const url = `http://127.0.0.1:${await serve(t, (_, response) => { response.writeHead(asked++ < MANY ? 503 : 200).end() })}/`
   const { stdout } = await runModule(t, `
     import { waitUntilReady } from '${library('health/wait-until-ready.js')}'
     const over = new Promise((resolve) => { setTimeout(resolve, 4000).unref() })
     console.log((await waitUntilReady({ urls: ['${url}'], headers: {} }, 20, 500, over)).url)`, [],
   { env: { ...bareEnv(), HTTP_PROXY: 'http://127.0.0.1:1', http_proxy: 'http://127.0.0.1:1', NO_PROXY: '', no_proxy: '' } })
   t.equal(stdout, `${url}\n`)
+})
+
+t.test('a server that is ready a few checks after it listens costs no wait-on', async (t) => {
+  let asked = 0
+  const url = `http://127.0.0.1:${await serve(t, (_, response) => { response.writeHead(++asked < 5 ? 503 : 200).end() })}/`
+  const { stdout } = await runModule(t, `
+    import { createRequire } from 'node:module'
+    import { waitUntilReady } from '${library('health/wait-until-ready.js')}'
+    await waitUntilReady({ urls: ['${url}'], headers: {} }, 20, 60_000, new Promise(() => {}))
+    console.log(Object.keys(createRequire('/').cache).filter((file) => /wait-on|axios|rxjs|joi/.test(file)).length)`)
+  t.equal(stdout, '0\n')
 })
 
 /** A process that waits for a server which never answers, until it has been asked; `then` is run in it once the wait is over. */

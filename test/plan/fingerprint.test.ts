@@ -8,7 +8,7 @@ const of = (own: Record<string, string>, options: ClientProcessManagerOptions) =
   settingsFrom({ pidFile: '/s.pid', command: ['node', 's.js'], ...options }, { HOME: '/h', ...own })
 
 /** What a client with this environment and `env` finds different, of a server that another one has started. */
-const between = (one: [own: Record<string, string>, env: Record<string, string | undefined>], other: typeof one): string[] =>
+const between = (one: [own: Record<string, string>, env: Record<string, string | undefined>], other: typeof one): readonly string[] =>
   differences(of(other[0], { env: other[1] }), fingerprintOf(of(one[0], { env: one[1] })))
 
 t.test('the surroundings of two clients that spread process.env are not the server', async (t) => {

@@ -38,7 +38,7 @@ export interface Stat {
 export const statOf = (pid: number): Stat | undefined => {
   // A name that is no UTF-8 does no harm before the last parenthesis, and Node reads UTF-8 in one call.
   const text = fileOf(pid, 'stat', 'utf8') ?? ''
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', 20)
   const [state, parent, group, threads, start] = [fields[0], fields[1], fields[2], fields[17], fields[19]]
   if (state === undefined || parent === undefined || group === undefined || threads === undefined || start === undefined) return undefined
   return { state, parent: Number(parent), group: Number(group), flags: Number(fields[6]), threads: Number(threads), start }
