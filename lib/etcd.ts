@@ -11,6 +11,7 @@ export type { EtcdEndpoint, EtcdOptions, EtcdPlan } from './across/etcd-url.js'
  *
  * @param url `https://a:2379,b:2379/ci/1234`: endpoints with commas between them (`https` or `etcds` with TLS, `http` or `etcd` without),
  * and the prefix of all keys. @default port 2379, prefix `one-server`
+ * @param options user, password and PEM texts that the URL leaves out
  * @throws INVALID_OPTION
  * @example
  * const coordinator = etcd('https://etcd-1,etcd-2/ci/1234', { user: 'ci', password: process.env.ETCD_PASSWORD })

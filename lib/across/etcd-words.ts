@@ -114,7 +114,10 @@ export const judge = ({ status, text }: Answer, prefix: string): Verdict => {
 export const CUT = 'the connection was cut'
 
 /** etcd hangs up on who speaks TLS to it where it has none, and the other way round. */
-export const CUT_AT_FIRST = { tls: `${CUT} (if that etcd has no TLS, write etcd://)`, plain: `${CUT} (if that etcd has TLS, write etcds://)` }
+export const CUT_AT_FIRST = {
+  tls: `${CUT} (if that etcd has no TLS, write etcd://)`,
+  plain: `${CUT} (if that etcd has TLS, write etcds://)`,
+}
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
