@@ -164,7 +164,7 @@ export class Following {
 
   /** An explicit stop here is one for all hosts. Without one, only this host's use ends. */
   async #leaveAsAsked(): Promise<Followed> {
-    if (await this.#place.local.isStopped()) await stopLaunch(this.#place, this.#launch)
+    if ((await this.#place.local.whyAsked())?.code === 'STOPPED') await stopLaunch(this.#place, this.#launch)
     return END
   }
 }

@@ -64,8 +64,8 @@ export interface Local {
 
   /** Resolves when this process is asked to end: by a stop of this host, or since no client of this host uses it. */
   readonly asked: Promise<void>
-  /** Whether a person or a program asked for an explicit stop. */
-  isStopped(): Promise<boolean>
+  /** The reason as it is marked: STOPPED of an explicit stop, START_TIMEOUT of a launch past its deadline. Undefined: none is marked. */
+  whyAsked(): Promise<OneServerError | undefined>
 
   /** Arms the fuse for a renewal that was sent at `sent`. Resolves when the fuse has said so. */
   arm(sent: Instant, burnsAfter: number): Promise<void>
@@ -88,8 +88,6 @@ export interface Local {
   /** Whether a client of this host uses the server or waits for it: a pin, a lease or a watchdog beside the hold of this process. */
   isUsed(): Promise<boolean>
   intend(): Promise<Intention>
-  /** Calls back soon after the clients of this host may have changed. Only a hint. */
-  onChange(change: () => void): void
 
   /** A line in the log. */
   note(line: string): void

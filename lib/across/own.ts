@@ -54,7 +54,12 @@ export const own = async (place: Place, held: HeldClaim): Promise<void> => {
   const { local, engine, keys } = place
   const owned: Owned = { place, held, end: new Once(), renewed: new Once(), over: new Once(), bell: new Bell(), isOffered: false }
   const { end, over, bell } = owned
-  void local.asked.then(async () => end.happens({ why: (await local.isStopped().catch(() => false)) ? 'stopped' : 'asked' }))
+  void local.asked.then(async () => {
+    // A client of this host that ends the launch past its deadline says so: the hosts that wait get its words.
+    const error = await local.whyAsked().catch(() => undefined)
+    if (error === undefined || error.code === 'STOPPED') return end.happens({ why: error === undefined ? 'asked' : 'stopped' })
+    end.happens({ why: 'failed', error })
+  })
   void local.unguarded.then(() => end.happens({ why: 'unguarded' }))
   // Of wishes to stop alone: this host hears of its own renewals, too, and would renew for ever.
   const unwatch = engine.watch?.(keys.stop, () => bell.ring())

@@ -81,7 +81,9 @@ export const startServer = async (launched: Launched, epoch: number): Promise<Ru
   })
   let answered: string | undefined
   const becomeReady = async (): Promise<OneServerError | undefined> => {
-    const until = system.now() + settings.startupTimeout
+    // The clients of this host wait so long, and then end this launch: a steward that gave up before them would be started once more.
+    const longest = settings.startupTimeout + errand.ttl
+    const until = system.now() + longest
     let isGone = false
     void gone.then(() => { isGone = true })
     for (let last = 'it was not asked yet'; ; ) {
@@ -94,7 +96,8 @@ export const startServer = async (launched: Launched, epoch: number): Promise<Ru
       }
       last = confirmed.reason
       if (system.now() >= until) {
-        return startTimeout(settings.startupTimeout, last, { pid, port, logFile: settings.logFile, logTail: await system.tail(settings.logFile, LOG_LINES) })
+        const { logFile } = settings
+        return startTimeout(longest, last, { pid, port, logFile, logTail: await system.tail(logFile, LOG_LINES) })
       }
       await system.sleep(settings.healthCheckInterval, { wake: gone })
     }

@@ -64,7 +64,7 @@ export const thisHost = async (
     sleep: (ms, wake) => system.sleep(ms, wake === undefined ? {} : { wake }),
     isDead: async ({ where, launch: id, steward }: Claim) =>
       where === paths.hostName && (await judgeLaunch(system, { id, leader: steward })) === 'dead',
-    isStopped: async () => (await endedBecause(context, launch.id))?.code === 'STOPPED',
+    whyAsked: () => endedBecause(context, launch.id),
     arm: (sent, burnsAfter) => {
       const age = Math.max(system.now() - sent.monotonic, Date.now() - sent.wall)
       return fuse.arm(fuseClock() + Math.floor((burnsAfter - age) / 10))
@@ -96,7 +96,6 @@ export const thisHost = async (
         takeBack: async () => { await system.remove(path) },
       }
     },
-    onChange: (change) => { system.watch(paths.host, change) },
     note: (line) => { process.stdout.write(`one-server: ${line}\n`) },
   }
 }

@@ -1,7 +1,7 @@
 /** A steward's machine in the simulation: each call of the seam is a step, and has its effect in the moment in which it is answered. */
 import type { Intention, Local, Running } from '../../lib/across/local.js'
 import type { Instant } from '../../lib/across/term.js'
-import { serverExited, type OneServerError } from '../../lib/errors.js'
+import { serverExited, stopped, type OneServerError } from '../../lib/errors.js'
 import { Actor, type Launch, type Server, type Site, type World } from './world.js'
 
 export const urlOf = (site: Site): string => `http://${site.name}:8000/`
@@ -75,7 +75,7 @@ export const localOf = (world: World, site: Site, launch: Launch): Local => {
       return claim.where === host.where && other !== undefined && other.actor.isDead && other.server?.isAlive !== true
     }),
     asked, unguarded,
-    isStopped: () => step('looks for a stop', () => launch.isStopped),
+    whyAsked: () => step('looks for a stop', () => (launch.isStopped ? stopped({}) : undefined)),
     arm: (sent: Instant, burnsAfter: number) => new Promise((resolve) => {
       world.step(fuse, `arms for ${Math.round(burnsAfter)} ms from ${Math.round(sent.monotonic)}`, () => {
         if (launch.isFuseDead || actor.isDead) return
@@ -113,7 +113,6 @@ export const localOf = (world: World, site: Site, launch: Launch): Local => {
         takeBack: () => step('takes its intention back', () => { if (launch.intention === intention) launch.intention = undefined }),
       }
     }),
-    onChange: () => {},
     note: (line) => world.note(`${actor.name} says: ${line}`),
   }
 }
