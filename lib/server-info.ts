@@ -68,7 +68,7 @@ export interface AcrossStatus {
   readonly role?: 'owner' | 'follower' | undefined
   /** On the host that runs it: the other hosts that use it. */
   readonly users?: readonly HostStatus[] | undefined
-  /** ms since the host that runs it was last heard of in the coordinator. */
+  /** ms since the host that runs it was last heard of in the coordinator; of this host, since it last looked there. */
   readonly silentFor?: number | undefined
   /** What is amiss between the hosts or with the coordinator. */
   readonly trouble?: string | undefined

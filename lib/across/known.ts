@@ -21,6 +21,8 @@ export class Knowledge {
   /** Monotonic ms at which the owner was last heard of. */
   #heard = 0
   #users: readonly UsingHost[] | undefined
+  /** Monotonic ms at which an owner last asked for them, which it does after each renewal. */
+  #looked: number | undefined
   #trouble: { readonly reason: string; readonly since: number } | undefined
   #unanswered: string | undefined
 
@@ -52,8 +54,10 @@ export class Knowledge {
         return entry
       },
       list: async (under) => {
+        const asked = this.#now()
         const entries = await noted(engine.list(under))
         if (under === this.#keys.under) {
+          this.#looked = asked
           this.#sawClaim(entries.find(({ key }) => key === this.#keys.claim))
           this.#sawUsers(entries.filter(({ key }) => key.startsWith(this.#keys.users)))
         }
@@ -103,8 +107,9 @@ export class Knowledge {
   told(jumped: number): Told {
     const role = this.#role
     const { host, state, url, epoch, pid, ttl } = this.#claim ?? {}
+    const heard = role === 'owner' ? (this.#looked ?? this.#heard) : this.#heard
     return {
-      ...(role === undefined ? {} : { role, host, state, url, epoch, pid, ttl, silentFor: Math.round(this.#now() - this.#heard) }),
+      ...(role === undefined ? {} : { role, host, state, url, epoch, pid, ttl, silentFor: Math.round(this.#now() - heard) }),
       users: role === 'owner' ? (this.#users ?? []) : undefined,
       engine: this.#engine, under: this.#keys.under, jumped: Math.round(jumped), trouble: this.#inTrouble(), why: this.why(),
     }

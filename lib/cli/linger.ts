@@ -19,10 +19,15 @@ const LONGEST = 3_600_000
 
 const listed = (names: readonly string[]): string => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`)
 
-/** The hosts that use a server of this one. Where it cannot be seen, nobody is waited for. */
-const othersOf = async (manager: ClientProcessManager): Promise<string[]> => {
+/**
+ * The hosts that use a server of this one. A host that came a moment ago is not among those that the steward knew then, so only a look
+ * that the steward began after `since` shows that there are none. Undefined: wait for one. Where it cannot be seen, nobody is waited for.
+ */
+const othersOf = async (manager: ClientProcessManager, since: number): Promise<string[] | undefined> => {
   const status: AnyStatus | undefined = await manager.status().catch(() => undefined)
-  return status?.role === 'owner' ? [...new Set((status.users ?? []).map(({ host }) => host))].toSorted() : []
+  if (status?.role !== 'owner') return []
+  const others = [...new Set((status.users ?? []).map(({ host }) => host))].toSorted()
+  return others.length === 0 && (status.silentFor ?? 0) > performance.now() - since ? undefined : others
 }
 
 export const linger = async (servers: readonly Server[], longest: number | undefined, output: Output, io: Io): Promise<void> => {
@@ -35,12 +40,14 @@ export const linger = async (servers: readonly Server[], longest: number | undef
     signals.push(signal)
     interrupt()
   })
+  const since = performance.now()
   let told = ''
   for (let left = longest ?? LONGEST; left > 0 && signals.length === 0; left -= PAUSE) {
-    const others = [...new Set((await Promise.all(managers.map(othersOf))).flat())]
-    if (others.length === 0) return
+    const found = await Promise.all(managers.map((manager) => othersOf(manager, since)))
+    const others = [...new Set(found.flatMap((hosts) => hosts ?? []))]
+    if (others.length === 0 && !found.includes(undefined)) return
     const words = `waiting for ${listed(others)}, which still ${others.length === 1 ? 'uses' : 'use'} the server on this host`
-    if (words !== told) output.note(words)
+    if (words !== told && others.length > 0) output.note(words)
     told = words
     await Promise.race([new Promise((resolve) => { setTimeout(resolve, Math.min(PAUSE, left)) }), interrupted])
   }
