@@ -1,7 +1,7 @@
 /**
  * Every failure and its words: what was seen, what that shows, what to do. All wording is in this file (of several hosts in
- * across/errors.ts), so that one failure reads the same to the client that launched the server, to each client that waited for it, and on the command
- * line. Only mistakes in the arguments of the command line or in a config file are worded where they are read.
+ * across/errors.ts), so that one failure reads the same to the client that launched the server, to each client that waited for it, and on
+ * the command line. Only mistakes in the arguments of the command line or in a config file are worded where they are read.
  */
 
 import { systemReason } from './text/system-reason.js'

@@ -12,8 +12,8 @@ export type OneServerEvent = { at: number } & (
   /** A running server was found. `adopted`: one-server did not start it. */
   | { type: 'reused'; url: string; pid: number | undefined; adopted: boolean }
   /**
-   * The call waits: for its turn at the lock, for a launch that another client makes, for the health check, or for what the hosts that share
-   * the server agree on: another may start it, and one that has fallen silent is waited for.
+   * The call waits: for its turn at the lock, for a launch that another client makes, for the health check, or for what the hosts that
+   * share the server agree on: another may start it, and one that has fallen silent is waited for.
    */
   | { type: 'waiting'; for: 'lock' | 'launch' | 'health' | 'hosts'; pid?: number; url?: string }
   /** With a `coordinator`: another host runs the server. */

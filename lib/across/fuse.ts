@@ -6,13 +6,13 @@
  * answers `armed`. At end-of-file or at that instant it kills its own group: it needs no PID, so it can hit nobody else. What has left the
  * group is ended by another shell, which survives (strays.ts).
  *
- * - A stop signals the whole group, so the fuse ignores what may stop a server. Its timers end by SIGVTALRM, which stops no
- *   server, and their `sleep` by SIGKILL: that inherits the ignored signals, and would stay in the group for as long as it sleeps.
+ * - A stop signals the whole group, so the fuse ignores what may stop a server. Its timers end by SIGVTALRM, which stops no server, and
+ *   their `sleep` by SIGKILL: that inherits the ignored signals, and would stay in the group for as long as it sleeps.
  * - The new timer itself puts the old one out, once its `sleep` runs. In a process table that is full there is no new timer, so the old
  *   one burns at its instant, and the fuse ends: an owner without a fuse ends its server in good order.
  * - Each timer is waited for by its parent: where PID 1 reaps nobody, a zombie for each renewal would fill the process table.
- * - The instant is in hundredths of a second of /proc/uptime, which counts while a host is suspended. Where there is none (macOS), it is of
- *   the wall clock.
+ * - The instant is in hundredths of a second of /proc/uptime, which counts while a host is suspended. Where there is none (macOS), it is
+ *   of the wall clock.
  */
 import type { ChildProcess } from 'node:child_process'
 import { sweepStrays } from './strays.js'
@@ -58,7 +58,9 @@ kill -9 0
 
 export interface Fuse {
   readonly pid: number
-  /** Burns at this instant, in hundredths of a second of {@link fuseClock}, and no more at an earlier one. Resolves when it has said so. */
+  /**
+   * Burns at this instant, in hundredths of a second of {@link fuseClock}, and no more at an earlier one. Resolves when it has said so.
+   */
   arm(at: number): Promise<void>
   /** Resolves when the fuse, or what ends the strays, has ended. An owner without them must end its server. */
   readonly gone: Promise<void>
@@ -81,8 +83,8 @@ const goneOf = (child: ChildProcess): Promise<void> =>
   })
 
 /**
- * Starts a fuse in the process group of this process. It ends the group, and what else belongs to the launch, when this process ends, or at
- * the instant last armed.
+ * Starts a fuse in the process group of this process. It ends the group, and what else belongs to the launch, when this process ends, or
+ * at the instant last armed.
  */
 export const lightFuse = (launchId: string, shell = '/bin/sh'): Fuse => {
   const { spawn } = process.getBuiltinModule('node:child_process')

@@ -86,7 +86,8 @@ export class Knowledge {
     const claim = entry && parseClaim(entry.value)
     this.#claim = typeof claim === 'object' ? claim : undefined
     // Of its own claim an owner counts from the sending of its writes.
-    if (entry !== undefined && this.#claim?.launch !== this.#launch) this.#heard = now - this.#silence.of(entry, { asked: now, received: now })
+    if (entry === undefined || this.#claim?.launch === this.#launch) return
+    this.#heard = now - this.#silence.of(entry, { asked: now, received: now })
   }
 
   #sawUsers(entries: readonly Entry[]): void {
@@ -94,7 +95,8 @@ export class Knowledge {
     this.#users = entries.flatMap((entry): UsingHost[] => {
       const use = parseUse(entry.value)
       if (use === 'newer') return [{ host: 'a host with a newer one-server' }]
-      const counts = use !== 'foreign' && use.of === this.#claim?.launch && this.#silence.of(entry, { asked: now, received: now }) < use.ttl
+      const silent = this.#silence.of(entry, { asked: now, received: now })
+      const counts = use !== 'foreign' && use.of === this.#claim?.launch && silent < use.ttl
       return counts ? [{ host: use.host, since: use.since }] : []
     })
   }

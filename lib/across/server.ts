@@ -136,11 +136,14 @@ const pidOf = async (child: ChildProcess, { context }: Launched): Promise<number
   if (child.pid !== undefined) return child.pid
   const cause = await new Promise<Error>((resolve) => { child.once('error', resolve) })
   const { commandNotFound } = await import('../errors.js')
-  throw commandNotFound(`The server could not be started: ${cause.message}`, 'Check the command and the limits of this host (ulimit -u).', context.settings.command)
+  const hint = 'Check the command and the limits of this host (ulimit -u).'
+  throw commandNotFound(`The server could not be started: ${cause.message}`, hint, context.settings.command)
 }
 
 /** Where the door listens: at the one address that others are told, unless `listen` names another. */
-const openAt = async ({ advertise, listen }: Errand, address: string | undefined, answered: string, port: number, serves: () => boolean): Promise<Door> => {
+const openAt = async (
+  { advertise, listen }: Errand, address: string | undefined, answered: string, port: number, serves: () => boolean,
+): Promise<Door> => {
   const host = listen ?? advertise.host ?? address ?? '127.0.0.1'
   const at = endpointOf(answered) ?? { host: '127.0.0.1', port }
   try {

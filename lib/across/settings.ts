@@ -8,7 +8,10 @@ import type { Coordination } from '../options/options.js'
 export interface Errand {
   readonly engine: Coordination
   readonly name: string
-  /** What other hosts are told: a host, and a port or 0 for any free one. Undefined host: the address by which this host reaches the engine. */
+  /**
+   * What other hosts are told: a host, and a port or 0 for any free one. Undefined host: the address by which this host reaches the
+   * engine.
+   */
   readonly advertise: { readonly host: string | undefined; readonly port: number }
   /** Where the door listens, if that is another address. */
   readonly listen: string | undefined

@@ -1,7 +1,7 @@
 /**
  * An explicit stop from any host. Where a steward runs here, the local stop ends it, and a follower passes the wish on to the owner. Where
- * none runs here, this client writes the wish itself: it is the one call besides `doctor` that talks to the engine, since a person who wants
- * a server ended must not have to start a steward for that.
+ * none runs here, this client writes the wish itself: it is the one call besides `doctor` that talks to the engine, since a person who
+ * wants a server ended must not have to start a steward for that.
  *
  * A client that dies right after it wrote the wish has stopped the server all the same: the owner reads it with its next renewal.
  */

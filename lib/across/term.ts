@@ -15,7 +15,10 @@ export interface Instant {
 
 export const SHARE = { renew: 0.2, request: 0.1, arm: 0.1, serve: 0.6, burn: 0.8 } as const
 
-/** ms after which a renewal that brought no answer is sent again. To wait for the next one would lose the term in an election of the engine. */
+/**
+ * ms after which a renewal that brought no answer is sent again. To wait for the next one would lose the term in an election of the
+ * engine.
+ */
 export const AGAIN = 200
 
 export class Term {

@@ -80,7 +80,8 @@ export const thisHost = async (
     isAnswering: async () => isAnswering,
     hold: async () => {
       const path = leasePath(paths, { id: await system.randomId(), launchId: launch.id, process: self, kind: 'lease' })
-      await createNamed(context, path, JSON.stringify({ format: FORMAT, since: system.today().toISOString(), command: 'one-server, for other hosts' }))
+      const body = { format: FORMAT, since: system.today().toISOString(), command: 'one-server, for other hosts' }
+      await createNamed(context, path, JSON.stringify(body))
     },
     isUsed: async () => {
       const listing = await listClaims(context)

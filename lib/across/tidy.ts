@@ -1,7 +1,7 @@
 /**
  * What is left of a steward that ends by itself, since no host uses its server. It is the leader of its launch, so it cannot see its own
- * death, and a claim goes only after that. So it leaves a process behind that sees it, and cleans up as the next call would. That process is
- * none of the launch: it has no id, no descriptor and no group of it. Where it dies, the next call does its work.
+ * death, and a claim goes only after that. So it leaves a process behind that sees it, and cleans up as the next call would. That process
+ * is none of the launch: it has no id, no descriptor and no group of it. Where it dies, the next call does its work.
  */
 import { spawn } from 'node:child_process'
 import { contextOf } from '../context.js'

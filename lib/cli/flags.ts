@@ -89,7 +89,7 @@ const READERS: Partial<Record<Kind, (spelled: string, value: string, option: Opt
     return { healthStatus: value }
   },
   healthPath: parseHealth,
-  host: (spelled, value) => ({ host: parseHost(spelled, value) }),
+  host: (spelled, value, option) => ({ [option]: parseHost(spelled, value) }),
   mismatch: (spelled, value) => ({ onMismatch: parseOnMismatch(spelled, value) }),
   duration: (spelled, value, option, least) => ({ [option]: parseDuration(spelled, value, least) }),
 }

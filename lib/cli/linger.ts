@@ -1,10 +1,10 @@
 /**
- * The end of `run` and `hold` on the host that runs a server which other hosts use. Runners throw a host away when its command ends, and the
- * server with it, in the middle of the others' tests. So the command has ended, its exit code is known, and this process waits until no
- * other host uses the server.
+ * The end of `run` and `hold` on the host that runs a server which other hosts use. Runners throw a host away when its command ends, and
+ * the server with it, in the middle of the others' tests. So the command has ended, its exit code is known, and this process waits until
+ * no other host uses the server.
  *
- * SIGTERM means that the host goes: then the server is stopped, which gives its claim back, and another host need not wait to start it. Any
- * other signal, such as Ctrl-C, ends the waiting and nothing else.
+ * SIGTERM means that the host goes: then the server is stopped, which gives its claim back, and another host need not wait to start it.
+ * Any other signal, such as Ctrl-C, ends the waiting and nothing else.
  */
 import type { Server } from '../bring-up.js'
 import { ClientProcessManager } from '../client-process-manager.js'
@@ -17,7 +17,8 @@ const PAUSE = 1000
 /** ms without `--linger`. */
 const LONGEST = 3_600_000
 
-const listed = (names: readonly string[]): string => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`)
+const listed = (names: readonly string[]): string =>
+  (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`)
 
 /**
  * The hosts that use a server of this one. A host that came a moment ago is not among those that the steward knew then, so only a look
@@ -31,7 +32,8 @@ const othersOf = async (manager: ClientProcessManager, since: number): Promise<s
 }
 
 export const linger = async (servers: readonly Server[], longest: number | undefined, output: Output, io: Io): Promise<void> => {
-  const managers = servers.filter(({ options }) => options.coordinator !== undefined).map(({ options }) => new ClientProcessManager(options))
+  const shared = servers.filter(({ options }) => options.coordinator !== undefined)
+  const managers = shared.map(({ options }) => new ClientProcessManager(options))
   if (managers.length === 0) return
   const signals: NodeJS.Signals[] = []
   let interrupt!: () => void

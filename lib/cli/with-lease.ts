@@ -26,7 +26,8 @@ export type UpByName = ReadonlyMap<string | undefined, LeaseToKeep>
 
 /** `terms`: in whose name. */
 export const acquire = async (
-  { servers, command, output, signal }: Omit<Holder, 'command' | 'linger' | 'io'> & Partial<Holder>, terms: { pid?: number; kept?: boolean } = {},
+  { servers, command, output, signal }: Pick<Holder, 'servers' | 'output' | 'signal'> & Partial<Holder>,
+  terms: { pid?: number; kept?: boolean } = {},
 ): Promise<UpByName> => {
   const progress = new Progress(output)
   try {

@@ -140,8 +140,8 @@ export interface ClientProcessManagerOptions {
   /** Whether the server may be started on this host. False: this host uses that of another, or fails with NO_HOST. @default true */
   mayHost?: boolean
   /**
-   * How long a host that has fallen silent is waited for before another one starts the server; the server of a host that does not reach the
-   * coordinator ends after 0.6 of it. ms, from 5 s to 10 min. A call waits as long beside its `startupTimeout`. @default 15000
+   * How long a host that has fallen silent is waited for before another one starts the server; the server of a host that does not reach
+   * the coordinator ends after 0.6 of it. ms, from 5 s to 10 min. A call waits as long beside its `startupTimeout`. @default 15000
    */
   ttl?: Duration
   /** Receives every step of the protocol as an event. What it throws is dropped. */

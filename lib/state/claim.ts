@@ -52,12 +52,14 @@ export const readyMark = async ({ system, paths }: Place, id: string): Promise<R
   const found = await system.read(markPath(paths, id, 'ready'))
   if (found.kind !== 'file') return undefined
   try {
-    const { format, url, base, at, isElsewhere } = JSON.parse(found.text) as { format: unknown; url: unknown; base: unknown } & Pick<ReadyMark, 'at' | 'isElsewhere'>
+    const { format, url, base, at, isElsewhere } = JSON.parse(found.text) as Written
     if (format !== FORMAT || !isUrl(url)) return undefined
     return isUrl(base) ? { url, base, at, isElsewhere } : unmarked(url)
   } catch {
     return undefined
   }
 }
+
+type Written = Pick<ReadyMark, 'at' | 'isElsewhere'> & Readonly<Record<'format' | 'url' | 'base', unknown>>
 
 const isUrl = (value: unknown): value is string => typeof value === 'string' && URL.canParse(value)

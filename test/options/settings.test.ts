@@ -31,7 +31,8 @@ t.test('with no options, everything has its default', async (t) => {
     port: { kind: 'fixed', port: 3000 }, host: 'localhost', healthPath: '/api/health', healthUrl: undefined, healthHeaders: {},
     healthMatch: undefined, reuseExisting: true, ready: undefined, version: undefined, onMismatch: 'error',
     startupTimeout: 10_000, healthCheckInterval: 200, healthTimeout: 500, stopSignal: 'SIGTERM', stopTimeout: 5000,
-    idleTimeout: 30_000, onEvent: undefined,
+    idleTimeout: 30_000, onEvent: undefined, name: undefined,
+    coordinator: undefined, advertise: undefined, listen: undefined, mayHost: true, ttl: 15_000,
   })
   t.same(settingsFrom(undefined, HOME), settingsFrom({}, HOME))
 })
