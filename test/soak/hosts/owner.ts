@@ -1,0 +1,147 @@
+/** What becomes of the server when its owner's steward or host is killed, frozen or cut off. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isAlive, send } from '../../support/clients.js'
+import { until } from '../../support/until.js'
+import { codesOf, handover, inTerms, type Case } from './case.js'
+import { fuseOf } from './fuse.js'
+import { instant, type Host, type World } from './world.js'
+
+const TTL = 6000
+
+/** Another host has the server later, as soon as one of these calls. */
+const takenOver = async (world: World, at: bigint, epoch: number, callers: readonly Host[]) => {
+  const { failed } = await world.later(epoch, callers)
+  return { ...handover(world, at, epoch), meanwhile: codesOf(failed) }
+}
+
+const stewardKilled: Case = {
+  name: 'steward killed', plan: { ttl: TTL },
+  async act(world) {
+    const { host, epoch } = await world.settled()
+    const { steward } = (await world.claim())!
+    const at = instant()
+    send(steward.pid, 'SIGKILL')
+    return takenOver(world, at, epoch, world.others(world.host(host)))
+  },
+}
+
+const stewardKilledHere: Case = {
+  // A term that a cold start cannot take, on any machine that can run this.
+  name: 'steward killed, then a call on its own host', plan: { ttl: 60_000 },
+  async act(world) {
+    const { host, epoch } = await world.settled()
+    const { steward } = (await world.claim())!
+    const at = instant()
+    send(steward.pid, 'SIGKILL')
+    const { info } = await world.later(epoch, [world.host(host)])
+    if (Number(instant() - at) / 1e6 > world.ttl) world.wrong('a call on the host of a dead steward waited for its term')
+    if (!info.started) world.wrong('another call started the server')
+    return handover(world, at, epoch)
+  },
+}
+
+const stewardFrozen: Case = {
+  name: 'steward frozen for longer than its term', plan: { ttl: TTL },
+  async act(world) {
+    const { host, epoch } = await world.settled()
+    const { steward } = (await world.claim())!
+    const at = instant()
+    send(steward.pid, 'SIGSTOP')
+    const figures = await takenOver(world, at, epoch, world.others(world.host(host)))
+    send(steward.pid, 'SIGCONT')
+    // Its clients are given the new server.
+    const woken = await world.later(epoch, [world.host(host)])
+    return { ...figures, 'after it woke': codesOf(woken.failed) ?? 'no call failed' }
+  },
+}
+
+const fuseFrozen: Case = {
+  name: 'fuse frozen', plan: { ttl: TTL },
+  async act(world) {
+    const { host, epoch, pid } = await world.settled()
+    const { steward } = (await world.claim())!
+    const at = instant()
+    for (const one of fuseOf(world.host(host), steward.pid)) send(one, 'SIGSTOP')
+    await until(async () => !isAlive(pid) || (await sleep(50)), 'the server to end without its fuse')
+    const figures = await takenOver(world, at, epoch, world.hosts)
+    for (const one of fuseOf(world.host(host), steward.pid)) send(one, 'SIGCONT')
+    return figures
+  },
+}
+
+const hostKilled: Case = {
+  name: 'host killed, others follow', plan: { ttl: TTL },
+  async act(world) {
+    const { host, epoch } = await world.settled()
+    const at = instant()
+    await world.kill(world.host(host))
+    return takenOver(world, at, epoch, world.others(world.host(host)))
+  },
+}
+
+const hostKilledAlone: Case = {
+  name: 'host killed, nobody follows', plan: { ttl: TTL },
+  async act(world) {
+    const [first, second] = world.hosts
+    const { epoch } = await world.up(first!)
+    await world.reached(epoch)
+    await world.kill(first!)
+    const at = instant()
+    return takenOver(world, at, epoch, [second!])
+  },
+}
+
+const hostFrozen: Case = {
+  name: 'host frozen, and resumed', plan: { ttl: TTL },
+  async act(world) {
+    const { host, epoch } = await world.settled()
+    const frozen = world.host(host)
+    const at = instant()
+    await world.freeze(frozen)
+    const figures = await takenOver(world, at, epoch, world.others(frozen))
+    frozen.thaw()
+    const woken = await world.later(epoch, [frozen])
+    return { ...figures, 'after it woke': codesOf(woken.failed) ?? 'no call failed' }
+  },
+}
+
+const linkCut: Case = {
+  name: "owner's link cut, and healed", plan: { ttl: TTL },
+  async act(world) {
+    const { host, epoch, pid } = await world.settled()
+    const cut = world.host(host)
+    const at = instant()
+    cut.cut()
+    const [figures, there] = await Promise.all([
+      takenOver(world, at, epoch, world.others(cut)),
+      (async () => {
+        await until(async () => !isAlive(pid) || (await sleep(50)), 'the cut server to end')
+        return world.call(cut)
+      })(),
+    ])
+    if (there.error?.code !== 'COORDINATOR_UNREACHABLE') world.wrong(`the cut host got ${there.error?.code ?? there.info?.url}: ${there.stderr}`)
+    cut.heal()
+    const began = performance.now()
+    await world.later(epoch, [cut])
+    return { ...figures, 'used again': `${inTerms(world, performance.now() - began)} after healing` }
+  },
+}
+
+const followerCut: Case = {
+  name: "follower's link cut, and healed", plan: { ttl: TTL },
+  async act(world) {
+    const { host, epoch, pid } = await world.settled()
+    const cut = world.others(world.host(host))[0]!
+    cut.cut()
+    await sleep(1.5 * world.ttl)
+    const { error } = await world.call(cut)
+    cut.heal()
+    const again = await world.later(epoch - 1, [cut])
+    if (again.info.epoch !== epoch || !isAlive(pid)) world.wrong(`the server ended for a follower that was cut off: epoch ${epoch} became ${again.info.epoch}`)
+    return { meanwhile: error?.code ?? 'no call failed', 'after healing': codesOf(again.failed) ?? 'no call failed' }
+  },
+}
+
+export const owner: readonly Case[] = [
+  stewardKilled, stewardKilledHere, stewardFrozen, fuseFrozen, hostKilled, hostKilledAlone, hostFrozen, linkCut, followerCut,
+]
