@@ -39,8 +39,10 @@ const hold = async (world: World, host: Host): Promise<Lease> => {
   let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => { stderr += text })
   for await (const line of createInterface({ input: child.stdout! })) {
+    const info = JSON.parse(line) as Info
+    world.given(info)
     return {
-      info: JSON.parse(line) as Info,
+      info,
       release: async () => {
         child.stdin!.end()
         await closed

@@ -76,7 +76,8 @@ export class World {
   readonly env: Record<string, string>
   readonly #folder: string
   readonly #program: string
-  readonly #calls: Call[] = []
+  /** URLs by epoch. */
+  readonly #given = new Map<number, Set<string>>()
   readonly #frozen = new Set<string>()
   readonly #killed = new Set<string>()
   #isTakenBack = false
@@ -158,9 +159,16 @@ export class World {
     const [line] = stdout.split('\n')
     const said = line === undefined || !line.startsWith('{') ? undefined : (JSON.parse(line) as Info & Pick<Call, 'error'>)
     const call = { host: host.name, code, info: said?.url === undefined ? undefined : said, error: said?.error, stderr, took: performance.now() - began }
-    this.#calls.push(call)
-    if (call.info !== undefined) appendFileSync(this.#urls, `${call.info.url}\n`)
+    if (call.info !== undefined) this.given(call.info)
     return call
+  }
+
+  /** A URL that one-server gave out: from now on the traffic asks it, too. */
+  given({ url, epoch }: Info): void {
+    const known = this.#given.get(epoch) ?? new Set()
+    if (known.has(url)) return
+    this.#given.set(epoch, known.add(url))
+    appendFileSync(this.#urls, `${url}\n`)
   }
 
   /** One `start` on a host. */
@@ -255,16 +263,10 @@ export class World {
     if (claim !== undefined && claim.state !== 'over') await this.stop(this.host(claim.host))
     for (const { pid } of this.#traffic) if (pid !== undefined && isAlive(pid)) send(pid, 'SIGKILL')
     await this.#nothingLeft()
-    for (const [epoch, urls] of this.#urlsByEpoch()) if (urls.size > 1) this.wrong(`epoch ${epoch} has several URLs: ${[...urls].join(', ')}`)
+    for (const [epoch, urls] of this.#given) if (urls.size > 1) this.wrong(`epoch ${epoch} has several URLs: ${[...urls].join(', ')}`)
     const judged = judge(this.#ledger, this.#answers, this.#frozen)
     if (!this.#isTakenBack) this.violations.push(...judged.violations)
     return judged
-  }
-
-  #urlsByEpoch(): Map<number, Set<string>> {
-    const urls = new Map<number, Set<string>>()
-    for (const { info } of this.#calls) if (info !== undefined) urls.set(info.epoch, (urls.get(info.epoch) ?? new Set()).add(info.url))
-    return urls
   }
 
   async #nothingLeft(): Promise<void> {
