@@ -46,7 +46,7 @@ const LAUNCH = [
 const WATCH = ['watchdog']
 const CHECKS = ['connect', 'read-log', 'run-command']
 const CONFIG = ['servers-for']
-const ACROSS = ['as-steward', 'ask']
+const ACROSS = ['as-steward', 'ask', 'stop-everywhere']
 const COMPLETION = ['completion', 'suggest', 'known-names', 'shell-scripts']
 
 /** Other entry points, in both formats: each is its own file, and nothing of them is in what another call loads. */

@@ -49,7 +49,8 @@ export interface StopOptions extends CallOptions {
 export type OwnTerms = Pick<LeaseTerms, 'command' | 'handsOver' | 'kept'>
 
 const ensure = async (context: Context, deadline: Deadline, hold: Hold): Promise<ServerInfo> =>
-  (await reuseReady(context, deadline, hold)) ?? (await import('./protocol/ensure.js')).ensureRunning(await toLaunch(context), deadline, hold)
+  (await reuseReady(context, deadline, hold)) ??
+  (await import('./protocol/ensure.js')).ensureRunning(await toLaunch(context), deadline, hold)
 
 /** What is launched where several hosts share the server is a steward in its place. */
 const toLaunch = async (context: Context): Promise<Context> =>
@@ -138,7 +139,8 @@ export class ClientProcessManager {
    * (from within the server itself), `ABORTED`
    */
   async startServer({ signal }: CallOptions = {}): Promise<number | undefined> {
-    return this.#start(signal, async (context, deadline) => (await import('./protocol/ensure.js')).startDetached(await toLaunch(context), deadline))
+    return this.#start(signal, async (context, deadline) =>
+      (await import('./protocol/ensure.js')).startDetached(await toLaunch(context), deadline))
   }
 
   /**
@@ -154,8 +156,12 @@ export class ClientProcessManager {
     const { signal, ifIdle = false, launchId } = call
     // An adopted server has no launch id, and its undefined one must not stop another server.
     if ('launchId' in call && launchId === undefined) return false
-    return this.#call(signal, async (context, deadline) =>
-      (await import('./protocol/stop.js')).stop(context, deadline, { ifIdle, only: launchId }), this.#settings.stopTimeout)
+    const { coordinator, stopTimeout } = this.#settings
+    return this.#call(signal, async (...args) => {
+      const plan = { ifIdle, only: launchId }
+      if (coordinator) return (await import('./across/stop-everywhere.js')).stopEverywhere(...args, plan)
+      return (await import('./protocol/stop.js')).stop(...args, plan)
+    }, stopTimeout)
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
- * Every failure and its words: what was seen, what that shows, what to do. All wording is in this file, so that one
- * failure reads the same to the client that launched the server, to each client that waited for it, and on the command
+ * Every failure and its words: what was seen, what that shows, what to do. All wording is in this file (of several hosts in
+ * across/errors.ts), so that one failure reads the same to the client that launched the server, to each client that waited for it, and on the command
  * line. Only mistakes in the arguments of the command line or in a config file are worded where they are read.
  */
 
@@ -41,14 +41,10 @@ export type OneServerErrorCode =
   | 'ABORTED'
   /** The program that calls runs under Deno, which cannot start a server as every other client does. */
   | 'RUNTIME_UNSUPPORTED'
-  /** The engine that several hosts share gave no answer, so no host can know whose the server is. */
-  | 'COORDINATOR_UNREACHABLE'
-  /** The engine that several hosts share answered that it will not: a password, a role, a certificate, no space left. */
-  | 'COORDINATOR_REFUSED'
-  /** The server is ready on another host, and its URL does not answer on this one. */
-  | 'HOST_UNREACHABLE'
-  /** No host runs the server, and this one may not (`mayHost: false`). */
-  | 'NO_HOST'
+  /** The engine of several hosts gave no answer; it answered that it will not: a password, a role, a certificate, no space left. */
+  | 'COORDINATOR_UNREACHABLE' | 'COORDINATOR_REFUSED'
+  /** The server is ready on another host, and its URL does not answer on this one; no host runs it, and this one may not (`mayHost`). */
+  | 'HOST_UNREACHABLE' | 'NO_HOST'
 
 /** The data that a {@link OneServerError} carries besides its text. A field that does not apply is absent. */
 export interface OneServerErrorData {

@@ -13,6 +13,7 @@ export type { EtcdEndpoint, EtcdOptions, EtcdPlan } from './across/etcd-url.js'
  * and the prefix of all keys. @default port 2379, prefix `one-server`
  * @throws INVALID_OPTION
  * @example
- * new ClientProcessManager({ …, coordinator: etcd('https://etcd-1,etcd-2/ci/1234', { user: 'ci', password: process.env.ETCD_PASSWORD }) })
+ * const coordinator = etcd('https://etcd-1,etcd-2/ci/1234', { user: 'ci', password: process.env.ETCD_PASSWORD })
+ * const manager = new ClientProcessManager({ name: 'models', serverScript: 'server.mjs', coordinator })
  */
 export const etcd = (url: string, options: EtcdOptions = {}): EtcdPlan => etcdPlan(url, options, ALL_SCHEMES)

@@ -33,9 +33,6 @@ export interface ServerInfo {
   readonly epoch?: number
 }
 
-/** @internal What callers get of a server that may run on another host. */
-export type OnHost = Required<Pick<ServerInfo, 'address' | 'port' | 'host' | 'epoch'>> & Pick<ServerInfo, 'pid'>
-
 /** The use of a server by one client. It ends by `release()`, or with the process that holds it, however that dies. */
 export interface Lease extends AsyncDisposable {
   readonly server: ServerInfo

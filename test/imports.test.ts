@@ -10,7 +10,7 @@ import t from 'tap'
 
 /** From the top to the bottom. */
 const LAYERS = [
-  'index.ts', 'cli/', 'doctor/', 'runners/', 'define-config.ts', 'from-config.ts', 'with-needs.ts', 'bring-up.ts', 'client-process-manager.ts', 'reaper.ts', 'protocol/', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts',
+  'index.ts', 'cli/', 'doctor/', 'runners/', 'define-config.ts', 'from-config.ts', 'with-needs.ts', 'bring-up.ts', 'etcd.ts', 'client-process-manager.ts', 'reaper.ts', 'across/', 'protocol/', 'across/ask.ts', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts',
   'state/', 'system/', 'health/', 'config/', 'options/', 'events.ts', 'deadline.ts', 'timer.ts', 'paths.ts', 'plain-file.ts', 'system/platform/', 'errors.ts', 'text/', 'this-copy.ts',
 ]
 
@@ -121,6 +121,7 @@ t.test('the rules see every kind of import, and each breach of them', async (t) 
 const SHORT: Readonly<Record<string, string>> = {
   'index.ts': 'the public surface: nothing but re-exports',
   'reaper.ts': 'a process of its own',
+  'across/steward-source.ts': 'the declaration of a text that the build makes',
   'system/reaper-source.ts': 'the declaration of a text that the build makes',
   'runners/jest-teardown.ts': 'a file of its own, since Jest takes it by its name',
   'cli/begin.ts': 'Node keeps what is compiled after this file',

@@ -7,6 +7,7 @@ import type { Context } from '../context.js'
 import type { Coordination } from '../options/options.js'
 import type { Settings } from '../options/settings.js'
 import { etcdPlan, fromEnvironment, isEtcdPlan } from './etcd-url.js'
+import { launching } from '../system/platform/current.js'
 import { CODE, ERRAND, packErrand, type Errand } from './settings.js'
 import { stewardSource } from './steward-source.js'
 
@@ -27,42 +28,45 @@ const parseAdvertise = (value: string | undefined): Errand['advertise'] => {
   return { host: found[1], port }
 }
 
-const assertTogether = ({ given, ready, ttl, healthUrl }: Settings, name: string | undefined): void => {
-  if (process.platform === 'win32') {
-    throw invalidCombination('coordinator is not for Windows: nothing there ends a server whose steward was frozen', 'Run the server on Linux or macOS, or share it on this host alone.')
+const assertTogether = ({ given, reuseExisting, ready, ttl }: Settings): void => {
+  const exclude = (what: string, hint: string): Error => invalidCombination(`coordinator excludes ${what}`, hint)
+  if (!launching.hasFuse) {
+    const why = 'Windows: nothing there ends the server of a process that was frozen'
+    throw exclude(why, 'Run the server on Linux or macOS, or leave the coordinator out.')
   }
-  if (name === undefined) {
-    throw invalidCombination('coordinator needs name, and pidFile is none', 'Name the server (name, --name): hosts know it by its name.')
-  }
-  if (given.has('reuseExisting')) {
-    throw invalidCombination('coordinator excludes reuseExisting: nothing that one-server did not start is offered to other hosts', 'Leave out reuseExisting.')
+  if (given.has('reuseExisting') && reuseExisting) {
+    throw exclude('reuseExisting: true: nothing that one-server did not start is offered to other hosts', 'Leave out reuseExisting.')
   }
   if (ready?.kind === 'socket') {
-    throw invalidCombination("coordinator excludes ready: 'socket:…': other hosts cannot reach a socket of this one", 'Give a port: ready: \'tcp:{port}\'.')
-  }
-  if (healthUrl !== undefined && !healthUrl.includes('{port}')) {
-    throw invalidCombination('with a coordinator, healthUrl needs {port}: the server is asked at the port that it was given', 'Give healthPath, or {port} in healthUrl.')
+    throw exclude("ready: 'socket:…': other hosts cannot reach a socket of this one", "Give a port: ready: 'tcp:{port}'.")
   }
   if (ttl < TTL.least || ttl > TTL.most) throw invalidOption('ttl', 'from 5s to 10m', `${ttl}ms`)
 }
 
 /** What the option says of itself comes before the environment. */
-const engineOf = (coordinator: NonNullable<Settings['coordinator']>, env: NodeJS.ProcessEnv): Coordination => {
+export const engineOf = (coordinator: NonNullable<Settings['coordinator']>, env: NodeJS.ProcessEnv): Coordination => {
   if (typeof coordinator === 'string') return etcdPlan(coordinator, fromEnvironment(env))
-  if (!isEtcdPlan(coordinator)) throw invalidOption('coordinator', "a URL such as 'etcd://host:2379/prefix', or what etcd() returns", 'another object')
-  return coordinator
+  if (isEtcdPlan(coordinator)) return coordinator
+  throw invalidOption('coordinator', "a URL such as 'etcd://host:2379/prefix', or what etcd() returns", 'another object')
+}
+
+/** A config file names its servers, each with a PID file of its own; the folder differs between hosts and is no part of the name. */
+export const nameOf = ({ configured, name }: Settings): string => {
+  const found = configured?.name ?? name
+  if (found !== undefined) return found
+  const hint = 'Name the server: hosts know it by its name (name; on the command line the word after the command).'
+  throw invalidCombination('coordinator needs name, and pidFile is none', hint)
 }
 
 /** What is launched for these settings. Throws INVALID_OPTION. */
 export const asSteward = async (settings: Settings, env: NodeJS.ProcessEnv = process.env): Promise<Settings> => {
-  // A config file names its servers, each with a PID file of its own; the folder differs between hosts and is no part of the name.
-  const name = settings.configured?.name ?? settings.name
-  assertTogether(settings, name)
+  const name = nameOf(settings)
+  assertTogether(settings)
   const { advertise, listen, mayHost, ttl, inheritEnv } = settings
   const engine = engineOf(settings.coordinator!, env)
   const inherits = inheritEnv === true || (Array.isArray(inheritEnv) && inheritEnv.includes('NODE_OPTIONS'))
   const nodeOptions = settings.env['NODE_OPTIONS'] ?? (inherits ? env['NODE_OPTIONS'] : undefined)
-  const errand = { engine, name: name!, advertise: parseAdvertise(advertise), listen, mayHost, ttl, settings, nodeOptions }
+  const errand = { engine, name, advertise: parseAdvertise(advertise), listen, mayHost, ttl, settings, nodeOptions }
   const isElectron = process.versions['electron'] !== undefined
   return {
     ...settings,

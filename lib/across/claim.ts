@@ -75,7 +75,9 @@ export const keysOf = (prefix: string, name: string) => {
 
 export type Keys = ReturnType<typeof keysOf>
 
-export const written = (value: Omit<Claim, 'format'> | Omit<Use, 'format'> | Omit<Stop, 'format'>): string => JSON.stringify({ format: FORMAT, ...value })
+type Unformatted<T> = T extends unknown ? Omit<T, 'format'> : never
+
+export const written = (value: Unformatted<Claim | Use | Stop>): string => JSON.stringify({ format: FORMAT, ...value })
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
@@ -87,7 +89,8 @@ const isLeader = (value: unknown): boolean =>
   isObject(value) && isCount(value['pid']) && (value['pid'] as number) > 1 && isText(value['start']) && isCount(value['group'])
 
 const isIdentity = (value: unknown): boolean =>
-  isObject(value) && isText(value['command']) && isObject(value['env']) && Object.values(value['env']).every(isText) && isOptional(isText)(value['version'])
+  isObject(value) && isText(value['command']) && isObject(value['env']) && Object.values(value['env']).every(isText) &&
+  isOptional(isText)(value['version'])
 
 const isLaunch = (value: unknown): boolean => isText(value) && /^[0-9a-f]{16}$/.test(value)
 

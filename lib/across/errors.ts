@@ -9,7 +9,8 @@ export const coordinatorUnreachable = (engine: string, why: string, cause?: unkn
   new OneServerError(
     'COORDINATOR_UNREACHABLE',
     `${engine} cannot be reached: ${why}.`,
-    'See that it runs, and that this host reaches it. Without a coordinator (ONE_SERVER_COORDINATOR) the server is this host\'s alone.',
+    'See that it runs, and that this host reaches it. ' +
+      "Without a coordinator (ONE_SERVER_COORDINATOR) the server is this host's alone.",
     {},
     cause,
   )
@@ -21,7 +22,8 @@ export const hostUnreachable = (host: string, url: string, why: string): OneServ
   new OneServerError(
     'HOST_UNREACHABLE',
     `The server is ready on ${host}, and does not answer this host at ${url}: ${why}.`,
-    `Give ${host} an address that this host reaches: advertise (--advertise HOST[:PORT]), with listen (--listen) where it listens at another one.`,
+    `Give ${host} an address that this host reaches: advertise (--advertise HOST[:PORT]), ` +
+      'with listen (--listen HOST) where it listens at another one.',
   )
 
 export const noHost = (host: string, name: string): OneServerError =>
@@ -38,13 +40,14 @@ export const cannotListen = (at: string, why: string, option: 'advertise' | 'lis
     `The server cannot be offered to other hosts at ${at}: ${why}.`,
     option === 'listen'
       ? 'Give an address of this host: --listen HOST.'
-      : 'Give an address of this host (--advertise HOST[:PORT]), or, behind a NAT, the address at which this host listens besides (--listen HOST).',
+      : 'Give an address of this host (--advertise HOST[:PORT]), or, behind a NAT, besides the one at which it listens (--listen HOST).',
   )
 
 /** The running server of another host is another one than this call wants. */
 export const otherServer = (host: string, name: string, differences: readonly string[]): OneServerError =>
   new OneServerError(
     'CONFIG_MISMATCH',
-    `The server ${name} that runs on ${host} is not the one that this call asks for:\n${differences.map((line) => `  ${line}`).join('\n')}`,
-    "Call with the options that it was started with, stop it first (one-server stop), choose another name or prefix, or use it as it is: onMismatch: 'reuse' (--on-mismatch reuse).",
+    [`The server ${name} that runs on ${host} is not the one that this call asks for:`, ...differences].join('\n  '),
+    'Call with the options that it was started with, stop it first (one-server stop), choose another name or prefix, ' +
+      "or use it as it is: onMismatch: 'reuse' (--on-mismatch reuse).",
   )

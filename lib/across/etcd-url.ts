@@ -51,6 +51,8 @@ export const ENGINE_SCHEMES: Readonly<Record<string, boolean>> = { etcd: false, 
 /** The schemes that etcd's own tools take. Only where the engine is named beside the URL. */
 export const ALL_SCHEMES: Readonly<Record<string, boolean>> = { ...ENGINE_SCHEMES, http: false, https: true }
 
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/u
+const ENCODED = ', without ? and #; in user and password ?, #, / and @ are percent-encoded'
 const FORM = 'etcd://HOST[:PORT][,HOST…][/PREFIX], or etcds:// with TLS'
 
 // A password with a slash in it looks like the path, so all before the last @ is left out. And user:password without a host is a port.
@@ -60,26 +62,32 @@ const redacted = (url: string): string =>
     .replace(/[?#].*$/s, '?…')
     .replace(/((?:^|[,@/])(?:\[[^\]]*\]|[^:,/[\]]*)):(?!\/\/|\d+(?=[,/]|$))[^,/]*/g, '$1:…')
 
-const refuse = (url: string, expected: string): never => {
-  throw invalidOption('coordinator', expected, redacted(url))
+/** `more`: what of the form the URL lacks, in words that go on after it. */
+const refuse = (url: string, more = ''): never => {
+  throw invalidOption('coordinator', FORM + more, redacted(url))
 }
 
 /** The fields of an object that have a value. An empty variable is none: CI systems cannot unset one. */
 const said = <T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null && value !== '')) as never
 
+const NAME = /^[\p{L}\p{N}_](?:[\p{L}\p{N}._-]*[\p{L}\p{N}_.])?$/u
+
+const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65535
+
 const endpointOf = (url: string, text: string): EtcdEndpoint => {
-  const [, literal, name = '', port] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(text) ?? refuse(url, `${FORM} (an IPv6 address stands in brackets)`)
-  if (literal === undefined ? name === '' : !isIPv6(literal)) refuse(url, literal === undefined ? `${FORM}, with a host before each comma` : `${FORM}, with an IPv6 address in brackets`)
-  if (literal === undefined && !/^[\p{L}\p{N}_](?:[\p{L}\p{N}._-]*[\p{L}\p{N}_.])?$/u.test(name)) refuse(url, `${FORM}, with names or addresses as hosts`)
-  if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535)) refuse(url, `${FORM}, with ports from 1 to 65535`)
-  return { host: (literal ?? name).toLowerCase(), port: port === undefined ? PORT : Number(port) }
+  const [, literal, name, port] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(text) ?? refuse(url, ', with IPv6 addresses in brackets')
+  if (literal === undefined ? isIPv6(text) : !isIPv6(literal)) refuse(url, ', with IPv6 addresses in brackets')
+  if (name === '') refuse(url, ', with a host before and after each comma')
+  if (name !== undefined && !NAME.test(name)) refuse(url, ', with names or addresses as hosts')
+  if (port !== undefined && !isPort(port)) refuse(url, ', with ports from 1 to 65535')
+  return { host: (literal ?? name)!.toLowerCase(), port: port === undefined ? PORT : Number(port) }
 }
 
 const prefixOf = (url: string, path: string): string => {
   const prefix = path.replace(/^\/+|\/+$/g, '')
   if (prefix === '') return PREFIX
-  if (prefix.split('/').some((part) => ['', '.', '..'].includes(part.trim()))) refuse(url, `${FORM}, with no empty part, . or .. in the prefix`)
+  if (prefix.split('/').some((part) => ['', '.', '..'].includes(part))) refuse(url, ', with no empty part, . or .. in the prefix')
   return prefix
 }
 
@@ -88,45 +96,53 @@ const decoded = (url: string, text: string | undefined): string | undefined => {
   try {
     return decodeURIComponent(text)
   } catch {
-    return refuse(url, `${FORM}, with user and password percent-encoded`)
+    return refuse(url, ', with user and password percent-encoded')
   }
 }
+
+/** The value itself may be a secret. */
+const kindOf = (value: unknown): string => (value === null ? 'null' : `a value of type ${typeof value}`)
 
 /** Contents of a PEM file. A path in its place would fail at the first connection only, with words that do not say so. */
 const pem = (option: string, value: unknown): string | undefined => {
   if (value === undefined || value === '') return undefined
   const text = value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value
   if (typeof text === 'string' && text.includes('-----BEGIN ')) return text
-  throw invalidOption(option, 'the contents of a PEM file, and not its path', typeof text === 'string' ? 'something else' : typeof value)
+  throw invalidOption(option, 'the contents of a PEM file, and not its path', typeof text === 'string' ? 'something else' : kindOf(value))
 }
 
 const text = (option: string, value: unknown): string | undefined => {
   if (value === undefined || typeof value === 'string') return value
-  throw invalidOption(option, 'a string', `a value of type ${typeof value}`)
+  throw invalidOption(option, 'a string', kindOf(value))
 }
 
 const OPTIONS = ['user', 'password', 'ca', 'cert', 'key']
 
 /** Throws INVALID_OPTION. The prefix is taken as it is written. */
 export const etcdPlan = (url: unknown, options: EtcdOptions = {}, schemes = ENGINE_SCHEMES): EtcdPlan => {
-  if (typeof url !== 'string') throw invalidOption('coordinator', FORM, typeof url === 'object' ? 'an object' : `a value of type ${typeof url}`)
+  if (typeof url !== 'string') throw invalidOption('coordinator', FORM, kindOf(url))
   const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name))
   if (unknown !== undefined) throw invalidOption('the options of etcd()', OPTIONS.join(', '), unknown)
   const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(url) ?? []
   const secure = Object.hasOwn(schemes, scheme.toLowerCase()) ? schemes[scheme.toLowerCase()] : undefined
-  if (secure === undefined) return refuse(url, FORM)
+  if (secure === undefined) return refuse(url)
   // Control characters would reach terminals and logs, and white space is a slip of the pen.
-  if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]/u.test(rest)) refuse(url.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, '…'), `${FORM}, without white space and control characters`)
-  const [, own, hosts = '', path = ''] = /^(?:([^/?#]*)@)?([^/?#@]*)(\/[^?#]*)?$/s.exec(rest) ?? refuse(url, `${FORM}, without ? and #; in user and password they are percent-encoded, as / and @ are`)
-  const colon = own?.indexOf(':') ?? -1
+  if (UNSEEN.test(rest)) refuse(url.replace(UNSEEN, '…'), ', without white space and control characters')
+  const [, own, hosts = '', path = ''] = /^(?:([^/?#]*)@)?([^/?#@]*)(\/[^?#]*)?$/s.exec(rest) ?? refuse(url, ENCODED)
+  // What follows a slash in a password that is not encoded would become the prefix, which is written down and shown.
+  if (own === undefined ? /[^/]@/.test(path) : path.includes('@')) refuse(url, ENCODED)
+  const [, user, password] = /^([^:]*)(?::(.*))?$/s.exec(own ?? '') ?? []
   const credentials = {
     ...said({ user: text('user', options.user), password: text('password', options.password) }),
-    ...said({ user: decoded(url, colon < 0 ? own : own?.slice(0, colon)), password: decoded(url, colon < 0 ? undefined : own?.slice(colon + 1)) }),
+    ...said({ user: decoded(url, user), password: decoded(url, password) }),
   }
   const files = said({ ca: pem('ca', options.ca), cert: pem('cert', options.cert), key: pem('key', options.key) })
   const endpoints = hosts.split(',').map((host) => endpointOf(url, host))
-  const isFirst = (one: EtcdEndpoint, at: number): boolean => endpoints.findIndex(({ host, port }) => host === one.host && port === one.port) === at
-  const plan: EtcdPlan = { engine: 'etcd', endpoints: endpoints.filter(isFirst), secure, prefix: prefixOf(url, path), ...credentials, ...files }
+  const texts = endpoints.map(endpointText)
+  const plan: EtcdPlan = {
+    engine: 'etcd', endpoints: endpoints.filter((_, at) => texts.indexOf(texts[at]!) === at), secure, prefix: prefixOf(url, path),
+    ...credentials, ...files,
+  }
   checkTogether(plan)
   for (const endpoint of plan.endpoints) Object.freeze(endpoint)
   Object.freeze(plan.endpoints)
@@ -136,13 +152,16 @@ export const etcdPlan = (url: unknown, options: EtcdOptions = {}, schemes = ENGI
 const checkTogether = ({ secure, user, password, ca, cert, key }: EtcdPlan): void => {
   if ((user === undefined) !== (password === undefined)) {
     const [has, lacks] = user === undefined ? ['password', 'user'] : ['user', 'password']
-    throw invalidCombination(`The coordinator has a ${has} and no ${lacks}.`, `Give both or none: ONE_SERVER_COORDINATOR_${lacks.toUpperCase()}, or in the URL, percent-encoded.`)
+    const hint = `Give both or none: ONE_SERVER_COORDINATOR_${lacks!.toUpperCase()}, or in the URL, percent-encoded.`
+    throw invalidCombination(`The coordinator has a ${has} and no ${lacks}.`, hint)
   }
   if ((cert === undefined) !== (key === undefined)) {
-    throw invalidCombination('A certificate for the coordinator needs its key, and a key its certificate.', 'Give both or none: cert and key, or ONE_SERVER_COORDINATOR_CERT and _KEY.')
+    const hint = 'Give both or none: cert and key, or ONE_SERVER_COORDINATOR_CERT and ONE_SERVER_COORDINATOR_KEY.'
+    throw invalidCombination('A certificate for the coordinator needs its key, and a key its certificate.', hint)
   }
   if (!secure && (ca !== undefined || cert !== undefined)) {
-    throw invalidCombination('The coordinator has a certificate, and its URL is one without TLS.', 'Write etcds:// (or https://), or leave out ca, cert and key.')
+    const hint = 'Write etcds:// (or https://), or leave out ca, cert and key.'
+    throw invalidCombination('The coordinator has a certificate, and its URL is one without TLS.', hint)
   }
 }
 
@@ -151,24 +170,26 @@ const LARGEST = 1024 * 1024
 
 /** What the environment says besides the URL; certificates by their paths. Throws INVALID_OPTION that names the variable. */
 export const fromEnvironment = (env: Readonly<Record<string, string | undefined>>): EtcdOptions => {
-  const file = (name: string): string | undefined => {
+  const contents = (name: string): string | undefined => {
     const variable = `ONE_SERVER_COORDINATOR_${name}`
     const path = env[variable]
     if (path === undefined || path === '') return undefined
     const fail = (why: string): never => { throw invalidOption(variable, `the path of a PEM file (${why})`, path) }
     // Contents in place of a path may be a private key.
     if (path.includes('-----BEGIN')) throw invalidOption(variable, 'the path of a PEM file', 'its contents')
-    try {
-      const read = readPlainFile(path, LARGEST)
-      if ('refused' in read) return fail(`it ${read.refused}`)
-      return read.text.includes('-----BEGIN ') ? read.text : fail('it holds none')
-    } catch (error) {
-      return (error as Error).name === 'OneServerError' ? (() => { throw error })() : fail(systemReason(error))
+    const read = (): ReturnType<typeof readPlainFile> => {
+      try {
+        return readPlainFile(path, LARGEST)
+      } catch (error) {
+        return fail(systemReason(error))
+      }
     }
+    const file = read()
+    if ('refused' in file) return fail(`it ${file.refused}`)
+    return file.text.includes('-----BEGIN ') ? file.text : fail('it holds no PEM')
   }
-  return said({
-    user: env['ONE_SERVER_COORDINATOR_USER'], password: env['ONE_SERVER_COORDINATOR_PASSWORD'], ca: file('CA'), cert: file('CERT'), key: file('KEY'),
-  })
+  const own = { user: env['ONE_SERVER_COORDINATOR_USER'], password: env['ONE_SERVER_COORDINATOR_PASSWORD'] }
+  return said({ ...own, ca: contents('CA'), cert: contents('CERT'), key: contents('KEY') })
 }
 
 /** One endpoint in words. */
@@ -179,13 +200,19 @@ export const describe = ({ endpoints }: Pick<EtcdPlan, 'endpoints'>): string => 
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 
+const isEndpoint = (value: unknown): boolean => {
+  if (typeof value !== 'object' || value === null) return false
+  const { host, port } = value as Partial<EtcdEndpoint>
+  return isText(host) && isPort(String(port)) && typeof port === 'number'
+}
+
 /** Whether a value is what `etcd()` returns, or what JSON made of it. */
 export const isEtcdPlan = (value: unknown): value is EtcdPlan => {
   if (typeof value !== 'object' || value === null) return false
   const { engine, endpoints, secure, prefix, ...rest } = value as Record<string, unknown>
   return (
     engine === 'etcd' && typeof secure === 'boolean' && isText(prefix) && Array.isArray(endpoints) && endpoints.length > 0 &&
-    endpoints.every((one: unknown) => typeof one === 'object' && one !== null && isText((one as EtcdEndpoint).host) && Number.isInteger((one as EtcdEndpoint).port)) &&
+    endpoints.every(isEndpoint) &&
     Object.entries(rest).every(([name, field]) => OPTIONS.includes(name) && isText(field))
   )
 }

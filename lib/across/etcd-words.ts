@@ -6,6 +6,7 @@
  * `{ code, message }`, up to 3.5 with `error` besides, and the status is that of the code.
  */
 import { systemReason } from '../text/system-reason.js'
+import { onOneLine } from '../text/terminal-text.js'
 import { Refused } from './coordinator.js'
 
 /** One endpoint gave no answer that decides anything. Another may. */
@@ -31,13 +32,14 @@ export type Verdict = { readonly fields: Fields } | { readonly again: 'login' | 
 
 const NO_ETCD =
   'See that host and port are those of etcd, 3.4 or newer, and that its JSON gateway is on (--enable-grpc-gateway, on by default).'
-const WRONG_PASSWORD = 'Correct ONE_SERVER_COORDINATOR_USER and ONE_SERVER_COORDINATOR_PASSWORD, or user and password in the URL or of etcd().'
+const WRONG_PASSWORD =
+  'Correct ONE_SERVER_COORDINATOR_USER and ONE_SERVER_COORDINATOR_PASSWORD, or user and password in the URL or of etcd().'
 const NO_PASSWORD = 'Set ONE_SERVER_COORDINATOR_USER and ONE_SERVER_COORDINATOR_PASSWORD, or give etcd() a user and a password.'
 const FULL =
-  'Compact and defragment it, and then: etcdctl alarm disarm. Run it with --auto-compaction-retention=1, so that it does not fill up again.'
+  'Compact and defragment it, and then: etcdctl alarm disarm. With --auto-compaction-retention=1 it does not fill up again.'
 const WRONG_CERTIFICATE =
-  'ONE_SERVER_COORDINATOR_CA names what signed the certificate of etcd, _CERT and _KEY what this host shows (ca, cert and key of etcd()). ' +
-  'The host in the URL must be one that the certificate names. With --client-cert-auth the certificate of etcd must be good for clientAuth, too.'
+  'ONE_SERVER_COORDINATOR_CA names what signed the certificate of etcd, _CERT and _KEY what this host shows (ca, cert and key of ' +
+  'etcd()). The host in the URL must be one that the certificate names.'
 const NO_TLS = 'If that etcd has no TLS, write etcd:// or http://.'
 
 export const notEtcd = (what: string): Refused => new Refused(`what answers is not etcd v3 (${what})`, NO_ETCD)
@@ -47,8 +49,10 @@ export const needsLogin = (): Refused => new Refused('it wants a user and a pass
 /** What etcd says, what that means in our words, and what to do about it. */
 const refusals = (prefix: string): readonly (readonly [RegExp, string, string])[] => [
   [/authentication failed/, 'user or password is wrong', WRONG_PASSWORD],
-  [/permission denied|permission is not granted|is not permitted/i, `the user may not read and write below ${prefix}/`,
-    `Grant it to a role of that user: etcdctl role grant-permission ROLE readwrite ${prefix}/ --prefix`],
+  [
+    /permission denied/, `the user may not read and write below ${prefix}/`,
+    `Grant it to a role of that user: etcdctl role grant-permission ROLE readwrite ${prefix}/ --prefix`,
+  ],
   [/database space exceeded/, 'mvcc: database space exceeded', FULL],
   [/corrupt/, 'its data are corrupt', 'See the log of etcd, and restore the member or the cluster.'],
 ]
@@ -65,8 +69,11 @@ const parsed = (text: string): Fields | undefined => {
 /** Of gRPC, 1 is Canceled, 2 Unknown, 4 DeadlineExceeded, 8 ResourceExhausted, 10 Aborted, 13 Internal, 14 Unavailable. */
 const TROUBLE = [1, 2, 4, 8, 10, 13, 14]
 
-/** The words of etcd that are known to hold no secret, since they are the same for all. */
-const OWN_WORDS = /^(?:etcdserver|mvcc|auth|raft|lease|context)[\w ]*: ?[\w ,'-]{1,100}$|^context [\w ]{1,40}$/
+/** The texts of etcd that are quoted. Any other may repeat what it was sent. */
+const QUOTED = new RegExp(`^(?:etcdserver: )?(?:${[
+  'no leader', 'not leader', 'leader changed', 'server stopped', 'request timed out[\\w ,]{0,70}', 'unhealthy cluster',
+  'too many requests', 'rpc not supported for learner', 'request is too large', 'not capable', 'context deadline exceeded',
+].join('|')})$`)
 
 /** What an answer means. Throws Trouble or Refused. */
 export const judge = ({ status, text }: Answer, prefix: string): Verdict => {
@@ -87,23 +94,28 @@ export const judge = ({ status, text }: Answer, prefix: string): Verdict => {
     const [, why, hint] = refusals(prefix).find(([pattern]) => pattern.test(message)) ?? []
     if (why !== undefined) throw new Refused(why, hint!)
   }
-  const words = isEtcd && OWN_WORDS.test(message) ? message : `HTTP ${status}`
+  const words = isEtcd && QUOTED.test(message) ? message : `HTTP ${status}`
   // A load balancer says 502 to 504 for an etcd that is away; it may be back soon.
   if (status >= 500 || status === 408 || status === 429 || (isEtcd && TROUBLE.includes(code))) throw new Trouble(words, true)
   if (!isEtcd) throw notEtcd(words)
   throw new Refused(words, 'See the log of etcd.')
 }
 
+export const CUT = 'the connection was cut'
+
+/** etcd hangs up on who speaks TLS to it where it has none, and the other way round. */
+export const CUT_AT_FIRST = { tls: `${CUT} (if that etcd has no TLS, write etcd://)`, plain: `${CUT} (if that etcd has TLS, write etcds://)` }
+
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'the connection was cut',
-  EPIPE: 'the connection was cut',
+  ECONNRESET: CUT,
+  EPIPE: CUT,
   ENOTFOUND: 'no such host',
   EAI_AGAIN: 'the name server gives no answer',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to its network',
   ETIMEDOUT: 'the connection got no answer',
-  HPE_INVALID_EOF_STATE: 'the connection was cut',
+  HPE_INVALID_EOF_STATE: CUT,
 }
 
 /** Errors of the network and of the machine: words in capitals without an underscore, but for those of name servers. */
@@ -114,10 +126,10 @@ export const judgeFailure = (error: unknown, sent: boolean): Trouble | Refused =
   const { code = '', message, reason } = error as NodeJS.ErrnoException & { reason?: unknown }
   const known = REASONS[code]
   if (known !== undefined) return new Trouble(known, sent)
-  if (/^HPE_/.test(code)) return notEtcd('it speaks no HTTP')
+  if (code.startsWith('HPE_')) return notEtcd('it speaks no HTTP')
   if (OF_NETWORK.test(code) && code !== 'EPROTO') return new Trouble(systemReason(error), sent)
   // What OpenSSL says of a failure has a file and a line of OpenSSL around its reason.
-  const why = typeof reason === 'string' && reason !== '' ? reason : message
+  const why = onOneLine(typeof reason === 'string' && reason !== '' ? reason : message)
   if (/wrong version number|packet length too long/.test(why)) return new Refused(`it speaks no TLS (${why})`, NO_TLS)
   return new Refused(`certificate or TLS: ${why}`, WRONG_CERTIFICATE)
 }

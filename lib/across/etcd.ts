@@ -10,19 +10,13 @@
  * purpose: what dead pipelines leave behind goes away after an hour.
  */
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import { startTimer } from '../timer.js'
 import { Refused, Unreachable, type Coordinator, type Entry } from './coordinator.js'
+import { etcdHttp } from './etcd-http.js'
 import { endpointText, type EtcdEndpoint, type EtcdPlan } from './etcd-url.js'
-import { judge, judgeFailure, needsLogin, notEtcd, Trouble, type Answer, type Fields } from './etcd-words.js'
+import { judge, needsLogin, notEtcd, Trouble, type Fields } from './etcd-words.js'
 
 /** Seconds. */
 const LEASE = 3600
-
-/** Bytes of an answer. Entries are small, and what answers may be anything. */
-const LARGEST = 1024 * 1024
-
-/** ms after which an idle connection is closed, before a router or load balancer forgets it: a write on such a one could not be told. */
-const IDLE = 30_000
 
 /** ms before a watch that has ended starts again: the first time, and at most. */
 const PAUSE = { first: 100, most: 5000 }
@@ -68,80 +62,20 @@ interface Lease {
 
 /** `timeout`: ms that one attempt at one endpoint may take. A call makes one attempt at each endpoint at most, and logs in besides. */
 export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }): Coordinator => {
-  const { endpoints, secure, prefix, user, password } = plan
-  const client = process.getBuiltinModule(secure ? 'node:https' : 'node:http')
-  // An agent of our own knows no proxy of the environment. A certificate is checked whatever NODE_TLS_REJECT_UNAUTHORIZED says.
-  const agent = new client.Agent({
-    keepAlive: true, timeout: IDLE, autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),
-    ...(secure && { ca: plan.ca, cert: plan.cert, key: plan.key, rejectUnauthorized: true }),
-  })
+  const { endpoints, prefix, user, password } = plan
+  const http = etcdHttp(plan, timeout)
   const watches = new Set<() => void>()
   let isClosed = false
   /** The endpoint that answered last. */
   let current = 0
-  let localAddress: string | undefined
   let token: Promise<string> | undefined
   let lease: Lease | undefined
-
-  /** Sends a request. `onConnected` is called before its first byte is. */
-  const send = ({ host, port }: EtcdEndpoint, path: string, body: object, withToken: string, onConnected = (): void => {}): ClientRequest => {
-    const text = JSON.stringify(body)
-    const request = client.request({
-      agent, host, port, path, method: 'POST',
-      headers: {
-        'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...(withToken !== '' && { authorization: withToken }),
-      },
-    })
-    request.once('socket', (socket) => {
-      if (request.reusedSocket) onConnected()
-      else socket.once(secure ? 'secureConnect' : 'connect', onConnected)
-    })
-    request.end(text)
-    return request
-  }
-
-  /** One attempt. Rejects with Trouble or Refused. */
-  const post = (endpoint: EtcdEndpoint, path: string, body: object, withToken: string): Promise<Answer> =>
-    new Promise((resolve, reject) => {
-      let sent = false
-      let request: ClientRequest | undefined
-      const fail = (error: Error): void => {
-        cancel()
-        reject(error)
-        request?.destroy()
-      }
-      const cancel = startTimer(timeout, () => { fail(new Trouble(`no answer within ${timeout} ms`, sent)) })
-      const onError = (error: unknown): void => { fail(judgeFailure(error, sent)) }
-      try {
-        request = send(endpoint, path, body, withToken, () => { sent = true })
-      } catch (error) {
-        // A key that does not fit its certificate, or a text that is none.
-        return onError(error)
-      }
-      request.on('error', onError)
-      request.once('close', () => { fail(new Trouble('the connection was cut', sent)) })
-      request.once('response', (response: IncomingMessage) => {
-        localAddress = response.socket.localAddress ?? localAddress
-        const chunks: Buffer[] = []
-        let size = 0
-        response.on('data', (chunk: Buffer) => {
-          size += chunk.length
-          if (size > LARGEST) fail(notEtcd(`an answer of more than ${LARGEST} bytes`))
-          else chunks.push(chunk)
-        })
-        response.on('error', onError)
-        response.once('end', () => {
-          cancel()
-          resolve({ status: response.statusCode!, text: Buffer.concat(chunks).toString() })
-        })
-      })
-    })
 
   /** A token for the header: etcd's own form has no `Bearer` before it. Empty where etcd asks nobody who it is. */
   const login = (endpoint: EtcdEndpoint): Promise<string> => {
     if (user === undefined) return Promise.resolve('')
     const get = async (): Promise<string> => {
-      const verdict = judge(await post(endpoint, '/v3/auth/authenticate', { name: user, password }, ''), prefix)
+      const verdict = judge(await http.post(endpoint, '/v3/auth/authenticate', { name: user, password }, ''), prefix)
       if ('noLogin' in verdict) return ''
       const found = 'fields' in verdict ? verdict.fields['token'] : undefined
       if (typeof found !== 'string' || !/^[\x21-\x7e]+$/.test(found)) throw notEtcd('a login without a token')
@@ -159,14 +93,14 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
   /** Asks one endpoint. A token ends after five idle minutes, and with a restart; what was refused for it was not carried out. */
   const askOne = async (endpoint: EtcdEndpoint, path: string, body: object): Promise<Fields | undefined> => {
     for (const isLast of [false, true]) {
-      const had = token
-      const verdict = judge(await post(endpoint, path, body, await login(endpoint)), prefix)
+      const mine = login(endpoint)
+      const verdict = judge(await http.post(endpoint, path, body, await mine), prefix)
       if ('fields' in verdict) return verdict.fields
       if ('noLogin' in verdict) throw notEtcd('a word about logins')
       if (verdict.again === 'lease') return undefined
       if (user === undefined) throw needsLogin()
       // Another call may have got a new one meanwhile.
-      if (token === had || had === undefined) token = undefined
+      if (token === mine) token = undefined
       if (isLast) break
     }
     throw new Trouble('it does not accept the token that it gave', false)
@@ -237,7 +171,8 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
   }
 
   const remove: Coordinator['remove'] = async (key, expected) => {
-    const compare = [expected === undefined ? { key: base64(key), target: 'CREATE', result: 'GREATER', create_revision: '0' } : comparison(key, expected)]
+    const exists = { key: base64(key), target: 'CREATE', result: 'GREATER', create_revision: '0' }
+    const compare = [expected === undefined ? exists : comparison(key, expected)]
     return isDone(known(await ask('/v3/kv/txn', { compare, success: [{ request_delete_range: { key: base64(key) } }] }, true)))
   }
 
@@ -259,14 +194,14 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
       hasEnded = false
       void login(endpoints[at]!).then((withToken) => {
         if (!watches.has(end)) return
-        request = send(endpoints[at]!, '/v3/watch', { create_request: rangeUnder(under) }, withToken)
+        request = http.send(endpoints[at]!, '/v3/watch', { create_request: rangeUnder(under) }, withToken)
         // The watch is a hint, which is no reason for a process to live.
         request.once('socket', (socket) => { socket.unref() })
         request.on('error', again).once('close', again)
         request.once('response', (response: IncomingMessage) => {
           response.on('error', again).on('data', (chunk: Buffer) => {
-            // The first piece says that the watch is on. What changed before was missed, so it is a hint as well. etcd says in a piece that
-            // a watch is refused, and leaves the stream open; values are in base64, which has no quotes.
+            // The first piece says that the watch is on. What changed before was missed, so it is a hint as well. Where etcd refuses a
+            // watch, a piece says so and the stream stays open; values are in base64, which has no quotes.
             if (response.statusCode !== 200 || chunk.includes('"canceled":true')) {
               token = undefined
               return again()
@@ -292,11 +227,11 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
     read: async (key) => entriesOf(known(await ask('/v3/kv/range', { key: base64(key) })))[0],
     list: async (under) => entriesOf(known(await ask('/v3/kv/range', rangeUnder(under)))),
     write, remove, watch,
-    localAddress: () => localAddress,
+    localAddress: http.localAddress,
     close: () => {
       isClosed = true
       for (const end of watches) end()
-      agent.destroy()
+      http.close()
     },
   }
 }

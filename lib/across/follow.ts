@@ -6,7 +6,7 @@
  * on this host starts anew; one that has given nothing out goes on with what it finds.
  */
 import { failureIn } from '../state/outcome.js'
-import { parseClaim, Silence, written, type Claim } from './claim.js'
+import { parseClaim, parseStop, Silence, written, type Claim } from './claim.js'
 import { Refused, Unreachable, type Entry } from './coordinator.js'
 import { hostUnreachable } from './errors.js'
 import { asCallersSee, type Place } from './place.js'
@@ -38,7 +38,10 @@ class Amiss {
 /** Share of `ttl` between two looks: a little more than the owner's between two renewals. */
 const FOLLOWS = 0.25
 
-/** ms for which a server that is ready elsewhere may not answer here, before callers learn that this host cannot reach it. */
+/**
+ * ms for which a server that is ready elsewhere may not answer here, before callers learn that this host cannot reach it. An owner that has
+ * died says `ready` until its `ttl` is over, so they learn it only when the claim has changed since then: its owner lives.
+ */
 const UNREACHED = 5000
 
 export class Following {
@@ -60,20 +63,17 @@ export class Following {
   }
 
   async follow(): Promise<Followed> {
-    const { engine, local, keys, terms } = this.#place
+    const { engine, local, keys, terms, isAsked } = this.#place
     const bell = new Bell()
+    // Of the claim alone: each host here writes its use on each change that it hears of, and would wake all others for ever.
     const unwatch = engine.watch?.(keys.claim, () => bell.ring())
-    let isAsked = false
-    void local.asked.then(() => {
-      isAsked = true
-      bell.ring()
-    })
+    void local.asked.then(() => bell.ring())
     try {
       for (;;) {
         const { rung } = bell
         const next = await this.#look()
         if (next !== undefined) return next
-        if (isAsked) return await this.#leaveAsAsked()
+        if (isAsked()) return await this.#leaveAsAsked()
         // The owner's renewals ring as often; the pause is for an engine whose watch brings nothing. Until the URL is out, callers wait.
         await local.sleep(this.#isTold ? FOLLOWS * terms.ttl : AGAIN, rung)
       }
@@ -107,9 +107,10 @@ export class Following {
     const claim = entry && parseClaim(entry.value)
     if (entry === undefined || typeof claim !== 'object' || claim.launch !== this.#launch) return this.#isTold ? END : AGAIN_FROM_START
     if (claim.state === 'over') return this.#over(claim)
-    if (this.#silence.of(entry, received) >= claim.ttl) return this.#bury(entry, claim)
+    const silent = this.#silence.of(entry, received)
+    if (silent >= claim.ttl) return this.#bury(entry, claim)
     if (claim.state !== 'ready' || claim.url === undefined) return undefined
-    return this.#point(claim, received)
+    return this.#point(claim, received, silent === 0)
   }
 
   /** The owner has given its claim back. */
@@ -130,7 +131,7 @@ export class Following {
     return END
   }
 
-  async #point({ url, host, epoch, pid }: Claim, now: number): Promise<Followed | undefined> {
+  async #point({ url, host, epoch, pid }: Claim, now: number, isNew: boolean): Promise<Followed | undefined> {
     const { local } = this.#place
     const why = await local.check(url!)
     this.#unanswered.is(why !== undefined, now)
@@ -139,7 +140,7 @@ export class Following {
       local.note(`follows ${host}: ${url}`)
       local.tell({ url: url!, host, epoch: epoch ?? 0, pid: pid ?? 0, isOwn: false })
     }
-    if (this.#isTold || !this.#unanswered.for(UNREACHED, now)) return undefined
+    if (this.#isTold || !isNew || !this.#unanswered.for(UNREACHED, now)) return undefined
     await local.fail(hostUnreachable(host, url!, why!))
     return END
   }
@@ -159,24 +160,28 @@ export class Following {
 
   /** An explicit stop here is one for all hosts. Without one, only this host's use ends. */
   async #leaveAsAsked(): Promise<Followed> {
-    const { engine, local, keys } = this.#place
-    if (!(await local.isStopped())) return END
-    await engine.write(keys.stop, written({ of: this.#launch, host: local.host }), 'any').catch(() => {})
-    await untilOver(this.#place, this.#launch)
+    if (await this.#place.local.isStopped()) await stopLaunch(this.#place, this.#launch)
     return END
   }
 }
 
-/** Waits until a launch is over, or silent. The local stop that asked for it kills this steward where that takes too long. */
-export const untilOver = async ({ engine, local, keys }: Place, launch: string): Promise<void> => {
+/**
+ * Asks the owner of a launch for its end, and returns when it is over, or its owner silent. One entry has the wishes for all launches, so
+ * one that was lost on its way, or replaced by a late one of another host, is written again. What is refused or has no answer is asked
+ * again; the local stop that wants it kills this steward where that takes too long.
+ */
+export const stopLaunch = async ({ engine, local, keys }: Place, launch: string): Promise<void> => {
   const silence = new Silence()
   for (;;) {
-    const entry = await engine.read(keys.claim).catch(() => 'unknown' as const)
-    if (entry === undefined) return
-    const claim = entry === 'unknown' ? entry : parseClaim(entry.value)
-    if (typeof claim === 'object' && entry !== 'unknown') {
-      const isSilent = silence.of(entry, local.instant().monotonic) >= claim.ttl
-      if (claim.launch !== launch || claim.state === 'over' || isSilent) return
+    const entries = await engine.list(keys.under).catch(() => undefined)
+    if (entries !== undefined) {
+      const entry = entries.find(({ key }) => key === keys.claim)
+      const claim = entry && parseClaim(entry.value)
+      if (entry === undefined || typeof claim !== 'object' || claim.launch !== launch || claim.state === 'over') return
+      if (silence.of(entry, local.instant().monotonic) >= claim.ttl) return
+      const wish = entries.find(({ key }) => key === keys.stop)
+      const stop = wish && parseStop(wish.value)
+      if (typeof stop !== 'object' || stop.of !== launch) await engine.write(keys.stop, written({ of: launch, host: local.host }), 'any').catch(() => {})
     }
     await local.sleep(AGAIN)
   }

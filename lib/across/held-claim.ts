@@ -5,6 +5,8 @@
  *
  * A steward that dies or sleeps right before a renewal lets the term run on to its end; right after, others see a change, which only makes
  * them wait longer. A renewal that was sent before a sleep extends the term from its sending, which may be over.
+ *
+ * Two renewals at once would use one version twice, and one of them would find the claim lost: so all are sent by the one loop of own.ts.
  */
 import { parseClaim, written, type Claim } from './claim.js'
 import { Refused, Unreachable } from './coordinator.js'
@@ -20,6 +22,7 @@ export class HeldClaim {
   #claim: Claim
   #version: string
   #planned: Partial<Claim> = {}
+  #isEnding = false
   /** Why the last renewal brought nothing, in words. */
   trouble: string | undefined
   /** Another host has it, or it is gone: nothing is written any more. */
@@ -41,7 +44,7 @@ export class HeldClaim {
     const { local } = this.#place
     const { ttl } = this.term
     const isArmed = await Promise.race([
-      local.arm(sent, SHARE.burn * ttl).then(() => true),
+      local.arm(sent, SHARE.burn * ttl).then(() => true, () => false),
       local.sleep(SHARE.arm * ttl).then(() => false),
     ])
     if (isArmed) this.term.extend(sent)
@@ -54,9 +57,15 @@ export class HeldClaim {
     this.#planned = { ...this.#planned, ...change }
   }
 
+  /** The server ends: from now on each renewal says so, whatever else is planned. */
+  end(): void {
+    this.#isEnding = true
+  }
+
   async renew(): Promise<Renewal> {
     const { engine, local, keys } = this.#place
-    const next = { ...this.#claim, ...this.#planned, beat: this.#claim.beat + 1 }
+    if (this.isLost) return 'lost'
+    const next = { ...this.#claim, ...this.#planned, ...(this.#isEnding ? { state: 'ending' as const } : {}), beat: this.#claim.beat + 1 }
     const sent = local.instant()
     try {
       const version = await engine.write(keys.claim, written(next), this.#version)
@@ -70,13 +79,16 @@ export class HeldClaim {
     return (await this.confirm(sent)) ? 'renewed' : 'unsure'
   }
 
-  /** An earlier write of ours may have been carried out without an answer. Its version is ours then, and nothing is extended. */
+  /**
+   * An earlier write of ours may have been carried out without an answer. Its version is ours then, and nothing is extended. One that is
+   * over was buried by another host, after a silence of `ttl`, or was given back.
+   */
   async #isMine(): Promise<Renewal> {
     const { engine, keys } = this.#place
     try {
       const entry = await engine.read(keys.claim)
       const claim = entry === undefined ? undefined : parseClaim(entry.value)
-      if (entry === undefined || typeof claim !== 'object' || claim.launch !== this.#claim.launch) {
+      if (entry === undefined || typeof claim !== 'object' || claim.launch !== this.#claim.launch || claim.state === 'over') {
         this.isLost = true
         return 'lost'
       }

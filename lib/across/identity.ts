@@ -32,13 +32,19 @@ const differences = (wanted: Identity, running: Identity): string[] => {
   }
   if (wanted.command !== running.command) found.push('command: runs another one')
   for (const name of new Set([...Object.keys(running.env), ...Object.keys(wanted.env)])) {
-    if (running.env[name] !== wanted.env[name]) found.push(`env ${name}: ${name in running.env && name in wanted.env ? 'another value' : 'named on one host alone'}`)
+    if (running.env[name] === wanted.env[name]) continue
+    found.push(`env ${name}: ${name in running.env && name in wanted.env ? 'another value' : 'named on one host alone'}`)
   }
   return found
 }
 
-/** `isReplaced`: the server is of an older version, and this host wants it replaced. */
-export const mismatchWith = ({ identity, onMismatch, name }: Terms, claim: Claim): { isReplaced: boolean; error: OneServerError } | undefined => {
+interface Mismatch {
+  /** The server is of an older version, and this host wants it replaced. */
+  readonly isReplaced: boolean
+  readonly error: OneServerError
+}
+
+export const mismatchWith = ({ identity, onMismatch, name }: Terms, claim: Claim): Mismatch | undefined => {
   const found = differences(identity, claim.identity)
   if (found.length === 0) return undefined
   return { isReplaced: onMismatch === 'restart' && isNewer(identity, claim.identity), error: otherServer(claim.host, name, found) }

@@ -32,8 +32,11 @@ export interface Running {
   open(serves: () => boolean): Promise<string>
   /** Shuts the door. */
   shut(): void
-  /** Asks all of it to stop, kills what is left after `stopTimeout` or `within` ms, and returns when all of it is seen to be dead. */
-  stop(within: number): Promise<void>
+  /**
+   * Asks all of it to stop, kills what is left after `stopTimeout`, and returns when all of it is seen to be dead. It kills before
+   * `within()` is 0, too, which says how many ms are left until the fuse burns: more again after each renewal.
+   */
+  stop(within: () => number): Promise<void>
 }
 
 /** A written wish to end this host's launch because nobody uses it. */

@@ -9,7 +9,7 @@
  * - A steward that sleeps for an hour anywhere here finds its term over when it wakes: the door is shut by the same look, and the server
  *   was ended by the fuse.
  */
-import type { OneServerError } from '../errors.js'
+import { stopped, unforeseen, type OneServerError } from '../errors.js'
 import { outcomeBody } from '../state/outcome.js'
 import { parseStop } from './claim.js'
 import { Refused, Unreachable } from './coordinator.js'
@@ -34,63 +34,86 @@ type End =
   | { readonly why: keyof typeof WORDS }
   | { readonly why: 'failed' | 'gone' | 'fenced'; readonly error: OneServerError }
 
-/** Runs the server under a claim whose first write was confirmed. Returns when the server has ended and the claim was given back. */
+/** What the parts of an owner tell one another. */
+interface Owned {
+  readonly place: Place
+  readonly held: HeldClaim
+  readonly end: Once<End>
+  /** A renewal was confirmed. */
+  readonly renewed: Once<true>
+  /** The server has ended. */
+  readonly over: Once<true>
+  /** Rings for a renewal at once. */
+  readonly bell: Bell
+  /** The address of the server was given out. */
+  isOffered: boolean
+}
+
+/** Runs the server under a claim that is this steward's. Returns when the server has ended and the claim was given back. */
 export const own = async (place: Place, held: HeldClaim): Promise<void> => {
   const { local, engine, keys } = place
-  const end = new Once<End>()
-  const over = new Once<true>()
-  const bell = new Bell()
-  void local.asked.then(async () => end.happens({ why: (await local.isStopped()) ? 'stopped' : 'asked' }))
+  const owned: Owned = { place, held, end: new Once(), renewed: new Once(), over: new Once(), bell: new Bell(), isOffered: false }
+  const { end, over, bell } = owned
+  void local.asked.then(async () => end.happens({ why: (await local.isStopped().catch(() => false)) ? 'stopped' : 'asked' }))
   void local.unguarded.then(() => end.happens({ why: 'unguarded' }))
-  await local.hold()
+  // Of wishes to stop alone: this host hears of its own renewals, too, and would renew for ever.
   const unwatch = engine.watch?.(keys.stop, () => bell.ring())
-  local.onChange(() => bell.ring())
-  const renewing = renewUntil(place, held, end, over, bell)
-  const running = await start(place, held, end)
-  if (running !== undefined) await serve(place, held, running, end, bell)
+  const renewing = renewUntilOver(owned).catch((error: unknown) => end.happens({ why: 'failed', error: unforeseen(error) }))
+  const running = await start(owned)
+  if (running !== undefined) await serve(owned, running)
   const ended = await end.happened
-  local.note(`the server ends: ${wordsFor(ended)}`)
+  local.note(`the server ends: ${'error' in ended ? `${ended.error.code}: ${ended.error.message}` : WORDS[ended.why]}`)
   local.tell(undefined)
   running?.shut()
-  held.plan({ state: 'ending' })
+  held.end()
   bell.ring()
-  await running?.stop(held.term.untilBurnt)
+  await running?.stop(() => held.term.untilBurnt)
   over.happens(true)
   bell.ring()
   await renewing
   unwatch?.()
   // What went wrong after it was ready is no failure of a start, so those that wait for one do not get it.
-  const error = 'error' in ended && held.claim.url === undefined ? ended.error : undefined
+  const error = owned.isOffered ? undefined : failureOf(place, ended)
   if (error !== undefined) await local.fail(error)
   await held.giveBack(error && outcomeBody(error, 0))
   await removeStop(place, held)
 }
 
-const wordsFor = (end: End): string => ('error' in end ? `${end.error.code}: ${end.error.message}` : WORDS[end.why])
+/** What those get that wait for the server, on every host. Undefined: they look again. */
+const failureOf = ({ terms }: Place, ended: End): OneServerError | undefined => {
+  if ('error' in ended) return ended.error
+  if (ended.why === 'stopped') return stopped({})
+  return ended.why === 'lost' || ended.why === 'unguarded' ? coordinatorUnreachable(terms.engine, WORDS[ended.why]) : undefined
+}
 
-const start = async ({ local }: Place, held: HeldClaim, end: Once<End>): Promise<Running | undefined> => {
-  // A steward that slept since its claim was confirmed may own it no more.
-  if (!held.term.serves || end.value !== undefined) return undefined
+const start = async ({ place: { local, isAsked }, held, end, renewed }: Owned): Promise<Running | undefined> => {
   try {
+    await local.hold()
+    // A steward that slept since its claim was confirmed may own it no more, and one that did not hear of it has no term yet.
+    if (!held.term.serves) await Promise.race([renewed.happened, end.happened])
+    if (!held.term.serves || end.value !== undefined || isAsked()) return undefined
     return await local.start(held.claim.epoch!)
   } catch (error) {
-    end.happens({ why: 'failed', error: error as OneServerError })
+    end.happens({ why: 'failed', error: unforeseen(error) })
     return undefined
   }
 }
 
-const serve = async ({ local }: Place, held: HeldClaim, running: Running, end: Once<End>, bell: Bell): Promise<void> => {
+const serve = async (owned: Owned, running: Running): Promise<void> => {
+  const { place: { local }, held, end, bell } = owned
   void running.gone.then((error) => end.happens({ why: 'gone', error }))
   const failed = await Promise.race([running.ready, end.happened.then(() => undefined)])
   if (failed !== undefined) end.happens({ why: 'failed', error: failed })
   if (end.value !== undefined) return
   try {
     const url = await running.open(() => held.term.serves && end.value === undefined)
+    if (end.value !== undefined) return
     held.plan({ state: 'ready', url, pid: running.pid })
+    owned.isOffered = true
     bell.ring()
     local.tell({ url, host: local.host, epoch: held.claim.epoch!, pid: running.pid, isOwn: true })
   } catch (error) {
-    end.happens({ why: 'failed', error: error as OneServerError })
+    end.happens({ why: 'failed', error: unforeseen(error) })
   }
 }
 
@@ -98,17 +121,27 @@ const serve = async ({ local }: Place, held: HeldClaim, running: Running, end: O
  * Renews until the server has ended. A server that takes its time to stop is still this host's, so its claim is renewed until then, as
  * one that ends, and newcomers wait for it.
  */
-const renewUntil = async (place: Place, held: HeldClaim, end: Once<End>, over: Once<true>, bell: Bell): Promise<void> => {
+const renewUntilOver = async ({ place, held, end, renewed, over, bell }: Owned): Promise<void> => {
   const { local, terms } = place
   const lastOut = new LastOut(place, held)
+  const began = local.instant().monotonic
   while (over.value === undefined && !held.isLost) {
+    // Who rings while a renewal is under way may have come too late for it.
+    const { rung } = bell
     const renewal = await held.renew()
-    if (renewal === 'lost') end.happens({ why: 'lost' })
-    if (renewal === 'renewed' && end.value === undefined) await look(place, held, end, lastOut)
-    const { serves, left } = held.term
-    if (!serves) end.happens({ why: 'fenced', error: coordinatorUnreachable(terms.engine, held.trouble ?? 'no renewal was confirmed in time') })
+    if (renewal === 'renewed') {
+      renewed.happens(true)
+      if (end.value === undefined) await look(place, held, end, lastOut)
+    }
+    const { serves, left, age } = held.term
+    // Before its first term it has no server to end, and a fuse on a busy machine may answer late.
+    const isPatient = age === Number.POSITIVE_INFINITY && local.instant().monotonic - began < SHARE.serve * terms.ttl
+    if (!serves && !isPatient && !held.isLost) {
+      end.happens({ why: 'fenced', error: coordinatorUnreachable(terms.engine, held.trouble ?? 'no renewal was confirmed in time') })
+    }
+    if (held.isLost) end.happens({ why: 'lost' })
     const pause = renewal === 'renewed' ? SHARE.renew * terms.ttl : AGAIN
-    await local.sleep(serves ? Math.min(pause, left) : pause, bell.rung)
+    await local.sleep(serves ? Math.min(pause, left) : pause, rung)
   }
 }
 

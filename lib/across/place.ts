@@ -23,21 +23,27 @@ export interface Place {
   readonly local: Local
   readonly terms: Terms
   readonly keys: Keys
+  /** Whether this process was asked to end. */
+  readonly isAsked: () => boolean
 }
 
-export const placeOf = (engine: Coordinator, local: Local, terms: Terms): Place => ({ engine, local, terms, keys: keysOf(terms.prefix, terms.name) })
+export const placeOf = (engine: Coordinator, local: Local, terms: Terms): Place => {
+  let isAsked = false
+  void local.asked.then(() => { isAsked = true })
+  return { engine, local, terms, keys: keysOf(terms.prefix, terms.name), isAsked: () => isAsked }
+}
 
 /** ms for which a steward that knows nothing yet asks an engine that cannot be reached, and how often at least: it may be starved. */
 const PATIENCE = { ms: 5000, tries: 5 }
 
 /** What callers get of an error of the engine. */
-export const asCallersSee = ({ terms }: Place, error: unknown): OneServerError => {
+export const asCallersSee = ({ terms }: { readonly terms: Pick<Terms, 'engine'> }, error: unknown): OneServerError => {
   if (error instanceof Unreachable) return coordinatorUnreachable(terms.engine, error.message, error)
   if (error instanceof Refused) return coordinatorRefused(terms.engine, error.message, error.hint, error)
   throw error
 }
 
-/** Asks until there is an answer, within limits. Throws what callers get. What is refused is not asked again. */
+/** Asks until there is an answer, within limits, or until this process shall end. Throws what callers get. What is refused is not asked again. */
 export const patiently = async <T>(place: Place, ask: () => Promise<T>, again = 200): Promise<T> => {
   const { local } = place
   const until = local.instant().monotonic + PATIENCE.ms
@@ -46,7 +52,7 @@ export const patiently = async <T>(place: Place, ask: () => Promise<T>, again = 
       return await ask()
     } catch (error) {
       const isOver = tries >= PATIENCE.tries && local.instant().monotonic >= until
-      if (!(error instanceof Unreachable) || isOver) throw asCallersSee(place, error)
+      if (!(error instanceof Unreachable) || isOver || place.isAsked()) throw asCallersSee(place, error)
       await local.sleep(again, local.asked)
     }
   }

@@ -110,12 +110,12 @@ export const startServer = async (launched: Launched, epoch: number): Promise<Ru
     shut: () => door?.shut(),
     stop: async (within) => {
       isStopping = true
-      const killAt = system.now() + Math.min(settings.stopTimeout, within)
+      const killAt = system.now() + settings.stopTimeout
       const signalled = new Set<number>()
       for (;;) {
         const left = await kin()
         if (left.length === 0 && (exit !== undefined || child.pid === undefined)) return
-        const hard = system.now() >= killAt
+        const hard = system.now() >= killAt || within() === 0
         for (const one of left) {
           if (hard || !signalled.has(one.pid)) await system.signal(one, hard ? 'SIGKILL' : settings.stopSignal)
           signalled.add(one.pid)

@@ -11,11 +11,11 @@
  * call on this host takes it at once. One that sleeps before it sends finds another version, and loses; one that sleeps after it finds its
  * term over.
  */
-import { stateNewer } from '../errors.js'
+import { stateNewer, unforeseen } from '../errors.js'
 import { coordinatorRefused, noHost } from './errors.js'
 import { parseClaim, written, type Claim } from './claim.js'
 import { Unreachable, type Entry } from './coordinator.js'
-import { Following, untilOver } from './follow.js'
+import { Following, stopLaunch } from './follow.js'
 import { HeldClaim } from './held-claim.js'
 import { mismatchWith } from './identity.js'
 import { own } from './own.js'
@@ -23,32 +23,32 @@ import { patiently, type Place } from './place.js'
 
 /** Runs until this host's launch is over. Failures are told to the waiting clients. */
 export const steward = async (place: Place): Promise<void> => {
-  const { local } = place
-  let isAsked = false
-  void local.asked.then(() => { isAsked = true })
+  const { local, isAsked } = place
   try {
-    let free: Entry | undefined | 'unread' = 'unread'
+    let silent: Entry | undefined
     for (;;) {
-      if (isAsked) return
-      const seen: { free: Entry | undefined } | { claim: Claim } = free === 'unread' ? await ask(place) : { free }
-      free = 'unread'
+      const seen: Seen = silent === undefined ? await ask(place) : { free: silent }
+      silent = undefined
+      if ('held' in seen) return await own(place, seen.held)
+      if (isAsked()) return
       if ('free' in seen) {
         const held = await claim(place, seen.free)
-        if (held === undefined) continue
-        return await own(place, held)
+        if (held !== undefined) return await own(place, held)
+      } else if (await mayFollow(place, seen.claim)) {
+        const followed = await new Following(place, seen.claim.launch).follow()
+        if (followed.kind === 'end') return
+        if (followed.kind === 'silent') silent = followed.entry
       }
-      if (!(await mayFollow(place, seen.claim))) continue
-      const followed = await new Following(place, seen.claim.launch).follow()
-      if (followed.kind === 'end') return
-      if (followed.kind === 'silent') free = followed.entry
     }
   } catch (error) {
-    await local.fail(error as never)
+    await local.fail(unforeseen(error))
   }
 }
 
+type Seen = { readonly free: Entry | undefined } | { readonly claim: Claim } | { readonly held: HeldClaim }
+
 /** Steps 1 and 2. */
-const ask = async (place: Place): Promise<{ free: Entry | undefined } | { claim: Claim }> => {
+const ask = async (place: Place): Promise<Seen> => {
   const { engine, local, keys, terms } = place
   const entry = await patiently(place, () => engine.read(keys.claim))
   if (entry === undefined) return { free: undefined }
@@ -57,10 +57,16 @@ const ask = async (place: Place): Promise<{ free: Entry | undefined } | { claim:
   if (claim === 'foreign') {
     throw coordinatorRefused(terms.engine, `${keys.claim} holds something that one-server did not write`, 'Choose another prefix, or remove that key.')
   }
-  return claim.state === 'over' || (await local.isDead(claim)) ? { free: entry } : { claim }
+  if (claim.state === 'over') return { free: entry }
+  // A claim of this steward's that was carried out without an answer. Its term begins with its first renewal.
+  if (claim.launch === local.launch) return { held: new HeldClaim(place, { ...claim, epoch: claim.epoch ?? Number(entry.version) }, entry.version) }
+  return (await local.isDead(claim)) ? { free: entry } : { claim }
 }
 
-/** Step 4. Undefined: another host was faster. */
+/**
+ * Step 4. Undefined: another host was faster, or nobody knows. One without an answer may have been carried out all the same, and one that
+ * was sent twice by the way says `lost` although it is ours: who looks again finds it.
+ */
 const claim = async (place: Place, free: Entry | undefined): Promise<HeldClaim | undefined> => {
   const { engine, local, keys, terms } = place
   if (!terms.mayHost) throw noHost(local.host, terms.name)
@@ -68,13 +74,13 @@ const claim = async (place: Place, free: Entry | undefined): Promise<HeldClaim |
     launch: local.launch, host: local.host, where: local.where, steward: local.self, ttl: terms.ttl, state: 'starting',
     since: local.today().toISOString(), beat: 0, identity: terms.identity,
   }
-  const sent = local.instant()
-  const version = await engine.write(keys.claim, written(wanted), free?.version).catch(async (error: unknown) => {
-    if (!(error instanceof Unreachable && error.sent)) throw error
-    // It may have been carried out all the same. Later versions of ours there are none.
-    const entry = await patiently(place, () => engine.read(keys.claim))
-    const found = entry && parseClaim(entry.value)
-    return typeof found === 'object' && found.launch === local.launch ? entry!.version : undefined
+  let sent = local.instant()
+  const version = await patiently(place, () => {
+    sent = local.instant()
+    return engine.write(keys.claim, written(wanted), free?.version).catch((error: unknown) => {
+      if (error instanceof Unreachable && error.sent) return undefined
+      throw error
+    })
   })
   if (version === undefined) return undefined
   const held = new HeldClaim(place, { format: 1, ...wanted, epoch: Number(version) }, version)
@@ -84,11 +90,10 @@ const claim = async (place: Place, free: Entry | undefined): Promise<HeldClaim |
 
 /** Whether the server that runs is the one that this host wants. Where it shall be replaced, returns false once it is over. */
 const mayFollow = async (place: Place, claim: Claim): Promise<boolean> => {
-  const { engine, local, keys, terms } = place
+  const { terms } = place
   const mismatch = terms.onMismatch === 'reuse' ? undefined : mismatchWith(terms, claim)
   if (mismatch === undefined) return true
   if (!mismatch.isReplaced) throw mismatch.error
-  await engine.write(keys.stop, written({ of: claim.launch, host: local.host }), 'any')
-  await untilOver(place, claim.launch)
+  await stopLaunch(place, claim.launch)
   return false
 }

@@ -34,7 +34,7 @@ export const COMMANDS = {
     load: () => import('./wait.js'),
   },
   stop: {
-    word: 'stop', flags: ['if-idle', ...WHICH, ...ADDRESS, 'stop-timeout', ...EVERY], named: 'several', load: () => import('./stop.js'),
+    word: 'stop', flags: ['if-idle', ...WHICH, ...ADDRESS, 'stop-timeout', 'coordinator', ...EVERY], named: 'several', load: () => import('./stop.js'),
   },
   restart: { word: 'restart', flags: [...LAUNCH, ...EVERY], named: true, rest: 'server', load: () => import('./restart.js') },
   logs: {

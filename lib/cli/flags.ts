@@ -14,7 +14,8 @@ import { shellHabitIn } from '../text/shell-habits.js'
 import { splitWords } from '../text/shell-words.js'
 
 /** What flags add up to: options of the library, and what only the command line knows. */
-export type Choices = ClientProcessManagerOptions & { lines?: number; pid?: number; linger?: number; clientEnv?: Readonly<Record<string, string>> }
+export type Choices = ClientProcessManagerOptions &
+  { lines?: number; pid?: number; linger?: number; clientEnv?: Readonly<Record<string, string>> }
 
 /** A command's own defaults, in place of the table's. */
 export type Defaults = Readonly<Record<string, string>>

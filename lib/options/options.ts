@@ -130,12 +130,12 @@ export interface ClientProcessManagerOptions {
    * The engine in which several hosts agree who runs the server: `'etcd://host[:port][,host…][/prefix]'`, `'etcds://…'` with TLS, or what
    * `etcd()` of `one-server/etcd` returns. Hosts with the same prefix and `name` share one server. Not on Windows. User, password and
    * certificates also come from `ONE_SERVER_COORDINATOR_USER`, `_PASSWORD`, `_CA`, `_CERT` and `_KEY` (paths of files in PEM).
-   * @default none: the server is this host's alone
+   * @default none
    */
   coordinator?: string | Coordination
   /** What other hosts are told, `'host'` or `'host:port'`. @default the address by which this host reaches the coordinator, a free port */
   advertise?: string
-  /** Where this host listens for others, if that is another address than `advertise`: behind a NAT, or `'0.0.0.0'`. @default as `advertise` */
+  /** Where this host listens for others, if that is another address: behind a NAT, or `'0.0.0.0'`. @default as `advertise` */
   listen?: string
   /** Whether the server may be started on this host. False: this host uses that of another, or fails with NO_HOST. @default true */
   mayHost?: boolean

@@ -247,11 +247,9 @@ const parseListener = (option: string, value: unknown): NonNullable<ClientProces
   return value as NonNullable<ClientProcessManagerOptions['onEvent']>
 }
 
-/** Its parts are read by the first call that starts the server (across/as-steward.ts). */
-const parseCoordinator = (option: string, value: unknown): NonNullable<ClientProcessManagerOptions['coordinator']> => {
-  if (!value || (typeof value !== 'string' && Object(value).engine !== 'etcd')) throw invalidOption(option, "a URL such as 'etcd://host:2379/prefix'", value)
-  return value as string
-}
+/** A call that starts the server judges it (across/as-steward.ts): any other has no use for what that takes. */
+const parseCoordinator = (option: string, value: unknown) =>
+  (typeof value === 'object' ? value : string(option, value)) as NonNullable<ClientProcessManagerOptions['coordinator']>
 
 /** Every kind of value that an option can have. */
 export const KINDS = {

@@ -204,11 +204,11 @@ export const OPTIONS = {
   coordinator: {
     kind: 'coordinator', flag: 'coordinator', value: 'URL', sample: 'etcd://etcd:2379/ci', values: ['etcd://', 'etcds://'], variable: 'ONE_SERVER_COORDINATOR', key: 'coordinator',
     schema: { type: 'string', pattern: '^etcds?://.+$' },
-    text: 'share the server with other hosts, which agree in this etcd: etcd://host[:port][,…][/prefix], or etcds:// with TLS', otherwise: 'this host alone',
+    text: 'share the server with other hosts, which agree in this etcd: etcd://host[:port][,…][/prefix], or etcds:// with TLS', otherwise: 'none',
   },
   advertise: {
     kind: 'text', flag: 'advertise', value: 'HOST[:PORT]', sample: '10.0.0.7', variable: 'ONE_SERVER_ADVERTISE', key: 'advertise', schema: STRING,
-    text: 'with a coordinator: what other hosts are told', otherwise: 'the address by which this host reaches it, a free port',
+    text: 'with a coordinator: what other hosts are told', otherwise: 'the address by which this host reaches the coordinator, a free port',
   },
   listen: {
     kind: 'host', flag: 'listen', value: 'HOST', sample: '0.0.0.0', variable: 'ONE_SERVER_LISTEN', key: 'listen', schema: STRING,
@@ -220,7 +220,7 @@ export const OPTIONS = {
     inFile: { text: 'with a coordinator: whether the server may be started on this host' },
   },
   ttl: {
-    kind: 'duration', least: 5000, default: '15s', flag: 'ttl', value: 'TIME', sample: '15s', variable: 'ONE_SERVER_TTL', key: 'ttl', schema: duration(5000),
+    kind: 'duration', default: '15s', flag: 'ttl', value: 'TIME', sample: '15s', variable: 'ONE_SERVER_TTL', key: 'ttl', schema: duration(5000),
     text: 'with a coordinator: how long a silent host is waited for, 10m at most; without it for 0.6 of this, the server ends',
   },
   onEvent: { kind: 'listener', text: 'receives each step as an event' },

@@ -39,16 +39,15 @@ const hashes = (settings: Settings, ofSpread: boolean): Record<string, string> =
 
 /** Hosts with one prefix share a server; the engine may be written in several ways. */
 const prefixOf = (coordinator: Settings['coordinator']): string | undefined =>
-  typeof coordinator === 'string' ? coordinator.replace(/^\w+:\/\/[^/]*\/*|\/+$/g, '') || 'one-server' : coordinator?.prefix
+  typeof coordinator === 'string' ? coordinator.replace(/^.*?\/\/[^/]*\/*|\/$/g, '') || 'one-server' : coordinator?.prefix
 
 export const fingerprintOf = (given: Settings): Fingerprint => {
   const settings = given.asked ?? given
-  const coordinator = prefixOf(settings.coordinator)
   return {
     command: commandOf(settings), cwd: settings.cwd, env: hashes(settings, false),
     ...(settings.spread.size === 0 ? {} : { spread: hashes(settings, true) }),
     ...(settings.version === undefined ? {} : { version: settings.version }),
-    ...(coordinator === undefined ? {} : { coordinator }),
+    coordinator: prefixOf(settings.coordinator),
   }
 }
 
@@ -75,7 +74,7 @@ export const differences = (given: Settings, running: Fingerprint): string[] => 
   ): void => { if (runs !== wanted) found.push(`${what}: runs ${runs}, wanted ${wanted}`) }
   if (settings.version !== undefined) differ('version', running.version ?? 'one without a version', settings.version)
   const coordinator = prefixOf(settings.coordinator)
-  if (coordinator !== undefined) differ('coordinator', running.coordinator ?? 'none: on this host alone', coordinator)
+  if (coordinator !== undefined) differ('coordinator', running.coordinator ?? '-', coordinator)
   const command = commandOf(settings)
   if (command.length === 0) return found
   if (!isSameCommand(running.command, command)) differ('command', JSON.stringify(running.command), JSON.stringify(command))

@@ -4,7 +4,6 @@
 import { baseUrl } from '../health/address.js'
 import { claimPath, markPath, type Launch, type Place } from './directory.js'
 import { FORMAT, parseRecord, type LaunchRecord } from './launch-record.js'
-import type { OnHost } from '../server-info.js'
 import type { PidFile } from './pid-file.js'
 
 type Named = Pick<Launch, 'id' | 'leader'>
@@ -22,14 +21,24 @@ export const recordOf = async (place: Place, launch: Named, pidFile?: PidFile): 
 export const isRecordOf = (record: LaunchRecord, { id, leader }: Named): boolean =>
   record.launch === id && record.pid === leader.pid && record.start === leader.start && record.group === leader.group
 
+/** What callers get of a server that may run on another host: its own address, port and PID there. */
+export interface OnHost {
+  readonly address: string
+  readonly port: number
+  readonly pid: number
+  /** By its name, for people. */
+  readonly host: string
+  readonly epoch: number
+}
+
 /** Where a launch became ready: the literal address at which it is checked from then on, and the URL that callers get. */
 export interface ReadyMark {
   readonly url: string
   readonly base: string
   /** Of a launch that is a steward: what callers get of the server, which may run on another host. */
-  readonly at?: OnHost
+  readonly at?: OnHost | undefined
   /** It does. */
-  readonly isElsewhere?: boolean
+  readonly isElsewhere?: boolean | undefined
 }
 
 /** Of a launch whose mark says nothing, callers get the address. */
@@ -45,7 +54,7 @@ export const readyMark = async ({ system, paths }: Place, id: string): Promise<R
   try {
     const { format, url, base, at, isElsewhere } = JSON.parse(found.text) as { format: unknown; url: unknown; base: unknown } & Pick<ReadyMark, 'at' | 'isElsewhere'>
     if (format !== FORMAT || !isUrl(url)) return undefined
-    return isUrl(base) ? { url, base, ...(at && { at, isElsewhere: isElsewhere === true }) } : unmarked(url)
+    return isUrl(base) ? { url, base, at, isElsewhere } : unmarked(url)
   } catch {
     return undefined
   }

@@ -23,7 +23,7 @@ export interface Fingerprint {
   readonly spread?: Readonly<Record<string, string>>
   readonly version?: string
   /** The engine and the prefix that its hosts share, in words. */
-  readonly coordinator?: string
+  readonly coordinator?: string | undefined
 }
 
 export interface LaunchRecord {

@@ -106,6 +106,8 @@ t.test('each variable is a flag by another name', async (t) => {
     SCRIPT: ['s.js', { serverScript: 's.js' }], PORT: ['1,2', { port: [1, 2] }, 'x'], HOST: ['::1', { host: '::1' }, 'a b'], HEALTH: ['/h', { healthPath: '/h' }, 'h'],
     TIMEOUT: ['1s', { startupTimeout: 1000 }, '0'], INTERVAL: ['1s', { healthCheckInterval: 1000 }, '0'], HEALTH_TIMEOUT: ['1s', { healthTimeout: 1000 }, '0'], STOP_TIMEOUT: ['0', { stopTimeout: 0 }, 'x'],
     IDLE_TIMEOUT: ['1m', { idleTimeout: 60_000 }, 'x'], LOG_FILE: ['l', { logFile: 'l' }], CWD: ['c', { cwd: 'c' }],
+    COORDINATOR: ['etcd://e', { coordinator: 'etcd://e' }], ADVERTISE: ['h:1', { advertise: 'h:1' }], LISTEN: ['::', { listen: '::' }],
+    MAY_HOST: ['no', { mayHost: false }, 'maybe'], TTL: ['20s', { ttl: 20_000 }, 'x'],
   }
   t.same(Object.values<Flag>(FLAGS).flatMap(({ variable }) => variable ?? []).toSorted(), Object.keys(values).map((name) => `ONE_SERVER_${name}`).toSorted())
   for (const [name, [value, options, wrong]] of Object.entries(values)) {

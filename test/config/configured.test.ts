@@ -42,10 +42,11 @@ t.test('each key is an option, and paths are relative to the file', async (t) =>
     startupTimeout: '1s', healthCheckInterval: 20, healthTimeout: 30, stopSignal: 'SIGINT', stopTimeout: 0, idleTimeout: '2m', logFile: './l.log', pidFile: '../p.pid',
     healthMatch: 'ok', healthStatus: '200-399', reuseExisting: false, version: '1.2.0', onMismatch: 'reuse', envFile: ['a.env', 'b.env'],
   }
+  const across = { coordinator: 'etcd://e:1/x', advertise: 'h:1', listen: '0.0.0.0', mayHost: false, ttl: '20s' }
   const web = { serverScript: 's.ts', health: 'https://localhost:{port}/h' }
   const db = { ready: 'socket:x.sock' }
-  t.same(new Set(Object.keys({ ...api, ...web, ...db })), new Set(KEYS.keys()), 'none is left out here')
-  const folder = servers(t, { api, web, db })
+  t.same(new Set(Object.keys({ ...api, ...web, ...db, ...across })), new Set(KEYS.keys()), 'none is left out here')
+  const folder = servers(t, { api, web, db, across })
   for (const name of api.envFile) writeFileSync(join(folder, name), 'A=2\n')
   const { configured: _, ...options } = configured('api', {}, folder)
   t.same(options, {
@@ -54,6 +55,7 @@ t.test('each key is an option, and paths are relative to the file', async (t) =>
     healthMatch: 'ok', healthStatus: '200-399', reuseExisting: false, version: '1.2.0', onMismatch: 'reuse', envFile: [join(folder, 'a.env'), join(folder, 'b.env')],
   })
   t.ok('B' in options.env!, 'it is said that B goes')
+  t.match(configured('across', {}, folder), across)
   t.match(configured('db', {}, folder), { ready: `socket:${join(folder, 'x.sock')}` })
   t.match(configured('db', { healthPath: '/h' }, folder), { ready: undefined, healthPath: '/h' }, 'each tells when it is ready')
   t.match(configured('web', {}, folder), { serverScript: join(folder, 's.ts'), healthUrl: 'https://localhost:{port}/h', cwd: folder })

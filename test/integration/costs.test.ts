@@ -115,8 +115,8 @@ t.test('a warm client loads one file of the package, and the command line three'
 
 t.test('the files of a warm call stay small: Node compiles all of their text', (t) => {
   const bytes = (file: string): number => readFileSync(new URL(file, PACKAGE)).length
-  t.ok(bytes('index.js') <= 75_400, `index.js has ${bytes('index.js')} bytes`)
-  t.ok(bytes('cli-start.js') <= 37_500, `cli-start.js has ${bytes('cli-start.js')} bytes`)
+  t.ok(bytes('index.js') <= 76_400, `index.js has ${bytes('index.js')} bytes`)
+  t.ok(bytes('cli-start.js') <= 37_750, `cli-start.js has ${bytes('cli-start.js')} bytes`)
   t.ok(bytes('cli.js') <= 2000, `cli.js, which is compiled each time, has ${bytes('cli.js')} bytes`)
   t.end()
 })

@@ -26,7 +26,9 @@ t.test('a flag, a variable and a key each belong to one option', async (t) => {
     t.equal(new Set(values).size, values.length, column)
   }
   for (const [name, { flag, variable, key, schema, value, sample, kind, with: other }] of ROWS) {
-    if (variable !== undefined) t.equal(variable, `ONE_SERVER_${flag?.toUpperCase().replaceAll('-', '_')}`, name)
+    // A flag that says no has a variable that says whether.
+    const said = kind === 'boolean' ? name.replace(/[A-Z]/g, '_$&') : flag?.replaceAll('-', '_')
+    if (variable !== undefined) t.equal(variable, `ONE_SERVER_${said?.toUpperCase()}`, name)
     t.equal(key === undefined, schema === undefined, `${name}: a key has a schema`)
     if (flag !== undefined) t.equal(value !== undefined && sample !== undefined, kind !== 'boolean', `${name}: a flag with a value has a sample`)
     if (other !== undefined) t.ok((OPTIONS[other] as Row).flag, name)
@@ -47,9 +49,9 @@ t.test('each flag of an option is one of some command, and its help says what th
 })
 
 t.test("the README's table has each option, with its flag and its default", async (t) => {
-  const [, table = ''] = /^\| option \| command line \| default \|.*\n\|[-|]+\n((?:\|.*\n)+)/m.exec(read('README.md')) ?? []
+  const tables = [...read('README.md').matchAll(/^\| option \| command line \| default \|.*\n\|[-|]+\n((?:\|.*\n)+)/gm)].map(([, lines = '']) => lines)
   const told = new Set<string>()
-  for (const line of table.trim().split('\n')) {
+  for (const line of tables.join('').trim().split('\n')) {
     const [names = '', flags = '', standard = ''] = line.split(/(?<!\\)\|/).slice(1)
     const options = names.split(',').map(plain) as OptionName[]
     const rows = options.map((name) => OPTIONS[name] as Row | undefined)

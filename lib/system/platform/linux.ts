@@ -214,6 +214,7 @@ export const linuxLaunching: Launching = {
       }
     }),
   startTakes: START_TAKES,
+  hasFuse: true,
   gate,
   watchdog: /* @__PURE__ */ watchdogWith(LOOK, 2),
   isWatchdog,

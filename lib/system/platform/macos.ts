@@ -147,7 +147,8 @@ look() {
 }`
 
 export const macosLaunching = (run: Run): Launching => ({
-  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], startTakes: START_TAKES, gate, watchdog: /* @__PURE__ */ watchdogWith(LOOK, 10),
+  nullDevice: NULL_DEVICE, leakingDescriptors: () => [], startTakes: START_TAKES, hasFuse: true, gate,
+  watchdog: /* @__PURE__ */ watchdogWith(LOOK, 10),
   watchdogs: () => [],
   describe: async (pid) => {
     const row = await run(PS, ['-ww', '-o', 'uid=', '-o', 'command=', '-p', String(pid)], ENV).catch(() => '')

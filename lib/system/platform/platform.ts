@@ -138,6 +138,8 @@ export interface Launching {
   leakingDescriptors(least: number): number[]
   /** ms that a gate may take to say its PID. */
   readonly startTakes: number
+  /** Whether a shell can end the process group of a process that was frozen or killed (across/fuse.ts). */
+  readonly hasFuse: boolean
   /**
    * A process that waits at its stdin and then runs the plan: a line opens the gate, end-of-file ends it. It prints `pid <n>`,
    * the server to be, and `exit <n>`, how that one ended; or `failed <why>` in place of the PID. The server's output goes to descriptor 3.

@@ -157,6 +157,7 @@ export const windowsLaunching: Launching = {
   nullDevice: '\\\\.\\NUL',
   leakingDescriptors: () => [],
   startTakes: 10_000,
+  hasFuse: false,
   gate: ({ program: file, args: words, env, gateFile }) => {
     const { program, args, verbatim = false } = windowsPrograms.invoke(file, words)
     const { gate, hidden } = hiddenFrom(env)
