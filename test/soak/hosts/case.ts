@@ -43,6 +43,8 @@ export const seriesOf = (one: Case): Series => ({
   },
 })
 
+const shortly = (world: World, ms: number): string => (ms < 0.1 * world.ttl ? `${Math.round(ms)} ms` : inTerms(world, ms))
+
 /** Of `ttl`, since what a busy machine takes is no figure of the protocol. */
 export const inTerms = (world: World, ms: number): string => `${(ms / world.ttl).toFixed(2)} ttl`
 
@@ -55,9 +57,9 @@ export const handover = (world: World, at: bigint, epoch: number): { readonly go
   const newer = servers.find((server) => server.epoch > epoch && server.served.length > 0)!
   // A server that stopped beating before that instant had been frozen, or killed.
   return {
-    gone: inTerms(world, Math.max(0, between(at, older.ended))),
+    gone: shortly(world, Math.max(0, between(at, older.ended))),
     served: inTerms(world, between(at, newer.served[0]!.at)),
-    apart: inTerms(world, between(older.ended, newer.began)),
+    apart: shortly(world, between(older.ended, newer.began)),
   }
 }
 

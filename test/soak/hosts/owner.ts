@@ -111,7 +111,7 @@ const linkCut: Case = {
     const { host, epoch, pid } = await world.settled()
     const cut = world.host(host)
     const at = instant()
-    cut.cut()
+    world.cut(cut)
     const [figures, there] = await Promise.all([
       takenOver(world, at, epoch, world.others(cut)),
       (async () => {
@@ -132,7 +132,7 @@ const followerCut: Case = {
   async act(world) {
     const { host, epoch, pid } = await world.settled()
     const cut = world.others(world.host(host))[0]!
-    cut.cut()
+    world.cut(cut)
     await sleep(1.5 * world.ttl)
     const { error } = await world.call(cut)
     cut.heal()

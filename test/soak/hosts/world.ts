@@ -80,6 +80,7 @@ export class World {
   readonly #given = new Map<number, Set<string>>()
   readonly #frozen = new Set<string>()
   readonly #killed = new Set<string>()
+  readonly #cut = new Set<string>()
   #isTakenBack = false
   readonly #traffic: ChildProcess[] = []
 
@@ -235,6 +236,12 @@ export class World {
     await host.kill()
   }
 
+  /** Cuts the link of a host. */
+  cut(host: Host): void {
+    this.#cut.add(host.name)
+    host.cut()
+  }
+
   /** From now on the engine shows what it showed before: no promise is kept over that, and epochs are given twice. */
   takesBack(): void {
     this.#isTakenBack = true
@@ -277,8 +284,10 @@ export class World {
     const keys = await this.members.keys().catch(() => [])
     const claim = await this.claim().catch(() => undefined)
     if (claim !== undefined && claim.state !== 'over') this.wrong(`the claim says ${claim.state}`)
-    // A host that was killed cannot take its use back; it counts no more after its term.
-    const known = keys.filter((key) => key === this.claimKey || key === 'filler' || (key.includes('/users/') && this.#killed.size > 0))
+    // A host that was killed or cut off cannot take its use back; it counts no more after its term, and etcd's lease removes it.
+    const mayLeave = this.#killed.size + this.#cut.size
+    const uses = keys.filter((key) => key.includes('/users/')).slice(0, mayLeave)
+    const known = [this.claimKey, 'filler', ...uses]
     for (const key of keys) if (!known.includes(key)) this.wrong(`left in etcd: ${key}`)
   }
 }
