@@ -303,7 +303,7 @@ const bundleLibrary = async (format) => {
 const bundleCommandLine = async ({ names, lazy }) => {
   const rest = new Map()
   const placeApart = (source) => {
-    if (lazy.get('config').has(source)) return { file: 'config.js' }
+    for (const part of ['config', 'across']) if (lazy.get(part).has(source)) return { file: `${part}.js` }
     return COMPLETION.includes(basename(source, '.js')) ? { file: 'completion.js', name: nameOf(source) } : undefined
   }
   const placeOf = (source) => {

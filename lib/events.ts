@@ -11,12 +11,17 @@ import type { OneServerErrorCode } from './errors.js'
 export type OneServerEvent = { at: number } & (
   /** A running server was found. `adopted`: one-server did not start it. */
   | { type: 'reused'; url: string; pid: number | undefined; adopted: boolean }
-  /** The call waits: for its turn at the lock, for a launch that another client makes, or for the health check. */
-  | { type: 'waiting'; for: 'lock' | 'launch' | 'health'; pid?: number; url?: string }
+  /**
+   * The call waits: for its turn at the lock, for a launch that another client makes, for the health check, or for what the hosts that share
+   * the server agree on: another may start it, and one that has fallen silent is waited for.
+   */
+  | { type: 'waiting'; for: 'lock' | 'launch' | 'health' | 'hosts'; pid?: number; url?: string }
+  /** With a `coordinator`: another host runs the server. */
+  | { type: 'following'; host: string; url: string }
   /** A child process exists and is held at the gate: nothing of the server has run. */
   | { type: 'spawned'; pid: number; port: number; launchId: string }
-  /** The claim of this client has won: its gate opens. */
-  | { type: 'claimed'; pid: number; port: number; launchId: string }
+  /** The claim of this client has won: its gate opens. With a `coordinator` it is the claim on this host, and `pid` is its steward. */
+  | { type: 'claimed'; pid: number; port: number; launchId: string; steward?: true }
   /** Another claim was there first, so the child exits without having run. */
   | { type: 'withdrawn'; pid: number; launchId: string }
   /** The server passed its health check. */

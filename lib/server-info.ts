@@ -49,6 +49,31 @@ export interface LeaseStatus {
   readonly since: Date | undefined
 }
 
+/** A host that uses a server which another one runs. */
+export interface HostStatus {
+  readonly host: string
+  /** When it began to. Undefined where it does not say so in a way that can be read. */
+  readonly since: Date | undefined
+}
+
+/** What a status says besides with a `coordinator`. Without one, none of it is there. */
+export interface AcrossStatus {
+  /** The host that runs the server, by its name. */
+  readonly host?: string | undefined
+  /** As in {@link ServerInfo}. */
+  readonly epoch?: number | undefined
+  /** The engine in words: `etcd at etcd-1:2379`. */
+  readonly coordinator?: string | undefined
+  /** Of this host. Undefined until it is known. */
+  readonly role?: 'owner' | 'follower' | undefined
+  /** On the host that runs it: the other hosts that use it. */
+  readonly users?: readonly HostStatus[] | undefined
+  /** ms since the host that runs it was last heard of in the coordinator. */
+  readonly silentFor?: number | undefined
+  /** What is amiss between the hosts or with the coordinator. */
+  readonly trouble?: string | undefined
+}
+
 interface Files {
   /** The PID file that names the server. */
   readonly pidFile: string
@@ -62,7 +87,7 @@ export interface StoppedStatus extends Files {
 }
 
 /** What a server that one-server started says of itself. */
-interface LaunchStatus extends Files {
+interface LaunchStatus extends Files, AcrossStatus {
   readonly adopted: false
   readonly pid: number
   readonly port: number
@@ -115,7 +140,7 @@ type Seen = Pick<LaunchStatus, 'adopted' | 'pid' | 'bundled' | 'version' | 'leas
  * It was ready, runs and does not pass its health check; or it is being ended and has not exited yet; or a process lives of which only
  * a PID file tells. What its record does not say, or what no longer applies, is undefined.
  */
-export interface UnhealthyStatus extends Files, Seen {
+export interface UnhealthyStatus extends Files, Seen, AcrossStatus {
   readonly state: 'unhealthy'
   readonly url: string | undefined
   readonly address: string | undefined
@@ -132,7 +157,7 @@ export type ServerStatus = StoppedStatus | StartingStatus | ReadyStatus | Adopte
 
 /** Each field of any of these. */
 type Field = ServerStatus extends infer Each ? (Each extends unknown ? keyof Each : never) : never
-type ValueOf<Each, Name extends Field> = Each extends { readonly [Key in Name]: infer Value } ? Value : never
+type ValueOf<Each, Name extends Field> = Each extends unknown ? (Name extends keyof Each ? Each[Name] : never) : never
 
 /** @internal The same for code that shows whatever there is. */
 export type AnyStatus =

@@ -36,7 +36,7 @@ const files = all
 
 /** Whether a test file starts processes, by what it imports. */
 const startsProcesses = (file: string): boolean =>
-  /from '(?:node:child_process|.*\/(?:child|clients|holders|command-line|terminal)\.js)'/.test(readFileSync(join(FOLDER, file), 'utf8'))
+  /from '(?:node:child_process|.*\/(?:child|clients|holders|command-line|terminal|etcd-server)\.js)'/.test(readFileSync(join(FOLDER, file), 'utf8'))
 
 /** tap prints the files in their order, so a long one holds back what is known of the others. */
 const progress = (text: string): void => { process.stderr.write(`${text}\n`) }

@@ -6,7 +6,7 @@
 
 /** Test files without `.test.js`, or folders, by what they are about. */
 const BEYOND: Readonly<Record<string, readonly string[]>> = {
-  'more orders of the simulation than the first few thousand': ['simulation/orders'],
+  'more orders of the simulation than the first few thousand': ['simulation/orders', 'across/orders'],
   'starved machines: they burn the processor on purpose': ['integration/starved'],
   'every block of code in the pages, the package as npm installs it, and a whole extension': [
     'readme', 'package', 'define-config', 'server-info', 'commonjs', 'bundle', 'import', 'clean', 'vscode-extension',
@@ -31,7 +31,9 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     'cli/control-characters', 'cli/log-readiness', 'cli/newcomer', 'cli/shell-habits', 'cli/others-files', 'cli/seen', 'cli/undefined-name', 'integration/another-user',
   ],
   'commands besides start, run and stop, and signals to them': ['cli/become', 'cli/completion', 'cli/configured', 'cli/doctor', 'cli/hold', 'cli/hold-pid', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status', 'cli/wait', 'cli/watch-list'],
+  'an etcd that is killed, frozen, full or behind certificates, and its users': ['across/etcd-trouble', 'across/etcd-users'],
   'what the last lines of a CI log say': ['failed'],
+  'servers that several hosts share, over a real etcd': ['across/seen'],
   'several servers, configurations that are code, readiness by a command, and test runs': ['cli/code-config', 'cli/several', 'integration/ready-command', 'runners/entry-points', 'with-needs'],
 }
 

@@ -16,11 +16,13 @@ const same = <One, Other>(isSame: Same<One, Other>): boolean => isSame
 
 type Files = 'state' | 'pidFile' | 'logFile'
 type Launched = Files | 'adopted' | 'pid' | 'port' | 'since' | 'launchId' | 'bundled' | 'version' | 'launcher' | 'leases' | 'pinned' | 'stopsAt' | 'isHeadless'
+/** Without a coordinator, none of these is there. */
+type Across = 'host' | 'epoch' | 'coordinator' | 'role' | 'users' | 'silentFor' | 'trouble'
 same<keyof StoppedStatus, Files>(true)
-same<keyof StartingStatus, Launched>(true)
-same<keyof ReadyStatus, Launched | 'url' | 'address'>(true)
+same<keyof StartingStatus, Launched | Across>(true)
+same<keyof ReadyStatus, Launched | Across | 'url' | 'address'>(true)
 same<keyof AdoptedStatus, Files | 'adopted' | 'pid' | 'url' | 'address' | 'port'>(true)
-same<keyof UnhealthyStatus, Launched | 'url' | 'address' | 'isEnding'>(true)
+same<keyof UnhealthyStatus, Launched | Across | 'url' | 'address' | 'isEnding'>(true)
 same<ServerStatus['state'], 'stopped' | 'starting' | 'ready' | 'unhealthy'>(true)
 
 /** A consumer's switch: each branch has what it needs, and no state is forgotten. */

@@ -1,23 +1,44 @@
 /** What a client of this host asks the steward of its launch, at its address on the loopback interface. */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Context } from '../context.js'
 import { baseUrl, endpointOf } from '../health/address.js'
+import type { OneServerError, OneServerErrorData } from '../errors.js'
+import type { AcrossStatus } from '../server-info.js'
 import type { ReadyMark } from '../state/claim.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { clientFor } from '../health/get.js'
 import { startTimer } from '../timer.js'
+import { notAnswering, reachHint } from './errors.js'
+import type { Told } from './known.js'
 
 /** The header in which a steward says where its server is: URL, host, epoch, PID, and `own` or `other`. */
 export const AT_HEADER = 'x-one-server-at'
 
-const headerOf = (url: string, timeout: number): Promise<string | undefined> =>
+/** Where a steward says what it knows (known.ts). */
+export const STATUS_PATH = '/status'
+
+/** Bytes of what is known: sixty hosts have a tenth of it. */
+const LARGEST = 256 * 1024
+
+interface Answer {
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/** Undefined: no answer within `timeout` ms. */
+const ask = (url: string, timeout: number): Promise<Answer | undefined> =>
   new Promise((resolve) => {
     const call = clientFor('http:').get(url, { agent: false }, (response) => {
-      response.resume()
-      end(String(response.headers[AT_HEADER] ?? '') || undefined)
+      let body = ''
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        body += piece
+        if (body.length > LARGEST) end(undefined)
+      })
+      response.once('end', () => end({ headers: response.headers, body })).once('error', () => end(undefined))
     })
-    const end = (header: string | undefined): void => {
+    const end = (answer: Answer | undefined): void => {
       endTimer()
-      resolve(header)
+      resolve(answer)
       call.destroy()
     }
     const endTimer = startTimer(timeout, () => end(undefined))
@@ -26,8 +47,52 @@ const headerOf = (url: string, timeout: number): Promise<string | undefined> =>
 
 /** The mark of a launch that is a steward. Undefined: it has no server to point to any more. */
 export const markOf = async ({ settings }: Context, { healthTimeout }: LaunchRecord, url: string): Promise<ReadyMark | undefined> => {
-  const [base, host, epoch, pid, whose] = (await headerOf(url, Math.max(healthTimeout, settings.healthTimeout)))?.split(' ') ?? []
+  const answer = await ask(url, Math.max(healthTimeout, settings.healthTimeout))
+  const [base, host, epoch, pid, whose] = String(answer?.headers[AT_HEADER] ?? '').split(' ')
   if (base === undefined || host === undefined || !URL.canParse(base)) return undefined
   const at = { address: baseUrl(base), port: endpointOf(base)!.port, host, epoch: Number(epoch), pid: Number(pid) }
   return { url, base: baseUrl(base), at, isElsewhere: whose !== 'own' }
+}
+
+const SILENT = 'its steward on this host does not answer'
+
+/** ms in which a steward answers a question that needs no other machine. */
+const TELLS = 2000
+
+/** What the steward of a launch knows. Undefined where it does not answer: it may be frozen, or another program has its port. */
+export const toldBy = async ({ health, launch }: LaunchRecord): Promise<Told | undefined> => {
+  const answer = await ask(new URL(STATUS_PATH, health.urls[0]).href, TELLS)
+  if (answer === undefined || answer.headers['x-one-server-launch'] !== launch) return undefined
+  try {
+    return JSON.parse(answer.body) as Told
+  } catch {
+    return undefined
+  }
+}
+
+/** What a status says of a server that hosts share. */
+export const acrossStatus = async (record: LaunchRecord, isReady: boolean): Promise<AcrossStatus> => {
+  const { host, role, epoch, users, silentFor, engine, trouble, why }: Partial<Told> =
+    (await toldBy(record)) ?? { trouble: SILENT, why: SILENT, engine: record.identity.coordinator! }
+  const using = users?.map((user) => ({ host: user.host, since: user.since === undefined ? undefined : new Date(user.since) }))
+  return { host, epoch, coordinator: engine, role, users: using, silentFor, trouble: isReady ? trouble : why }
+}
+
+/** Whether somebody on another host may use the server. A follower does not know, so it says yes. */
+export const isUsedElsewhere = async (record: LaunchRecord): Promise<boolean> => {
+  const told = await toldBy(record)
+  return told?.role !== 'owner' || told.users?.length !== 0
+}
+
+/** What stands in the way, in words, and what the reader can do about it. `reason`: what the health check says. */
+export const whatSteward = async (record: LaunchRecord, reason: string): Promise<{ reason: string; hint: string | undefined }> => {
+  const told = await toldBy(record)
+  const isElsewhere = told?.role === 'follower' && told.url !== undefined && told.trouble === undefined
+  return { reason: told?.why ?? reason, hint: isElsewhere ? reachHint(told.host!) : undefined }
+}
+
+/** The error of a server that was ready and does not answer for `waited` ms. */
+export const unhealthy = async (record: LaunchRecord, mark: ReadyMark | undefined, waited: number, last: string, data: OneServerErrorData): Promise<OneServerError> => {
+  const { reason, hint } = await whatSteward(record, last)
+  return notAnswering(waited, reason, hint, { ...data, ...(mark?.at?.pid === undefined ? {} : { pid: mark.at.pid, port: mark.at.port }) })
 }

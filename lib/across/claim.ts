@@ -14,6 +14,9 @@ import type { Entry } from './coordinator.js'
 
 const FORMAT = 1
 
+/** How many failures a claim passes on. */
+const LEFT = 3
+
 export type ClaimState = 'starting' | 'ready' | 'ending' | 'over'
 
 /** Which server it is, without what may differ between hosts. Values may be secret, so there are hashes of them. */
@@ -48,7 +51,21 @@ export interface Claim {
   readonly identity: Identity
   /** How the launch failed, for the hosts that waited for it: the body of a local outcome. */
   readonly outcome?: string
+  /**
+   * How the launches before it failed, until this one is ready. A host that waited for one of them may look only after another host has
+   * claimed again, and would start a server that has just failed.
+   */
+  readonly failed?: readonly Failed[] | undefined
 }
+
+export interface Failed {
+  readonly launch: string
+  readonly outcome: string
+}
+
+/** The failures that a claim leaves to the next one. */
+export const failuresUntil = ({ launch, outcome, failed = [] }: Claim): readonly Failed[] =>
+  [...failed, ...(outcome === undefined ? [] : [{ launch, outcome }])].slice(-LEFT)
 
 export interface Use {
   readonly format: typeof FORMAT
@@ -94,6 +111,9 @@ const isIdentity = (value: unknown): boolean =>
 
 const isLaunch = (value: unknown): boolean => isText(value) && /^[0-9a-f]{16}$/.test(value)
 
+const isFailed = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((one) => isObject(one) && isLaunch(one['launch']) && typeof one['outcome'] === 'string')
+
 /** Only these are ever connected to: who may write below the prefix sends clients where it likes, but to nothing but a server. */
 const isUrl = (value: unknown): boolean => isText(value) && /^(https?|tcp):\/\//.test(value) && URL.canParse(value)
 
@@ -103,6 +123,7 @@ const CLAIM: Checks = {
   launch: isLaunch, host: isText, where: isText, steward: isLeader, ttl: isTtl, since: isText, beat: isCount, identity: isIdentity,
   state: (value) => ['starting', 'ready', 'ending', 'over'].includes(value as string),
   url: isOptional(isUrl), pid: isOptional(isCount), epoch: isOptional(isCount), outcome: isOptional((value) => typeof value === 'string'),
+  failed: isOptional(isFailed),
 }
 const USE: Checks = { of: isLaunch, host: isText, since: isText, ttl: isTtl, beat: isCount }
 const STOP: Checks = { of: isLaunch, host: isText }

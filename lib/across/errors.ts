@@ -2,7 +2,7 @@
  * The failures that only servers of several hosts have, with their words. Apart from the others (errors.ts), since a call on one host
  * loads those.
  */
-import { OneServerError } from '../errors.js'
+import { OneServerError, type OneServerErrorData } from '../errors.js'
 
 /** `engine`: in words, without secrets: `etcd at a:2379, b:2379`. */
 export const coordinatorUnreachable = (engine: string, why: string, cause?: unknown): OneServerError =>
@@ -18,12 +18,24 @@ export const coordinatorUnreachable = (engine: string, why: string, cause?: unkn
 export const coordinatorRefused = (engine: string, why: string, hint: string, cause?: unknown): OneServerError =>
   new OneServerError('COORDINATOR_REFUSED', `${engine} refuses: ${why}.`, hint, {}, cause)
 
+/** `host` is another one, whose server does not answer here. */
+export const reachHint = (host: string): string =>
+  `Give ${host} an address that this host reaches: advertise (--advertise HOST[:PORT]), with listen (--listen) where it listens at another one.`
+
 export const hostUnreachable = (host: string, url: string, why: string): OneServerError =>
   new OneServerError(
     'HOST_UNREACHABLE',
     `The server is ready on ${host}, and does not answer this host at ${url}: ${why}.`,
-    `Give ${host} an address that this host reaches: advertise (--advertise HOST[:PORT]), ` +
-      'with listen (--listen HOST) where it listens at another one.',
+    reachHint(host),
+  )
+
+/** It was ready. `hint`: where the reason is another host. */
+export const notAnswering = (waited: number, reason: string, hint: string | undefined, data: OneServerErrorData): OneServerError =>
+  new OneServerError(
+    'SERVER_UNHEALTHY',
+    `The server was ready, and has not answered for ${waited} ms: ${reason}.`,
+    hint ?? 'A busy server can fail the check, so it was left alone. one-server status tells more; if it hangs: one-server restart.',
+    data,
   )
 
 export const noHost = (host: string, name: string): OneServerError =>

@@ -35,7 +35,7 @@ const NO_ETCD =
 const WRONG_PASSWORD =
   'Correct ONE_SERVER_COORDINATOR_USER and ONE_SERVER_COORDINATOR_PASSWORD, or user and password in the URL or of etcd().'
 const NO_PASSWORD = 'Set ONE_SERVER_COORDINATOR_USER and ONE_SERVER_COORDINATOR_PASSWORD, or give etcd() a user and a password.'
-const FULL =
+export const FULL =
   'Compact and defragment it, and then: etcdctl alarm disarm. With --auto-compaction-retention=1 it does not fill up again.'
 const WRONG_CERTIFICATE =
   'ONE_SERVER_COORDINATOR_CA names what signed the certificate of etcd, _CERT and _KEY what this host shows (ca, cert and key of ' +

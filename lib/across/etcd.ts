@@ -112,11 +112,8 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
     const first = current
     for (let tries = 0; tries < endpoints.length; tries++) {
       const at = (first + tries) % endpoints.length
-      if (isClosed) throw new Unreachable('the client is closed', { sent: false })
       try {
-        const fields = await askOne(endpoints[at]!, path, body)
-        current = at
-        return fields
+        return await askOne(endpoints[at]!, path, body)
       } catch (error) {
         const reason = `${endpointText(endpoints[at]!)}: ${(error as Error).message}`
         if (error instanceof Refused) throw new Refused(reason, error.hint)

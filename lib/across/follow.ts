@@ -13,7 +13,7 @@ import { asCallersSee, type Place } from './place.js'
 import { Bell } from './signals.js'
 import { AGAIN } from './term.js'
 
-/** `again`: look again from the start. `silent`: its owner has not been heard of for its `ttl`, and nothing was given out. */
+/** `again`: look again from the start. `silent`: its owner has not been heard of for its `ttl`, or is dead, and nothing was given out. */
 export type Followed = { readonly kind: 'again' | 'end' } | { readonly kind: 'silent'; readonly entry: Entry }
 
 const END: Followed = { kind: 'end' }
@@ -105,16 +105,19 @@ export class Following {
 
   async #judge(entry: Entry | undefined, received: number): Promise<Followed | undefined> {
     const claim = entry && parseClaim(entry.value)
-    if (entry === undefined || typeof claim !== 'object' || claim.launch !== this.#launch) return this.#isTold ? END : AGAIN_FROM_START
-    if (claim.state === 'over') return this.#over(claim)
+    if (entry === undefined || typeof claim !== 'object') return this.#over(undefined)
+    if (claim.launch !== this.#launch) return this.#over(claim.failed?.find(({ launch }) => launch === this.#launch)?.outcome)
+    if (claim.state === 'over') return this.#over(claim.outcome)
     const silent = this.#silence.of(entry, received)
-    if (silent >= claim.ttl) return this.#bury(entry, claim)
+    if (silent >= claim.ttl) return this.#bury(entry, claim, `has been silent for ${claim.ttl} ms`)
+    // Another user's steward of this very host: its death can be seen, and is not waited for.
+    if (await this.#place.local.isDead(claim)) return this.#bury(entry, claim, 'is dead')
     if (claim.state !== 'ready' || claim.url === undefined) return undefined
     return this.#point(claim, received, silent === 0)
   }
 
-  /** The owner has given its claim back. */
-  async #over({ outcome }: Claim): Promise<Followed> {
+  /** The launch is over. `outcome`: it failed before it was ready. */
+  async #over(outcome: string | undefined): Promise<Followed> {
     if (this.#isTold) return END
     const error = outcome === undefined ? undefined : failureIn(outcome)
     if (error === undefined) return AGAIN_FROM_START
@@ -122,10 +125,10 @@ export class Following {
     return END
   }
 
-  /** The owner is silent. Where the URL was given out, its claim is over for all, so that the next call here need not wait again. */
-  async #bury(entry: Entry, claim: Claim): Promise<Followed> {
+  /** The owner is silent, or dead. Where the URL was given out, its claim is over for all, so that the next call here need not wait again. */
+  async #bury(entry: Entry, claim: Claim, why: string): Promise<Followed> {
     const { engine, local, keys } = this.#place
-    local.note(`the steward of ${claim.host} has been silent for ${claim.ttl} ms`)
+    local.note(`the steward of ${claim.host} ${why}`)
     if (!this.#isTold) return { kind: 'silent', entry }
     await engine.write(keys.claim, written({ ...claim, state: 'over', beat: claim.beat + 1 }), entry.version).catch(() => {})
     return END

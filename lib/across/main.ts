@@ -5,7 +5,7 @@
  *     node -e <this> <port>
  *
  * At this port of the loopback interface it says where the server is, to clients of this host alone: 200 with the header
- * `x-one-server-at` once the server has answered at its URL just now, else 503.
+ * `x-one-server-at` once the server has answered at its URL just now, else 503. At `/status` it says what it knows (known.ts).
  */
 import { createServer } from 'node:http'
 import { contextOf } from '../context.js'
@@ -13,10 +13,12 @@ import { unforeseen } from '../errors.js'
 import { nodeSystem } from '../node-system.js'
 import { findLaunch } from '../state/directory.js'
 import { writeOutcome } from '../state/outcome.js'
-import { AT_HEADER } from './ask.js'
+import { AT_HEADER, STATUS_PATH } from './ask.js'
 import { etcdCoordinator } from './etcd.js'
 import { describe } from './etcd-url.js'
 import { identityOf } from './identity.js'
+import { keysOf } from './claim.js'
+import { Knowledge } from './known.js'
 import { placeOf } from './place.js'
 import { ERRAND, unpackErrand } from './settings.js'
 import { steward } from './steward.js'
@@ -24,13 +26,19 @@ import { SHARE } from './term.js'
 import { thisHost, type Host } from './this-host.js'
 
 /** Answers the clients of this host. */
-const answerAt = (port: number, launch: string, host: Host): void => {
-  const server = createServer(async (_, response) => {
+const answerAt = (port: number, launch: string, host: Host, known: Knowledge): void => {
+  const wallClock = (): number => Date.now() - host.instant().monotonic
+  const began = wallClock()
+  const server = createServer(async ({ url }, response) => {
+    const headers = { 'x-one-server-launch': launch, connection: 'keep-alive' }
+    if (url === STATUS_PATH) {
+      response.writeHead(200, { ...headers, 'content-type': 'application/json' })
+      return void response.end(JSON.stringify(known.told(wallClock() - began)))
+    }
     const { at } = host
     const why = at === undefined ? 'the server is not ready' : await host.check(at.url)
     if (at !== undefined) host.answers(why === undefined)
-    const headers = { 'x-one-server-launch': launch, connection: 'keep-alive' }
-    if (at === undefined || why !== undefined) return void response.writeHead(503, headers).end(`${why}\n`)
+    if (at === undefined || why !== undefined) return void response.writeHead(503, headers).end(`${known.why() ?? why}\n`)
     response.writeHead(200, { ...headers, [AT_HEADER]: `${at.url} ${at.host} ${at.epoch} ${at.pid} ${at.isOwn ? 'own' : 'other'}` }).end()
   })
   server.listen({ host: '127.0.0.1', port })
@@ -49,15 +57,16 @@ const run = async (): Promise<void> => {
   if (launch === undefined) return
   try {
     const engine = etcdCoordinator(errand.engine, { timeout: Math.max(500, SHARE.request * errand.ttl) })
-    const host = await thisHost(context, launch, errand, () => engine.localAddress())
+    const { name, ttl, mayHost } = errand
+    const known = new Knowledge(describe(errand.engine), keysOf(errand.engine.prefix, name), id, () => nodeSystem.now())
+    const host = await thisHost(context, launch, errand, () => engine.localAddress(), (why) => known.checked(why))
     for (const signal of new Set([...SIGNALS, settings.stopSignal])) {
       if (signal !== 'SIGKILL' && signal !== 'SIGSTOP') process.on(signal, () => { if (signal !== 'SIGPIPE') host.ask() })
     }
-    answerAt(Number(process.argv[1]), id, host)
-    const { name, ttl, mayHost } = errand
+    answerAt(Number(process.argv[1]), id, host, known)
     const wanted = { command: settings.command ?? (settings.serverScript === undefined ? [] : [settings.serverScript]), env: settings.env, version: settings.version }
     const identity = identityOf(wanted, `${errand.engine.prefix}/${name}`)
-    await steward(placeOf(engine, host, {
+    await steward(placeOf(known.watching(engine), host, {
       prefix: errand.engine.prefix, name, engine: describe(errand.engine), ttl, mayHost, onMismatch: settings.onMismatch, identity,
     }))
   } catch (error) {

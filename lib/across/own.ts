@@ -108,7 +108,7 @@ const serve = async (owned: Owned, running: Running): Promise<void> => {
   try {
     const url = await running.open(() => held.term.serves && end.value === undefined)
     if (end.value !== undefined) return
-    held.plan({ state: 'ready', url, pid: running.pid })
+    held.plan({ state: 'ready', url, pid: running.pid, failed: undefined })
     owned.isOffered = true
     bell.ring()
     local.tell({ url, host: local.host, epoch: held.claim.epoch!, pid: running.pid, isOwn: true })

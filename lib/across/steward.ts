@@ -13,7 +13,7 @@
  */
 import { stateNewer, unforeseen } from '../errors.js'
 import { coordinatorRefused, noHost } from './errors.js'
-import { parseClaim, written, type Claim } from './claim.js'
+import { failuresUntil, parseClaim, written, type Claim } from './claim.js'
 import { Unreachable, type Entry } from './coordinator.js'
 import { Following, stopLaunch } from './follow.js'
 import { HeldClaim } from './held-claim.js'
@@ -70,9 +70,11 @@ const ask = async (place: Place): Promise<Seen> => {
 const claim = async (place: Place, free: Entry | undefined): Promise<HeldClaim | undefined> => {
   const { engine, local, keys, terms } = place
   if (!terms.mayHost) throw noHost(local.host, terms.name)
+  const before = free && parseClaim(free.value)
   const wanted: Omit<Claim, 'format'> = {
     launch: local.launch, host: local.host, where: local.where, steward: local.self, ttl: terms.ttl, state: 'starting',
     since: local.today().toISOString(), beat: 0, identity: terms.identity,
+    ...(typeof before === 'object' ? { failed: failuresUntil(before) } : {}),
   }
   let sent = local.instant()
   const version = await patiently(place, () => {

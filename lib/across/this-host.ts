@@ -37,8 +37,10 @@ export interface Host extends Local {
   answers(well: boolean): void
 }
 
-/** @param address The address of this host by which it reaches the engine. */
-export const thisHost = async (context: Context, launch: Launch, errand: Errand, address: () => string | undefined): Promise<Host> => {
+/** @param address The address of this host by which it reaches the engine. @param checked Gets why the server did not answer here. */
+export const thisHost = async (
+  context: Context, launch: Launch, errand: Errand, address: () => string | undefined, checked: (why: string | undefined) => void,
+): Promise<Host> => {
   const { system, paths } = context
   const record = (await recordOf(context, launch))!
   const self = await system.self()
@@ -50,7 +52,9 @@ export const thisHost = async (context: Context, launch: Launch, errand: Errand,
   const isOurs = (one: Kin): boolean => one.pid === self.pid || isFuse(one)
   const check = async (url: string): Promise<string | undefined> => {
     const answer = await system.probe(planFor(context, url), context.settings.healthTimeout)
-    return answer.healthy ? undefined : answer.reason
+    const why = answer.healthy ? undefined : answer.reason
+    checked(why)
+    return why
   }
   return {
     host: hostname(), where: paths.hostName, self: launch.leader, launch: launch.id, asked, ask,

@@ -12,7 +12,7 @@ import type { Output } from './output.js'
 const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu
 
 /** Of a server that does not run, or that one-server did not start, there is nothing. */
-type Use = Pick<AnyStatus, 'leases' | 'pinned' | 'stopsAt' | 'isEnding'>
+type Use = Pick<AnyStatus, 'leases' | 'pinned' | 'stopsAt' | 'isEnding' | 'users' | 'role' | 'host'>
 
 const cut = (text: string, room: number): string => {
   const characters = [...text]
@@ -27,19 +27,25 @@ const named = ({ pid, command, since }: LeaseStatus, room: number): string => {
 
 const counted = (count: number): string => `${count} client${count === 1 ? '' : 's'}`
 
+const otherHosts = (count: number): string => `${count} other host${count === 1 ? '' : 's'}`
+
 const left = (stopsAt: Date): string => formatDuration(stopsAt.getTime() - Date.now())
 
 /** In a word or two, for a column. Undefined where nobody can know. */
-export const use = ({ leases = [], pinned, stopsAt, isEnding }: Use): string | undefined => {
+export const use = ({ leases = [], pinned, stopsAt, isEnding, users = [] }: Use): string | undefined => {
   if (isEnding) return 'being ended'
-  if (leases.length > 0) return `${counted(leases.length)}${pinned ? ', pinned' : ''}`
-  if (pinned) return 'pinned'
+  const words = [
+    ...(leases.length > 0 ? [counted(leases.length)] : []), ...(users.length > 0 ? [otherHosts(users.length)] : []), ...(pinned ? ['pinned'] : []),
+  ]
+  if (words.length > 0) return words.join(', ')
   return stopsAt === undefined ? undefined : `stops in ${left(stopsAt)}`
 }
 
 /** When it will stop, in a line. */
-export const ending = ({ leases = [], pinned, stopsAt, isEnding }: Use): string => {
+export const ending = ({ leases = [], pinned, stopsAt, isEnding, users = [], role, host }: Use): string => {
   if (isEnding) return 'it is being ended, and has not exited yet'
+  if (role === 'follower') return `when ${host} ends it: no host uses it any more, or somebody stops it`
+  if (users.length > 0 && !pinned) return 'when no client of any host uses it any more'
   if (pinned) return 'not by itself: pinned, since somebody started it explicitly'
   if (leases.length > 0) return 'when its last client has gone and the idle time is over'
   if (stopsAt !== undefined) return `in ${left(stopsAt)}, unless a client comes`
@@ -51,8 +57,16 @@ export const ending = ({ leases = [], pinned, stopsAt, isEnding }: Use): string 
 export const rows = ({ leases = [] }: Pick<Use, 'leases'>, room: number): string[] =>
   leases.toSorted((one, other) => Number(one.since) - Number(other.since)).map((lease) => named(lease, room))
 
+/** A line for each other host that uses it. */
+export const hostRows = ({ users = [] }: Pick<Use, 'users'>): string[] =>
+  users.map(({ host, since }) => `${host}${since === undefined ? '' : ` for ${formatDuration(Date.now() - since.getTime())}`}`)
+
 /** Notes who uses it. */
-export const tellClients = ({ leases = [] }: Pick<Use, 'leases'>, output: Output): void => {
+export const tellClients = ({ leases = [], users = [] }: Pick<Use, 'leases' | 'users'>, output: Output): void => {
+  if (users.length > 0) {
+    output.note(`${otherHosts(users.length)} ${users.length === 1 ? 'uses' : 'use'} it:`)
+    for (const row of hostRows({ users })) output.note(`  ${onOneLine(row)}`)
+  }
   if (leases.length === 0) return
   output.note(`${counted(leases.length)} ${leases.length === 1 ? 'uses' : 'use'} it:`)
   for (const row of rows({ leases }, output.width - 'one-server:   '.length)) output.note(`  ${row}`)

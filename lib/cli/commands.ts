@@ -23,6 +23,8 @@ const ADDRESS: readonly FlagName[] = [
 ]
 /** A launch depends on every option; --server is only for a command that cannot have the server's own after --. */
 const LAUNCH = OPTION_FLAGS.filter((name) => name !== 'server')
+/** Of a server that several hosts share. */
+const ACROSS: readonly FlagName[] = ['coordinator', 'advertise', 'listen', 'no-host', 'ttl']
 const EVERY: readonly FlagName[] = ['json', 'quiet', 'help']
 
 /** In the order of the help. */
@@ -42,7 +44,7 @@ export const COMMANDS = {
     load: () => import('./logs.js'),
   },
   list: { word: 'list', flags: ['named', 'watch', ...EVERY], named: false, load: () => import('./list.js') },
-  doctor: { word: 'doctor', flags: [...WHICH, ...EVERY], named: true, load: () => import('./doctor.js') },
+  doctor: { word: 'doctor', flags: [...WHICH, ...ACROSS, ...EVERY], named: true, load: () => import('./doctor.js') },
   run: {
     word: 'run', flags: ['env', 'linger', 'server', ...LAUNCH, 'quiet', 'help'], named: 'several', rest: 'client', sharesStreams: true,
     // The tool of a CI, whose machines are busy and where nobody waits in front of them: as long as Playwright's webServer.

@@ -14,6 +14,10 @@ const EXIT_CODES: Partial<Record<OneServerErrorCode, number>> = {
   SERVER_EXITED: 5,
   PORT_IN_USE: 6,
   LOCK_TIMEOUT: 7,
+  COORDINATOR_UNREACHABLE: 8,
+  COORDINATOR_REFUSED: 8,
+  HOST_UNREACHABLE: 8,
+  NO_HOST: 8,
 }
 
 /** As a shell counts: 128 and the signal's number. */

@@ -23,6 +23,7 @@ const rows = (items: readonly (readonly [string, string])[]): string => {
 const EXIT_CODES = [
   ['0', 'done'], ['1', 'failed'], ['2', 'the call is wrong'], ['3', 'not running (status)'], ['4', 'not healthy in time'],
   ['5', 'the server exited while starting'], ['6', 'the port is in use'], ['7', 'another client held the lock'],
+  ['8', 'trouble with the coordinator or with another host'],
   ['129, 130, 143', 'ended by SIGHUP, SIGINT, SIGTERM'],
   ['run', 'as its command; 126, 127: it may not be run, or is not found'],
 ] as const
@@ -33,6 +34,23 @@ const surroundings = (flags: readonly FlagName[]): string => {
   if (variables.length === 0) return ''
   const text = `An option that is not given is taken from the environment: ${variables.join(', ')}; then from the config file.`
   return `\n${wrap(text, WIDTH, '  ', '  ')}\n`
+}
+
+/** What has a meaning only where several hosts share a server. Most readers have one host, and pass over it. */
+const ACROSS: readonly FlagName[] = ['coordinator', 'advertise', 'listen', 'no-host', 'ttl', 'linger']
+
+const SECRETS =
+  'User, password and certificates of the coordinator are no flags, since every user sees those: ONE_SERVER_COORDINATOR_USER and _PASSWORD, ' +
+  'and as paths of PEM files _CA, _CERT and _KEY.'
+
+const acrossHosts = (flags: readonly FlagName[], defaults: Command['defaults']): string => {
+  const own = ACROSS.filter((name) => flags.includes(name))
+  if (own.length === 0) return ''
+  const items = own.map((name): [string, string] => {
+    const [left, text] = rowOf(name, defaults)
+    return [left, text.replace(/^with a coordinator[:,] /, '')]
+  })
+  return `\nSeveral hosts:\n${rows(items)}\n\n${wrap(SECRETS, WIDTH, '  ', '  ')}\n`
 }
 
 const takesTime = (flags: readonly FlagName[]): boolean =>
@@ -71,8 +89,8 @@ ${wrap(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`, WIDTH, '', '')}
 ${wrap(about, WIDTH, '', '')}
 
 Options:
-${rows(flags.map((name) => rowOf(name, defaults)))}
-${takesTime(flags) ? '\n  TIME is in ms, or with a unit: 500ms, 30s, 2m, 1h.\n' : ''}${surroundings(flags)}
+${rows(flags.filter((name) => !ACROSS.includes(name)).map((name) => rowOf(name, defaults)))}
+${acrossHosts(flags, defaults)}${takesTime(flags) ? '\n  TIME is in ms, or with a unit: 500ms, 30s, 2m, 1h.\n' : ''}${surroundings(flags)}
 ${examples.length > 1 ? 'Examples' : 'Example'}:
 ${examples.map((line) => `  $ ${line}`).join('\n')}
 `

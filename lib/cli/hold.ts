@@ -19,7 +19,7 @@ const untilLetGo = ({ stdin, signal }: Io): Promise<void> =>
     stdin.once('end', resolve).once('close', resolve).once('error', () => resolve()).resume()
   })
 
-export const run = async ({ servers, typed, pid }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
+export const run = async ({ servers, typed, pid, linger }: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
   if (pid !== undefined) {
     const up = await acquire({ servers, output, signal }, { pid, kept: true })
     for (const server of servers) output.note(`${prefix(nameAmong(servers, server))}${told(up.get(server.name)!.server)}`)
@@ -28,7 +28,7 @@ export const run = async ({ servers, typed, pid }: Request, output: Output, sign
   }
   const which = typed.name ?? typed.pidFile
   const command = joinWords(['one-server', 'hold', ...(which === undefined ? [] : [which])])
-  await withLeases({ servers, command, output, signal }, async (up) => {
+  await withLeases({ servers, command, output, signal, linger, io }, async (up) => {
     await output.document(up.get(typed.name)!.server)
     await untilLetGo(io)
   })

@@ -77,15 +77,18 @@ const title = ({ name, folder }: Entry): string =>
 
 const table = (entries: readonly Entry[], output: Output): string => {
   const cells = entries.map((entry) => {
-    const { state, pid, reason, url }: Shown = entry
-    return [title(entry), state, pid?.toString() ?? '-', use(entry as Shown) ?? '-', onOneLine(reason ?? url ?? '-')] as const
+    const { state, pid, reason, url, host }: Shown = entry
+    return [title(entry), state, onOneLine(host ?? '-'), pid?.toString() ?? '-', use(entry as Shown) ?? '-', onOneLine(reason ?? url ?? '-')] as const
   })
-  const widest = (column: 0 | 1 | 2 | 3): number => Math.max(...cells.map((row) => row[column].length))
-  const [names, states, pids, uses] = [widest(0), widest(1), widest(2), widest(3)]
+  const widest = (column: 0 | 1 | 2 | 3 | 4): number => Math.max(...cells.map((row) => row[column].length))
+  const [names, states, hosts, pids, uses] = [widest(0), widest(1), widest(2), widest(3), widest(4)]
+  // Who shares no server with another host has no use for the column.
+  const isShared = entries.some((entry: Shown) => entry.coordinator !== undefined)
   return cells
-    .map(([name, state, pid, used, rest]) => {
+    .map(([name, state, host, pid, used, rest]) => {
       const coloured = output.paint(STATE_COLOURS[state], state.padEnd(states))
-      return `${name.padEnd(names)}  ${coloured}  ${pid.padEnd(pids)}  ${used.padEnd(uses)}  ${rest}\n`
+      const where = isShared ? `${host.padEnd(hosts)}  ` : ''
+      return `${name.padEnd(names)}  ${coloured}  ${where}${pid.padEnd(pids)}  ${used.padEnd(uses)}  ${rest}\n`
     })
     .join('')
 }
@@ -108,8 +111,8 @@ const listed = async (onlyNamed: boolean, signal: AbortSignal): Promise<readonly
 }
 
 /** Of a change the time that is left is no part: it changes at each look. */
-const seen = ({ state, pid, url, reason, pinned, isEnding, leases = [], stopsAt }: Shown): string =>
-  JSON.stringify([state, pid, url, reason, pinned, isEnding, leases.map((lease) => lease.pid), stopsAt !== undefined])
+const seen = ({ state, pid, url, reason, pinned, isEnding, leases = [], stopsAt, host, users = [] }: Shown): string =>
+  JSON.stringify([state, pid, url, reason, pinned, isEnding, leases.map((lease) => lease.pid), stopsAt !== undefined, host, users.map((user) => user.host)])
 
 export const run = async ({ onlyNamed, watch }: Request, output: Output, signal: AbortSignal): Promise<number> => {
   if (watch) {

@@ -62,7 +62,7 @@ export const PAGES = {
   doctor: {
     usage: 'doctor [name] [options]',
     summary: 'examine it and its surroundings; say what is wrong',
-    about: `Changes nothing. Tells what is recorded, what lives, whose the port and the lock are, and what in the environment matters, each as ok, note (explains something, or the next call repairs it) or problem. Exits with 1 when there is a problem. --json is for a bug report: it has the names of headers and variables but not their values, and no line of the log. ${NAMELESS}`,
+    about: `Changes nothing; of a server that hosts share, it writes one key to the coordinator and removes it. Tells what is recorded, what lives, whose the port and the lock are, and what in the environment matters, each as ok, note (explains something, or the next call repairs it) or problem. Exits with 1 when there is a problem. --json is for a bug report: it has the names of headers and variables but not their values, and no line of the log. ${NAMELESS}`,
     examples: ['one-server doctor web', 'one-server doctor web --json'],
   },
   run: {

@@ -19,6 +19,7 @@ const describe = (event: OneServerEvent): string | undefined => {
   switch (event.type) {
     case 'waiting':
       if (event.for === 'lock') return 'waiting for another client to release the lock'
+      if (event.for === 'hosts') return `waiting for the host that runs the server${withPid(event.pid)}`
       if (event.for === 'launch') return `waiting for the launch of another client${withPid(event.pid)}`
       // A line with both would not fit, and the line about the launch has said the PID.
       if (event.url?.startsWith('log:')) return `waiting for a line of its log: ${event.url.slice('log:'.length)}`
@@ -26,12 +27,14 @@ const describe = (event: OneServerEvent): string | undefined => {
       if (/^(?:tcp|socket):/.test(event.url ?? '')) return `waiting for a connection to ${event.url}`
       return `waiting for the health check${event.url === undefined ? withPid(event.pid) : ` of ${event.url}`}`
     case 'claimed':
-      return `starting the server on port ${event.port}${withPid(event.pid)}`
+      // Another host may be the one that starts it.
+      return event.steward === true ? undefined : `starting the server on port ${event.port}${withPid(event.pid)}`
     case 'withdrawn':
       return 'another client was first; following its launch'
     case 'stale-removed':
       return `removed what was left behind: ${event.path}`
     // What the command says at its end covers these.
+    case 'following':
     case 'stopped':
     case 'reused':
     case 'spawned':

@@ -61,7 +61,7 @@ const environmentOf = (up: UpByName, first: string | undefined, clientEnv: Reque
 }
 
 export const run = async (request: Request, output: Output, signal: AbortSignal, io: Io): Promise<number> => {
-  const { servers, names, client, clientEnv } = request
+  const { servers, names, client, clientEnv, linger } = request
   const program = client[0] as string
   const prepared = prepare(client, io.env)
   if ('error' in prepared) return exitCodeOf(prepared, output)
@@ -75,10 +75,12 @@ export const run = async (request: Request, output: Output, signal: AbortSignal,
     const asked = prepare(words, io.env)
     if ('error' in asked) return asked
     const [, ...args] = words
-    await become({ leases: [...up.values()], program, args, env, absent: why('ENOENT'), forbidden: why('EACCES'), io })
+    // Who becomes its command cannot wait for other hosts after it.
+    const isShared = servers.some(({ options }) => options.coordinator !== undefined)
+    if (!isShared) await become({ leases: [...up.values()], program, args, env, absent: why('ENOENT'), forbidden: why('EACCES'), io })
     return runClient(asked, env, io, output).catch((error: NodeJS.ErrnoException) => refused(program, error))
   }
-  const ended = await withLeases({ servers, command: joinWords(client), output, signal }, use)
+  const ended = await withLeases({ servers, command: joinWords(client), output, signal, linger, io }, use)
   if ('signal' in ended && ended.signal === 'SIGINT') io.endBy?.('SIGINT')
   return exitCodeOf(ended, output)
 }

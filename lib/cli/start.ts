@@ -9,9 +9,9 @@ import type { Request } from './arguments.js'
 import type { Output } from './output.js'
 import { prefix, Progress, withPid } from './progress.js'
 
-export const told = ({ started, adopted, pid, logFile }: ServerInfo): string => {
+export const told = ({ started, adopted, pid, logFile, host }: ServerInfo): string => {
   if (started) return `started${withPid(pid)}, log: ${logFile}`
-  return `already running${withPid(pid)}${adopted ? '; not started by one-server' : ''}`
+  return `already running${host === undefined ? '' : ` on ${host}`}${withPid(pid)}${adopted ? '; not started by one-server' : ''}`
 }
 
 /** The name by which words tell a server from others; one alone needs none. */

@@ -5,7 +5,7 @@
 import { ClientProcessManager } from '../client-process-manager.js'
 import type { AnyStatus, ServerStatus } from '../server-info.js'
 import type { Request } from './arguments.js'
-import { ending, rows as clients } from './clients.js'
+import { ending, hostRows, rows as clients } from './clients.js'
 import { formatDuration } from '../text/duration.js'
 import { onOneLine } from '../text/terminal-text.js'
 import type { Output } from './output.js'
@@ -17,17 +17,31 @@ export const STATE_COLOURS = { ready: 'green', starting: 'yellow', unhealthy: 'r
 
 const LABEL = 10
 
+/** Of a server that hosts share. */
+const across = ({ host, role, epoch, coordinator, silentFor }: AnyStatus): [string, string | undefined][] => {
+  const whose = role === undefined ? '' : role === 'owner' ? ', this host' : ', another host'
+  return [
+    ['host', host === undefined ? undefined : `${host}${whose}, epoch ${epoch}`],
+    ['engine', coordinator],
+    // The owner's claim, as this host has seen it.
+    ['renewed', silentFor === undefined ? undefined : `${formatDuration(silentFor)} ago`],
+  ]
+}
+
 const rows = (status: AnyStatus, output: Output): [string, string | undefined][] => {
-  const { state, url, pid, isHeadless, since, adopted, launchId, launcher, pidFile, logFile } = status
+  const { state, url, pid, isHeadless, since, adopted, launchId, launcher, pidFile, logFile, trouble } = status
   const launch = launchId === undefined ? undefined : `${launchId}${launcher === undefined ? '' : ` by PID ${launcher}`}`
   return [
     ['state', output.paint(STATE_COLOURS[state], state)],
     ['url', url],
+    ...across(status),
+    ['trouble', trouble],
     ['pid', isHeadless ? `${pid}, which the process that was launched left behind` : pid?.toString()],
     // The one ISO-like local format that every ICU has.
     ['since', since && `${since.toLocaleString('sv-SE')} (${formatDuration(Date.now() - since.getTime())})`],
     ['launch', adopted ? 'none: not started by one-server' : launch],
     ...clients(status, output.width - LABEL).map((client): [string, string] => ['client', client]),
+    ...hostRows(status).map((row): [string, string] => ['used by', row]),
     ['stops', launchId === undefined ? undefined : ending(status)],
     ['pid file', pidFile],
     ['log', adopted ? undefined : logFile],

@@ -30,16 +30,18 @@ const stop = async (
   const note = (text: string): void => output.note(`${prefix(name)}${text}`)
   try {
     const before: AnyStatus = await manager.status({ signal })
-    const { state, adopted = false, pid, url, pidFile, leases = [] } = before
+    const { state, adopted = false, pid, url, pidFile, leases = [], users = [], host, role } = before
     const ours = state !== 'stopped' && !adopted
     if (ours && !ifIdle) tellClients(before, output)
-    if (ours && !(ifIdle && leases.length > 0)) progress.say(`${prefix(name)}stopping the server${withPid(pid)}`)
+    const where = role === 'follower' ? ` on ${host}, for all hosts` : ''
+    if (ours && !(ifIdle && (leases.length + users.length > 0 || role === 'follower'))) progress.say(`${prefix(name)}stopping the server${where}${withPid(pid)}`)
     // The look above was without the lock and may be out of date. Call even if the server looked stopped or in use.
     const stopped = await manager.stopServer({ signal, ifIdle })
     progress.end()
     const inUse: AnyStatus | undefined = ifIdle && !stopped && ours ? await manager.status({ signal }) : undefined
     if (inUse !== undefined && inUse.state !== 'stopped') {
       tellClients(inUse, output)
+      if (inUse.role === 'follower') note(`${inUse.host} runs it, and knows who uses it: call stop --if-idle there`)
       note(`it was left running${withPid(inUse.pid)}`)
     } else if (!stopped && adopted) {
       note(`${url ?? 'the server'} was not started by one-server`)

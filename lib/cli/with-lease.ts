@@ -5,7 +5,7 @@
 import { bringUp, type Server } from '../bring-up.js'
 import { ClientProcessManager } from '../client-process-manager.js'
 import type { LeaseToKeep } from '../protocol/lease.js'
-import type { Output } from './output.js'
+import type { Io, Output } from './output.js'
 import { prefix, Progress } from './progress.js'
 import { nameAmong, told } from './start.js'
 
@@ -16,6 +16,9 @@ export interface Holder {
   readonly command: string
   readonly output: Output
   readonly signal: AbortSignal
+  /** ms to wait at the end for other hosts that use a server of this one. */
+  readonly linger: number | undefined
+  readonly io: Io
 }
 
 /** Leases on servers that are up, by their names. */
@@ -23,7 +26,7 @@ export type UpByName = ReadonlyMap<string | undefined, LeaseToKeep>
 
 /** `terms`: in whose name. */
 export const acquire = async (
-  { servers, command, output, signal }: Omit<Holder, 'command'> & Partial<Holder>, terms: { pid?: number; kept?: boolean } = {},
+  { servers, command, output, signal }: Omit<Holder, 'command' | 'linger' | 'io'> & Partial<Holder>, terms: { pid?: number; kept?: boolean } = {},
 ): Promise<UpByName> => {
   const progress = new Progress(output)
   try {
@@ -47,7 +50,11 @@ export const withLeases = async <T>(holder: Holder, use: (up: UpByName) => Promi
     // A signal in the last moment of the wait: run nothing any more.
     signal.throwIfAborted()
     for (const server of servers) output.note(`${prefix(nameAmong(servers, server))}${told(leases.get(server.name)!.server)}`)
-    return await use(leases)
+    const result = await use(leases)
+    if (servers.some(({ options }) => options.coordinator !== undefined)) {
+      await (await import('./linger.js')).linger(servers, holder.linger, output, holder.io)
+    }
+    return result
   } finally {
     // A server may still need others while it ends, so they are let go after it.
     for (const lease of [...leases.values()].toReversed()) {

@@ -6,6 +6,7 @@ import type { Context } from '../context.js'
 import { readyMark } from '../state/claim.js'
 import { probeLaunch } from '../protocol/readiness.js'
 import { checkAgain, looking } from '../protocol/check-again.js'
+import { isLeader } from '../protocol/ending-rule.js'
 import type { LeaseEntry } from '../state/directory.js'
 import { judge } from '../system/system.js'
 import { formatDuration } from '../text/duration.js'
@@ -64,11 +65,11 @@ const ofBooting = async ({ system }: Context, { launch, record }: Seen): Promise
   })]
 }
 
-const ofHolds = async ({ system }: Context, { launch }: Seen, all: readonly LeaseEntry[]): Promise<Finding[]> => {
-  const { id, pinned, ready } = launch
+const ofHolds = async ({ system }: Context, { launch, record }: Seen, all: readonly LeaseEntry[]): Promise<Finding[]> => {
+  const { id, leader, pinned, ready } = launch
   const of = { lease: { alive: [] as number[], dead: [] as number[] }, watch: { alive: [] as number[], dead: [] as number[] } }
   const stopped: number[] = []
-  for (const { kind, process } of all.filter(({ launchId }) => launchId === id)) {
+  for (const { kind, process } of all.filter(({ launchId, process: holder }) => launchId === id && !isLeader(holder, leader))) {
     const look = await system.look(process.pid)
     const isDead = judge(process, look) === 'dead'
     of[kind][isDead ? 'dead' : 'alive'].push(process.pid)
@@ -76,11 +77,12 @@ const ofHolds = async ({ system }: Context, { launch }: Seen, all: readonly Leas
   }
   const { lease, watch } = of
   const data = { launch: id, pinned, leases: lease, watches: watch, stopped }
+  const hasSteward = record?.identity.coordinator !== undefined
   const holders = lease.alive.length === 0 ? 'nobody holds a lease' : `held by ${listed(lease.alive)}`
   const watchers = watch.alive.length === 0 ? 'no watchdog lives' : `watched by ${listed(watch.alive)}`
-  const text = `${holders}; ${pinned ? 'pinned, so that no lease ends it' : watchers}`
+  const text = `${holders}; ${pinned ? 'pinned, so that no lease ends it' : hasSteward && watch.alive.length === 0 ? 'its steward looks for users on other hosts' : watchers}`
   const found: Finding[] = []
-  if (!pinned && watch.alive.length === 0 && ready) {
+  if (!pinned && watch.alive.length === 0 && ready && !hasSteward) {
     found.push(finding('leases', 'note', text, {
       advice: 'Nothing would stop this server once nobody uses it. The next call (one-server list is enough) starts a watchdog.', data,
     }))

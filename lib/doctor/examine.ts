@@ -43,6 +43,10 @@ export const examine = async (settings: Settings, { version, env }: Surroundings
     found.push(...(await examined('lock', () => lock(here, seen.listing))))
     found.push(...(await examined('log', () => log(here, seen))))
   }
+  const isShared = settings.coordinator !== undefined || seen.launches.some(({ record }) => record?.identity.coordinator !== undefined)
+  if (isShared) {
+    found.push(...(await examined('coordinator', async () => (await import('./across.js')).across(settings, context, seen, env))))
+  }
   found.push(...(await examined('environment', async () => environment(env, seen))))
   return found
 }

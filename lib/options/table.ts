@@ -221,7 +221,7 @@ export const OPTIONS = {
   },
   ttl: {
     kind: 'duration', default: '15s', flag: 'ttl', value: 'TIME', sample: '15s', variable: 'ONE_SERVER_TTL', key: 'ttl', schema: duration(5000),
-    text: 'with a coordinator: how long a silent host is waited for, 10m at most; without it for 0.6 of this, the server ends',
+    text: 'with a coordinator: how long to wait for a silent host, 10m at most; a host that reaches no coordinator for 0.6 of this ends its server',
   },
   onEvent: { kind: 'listener', text: 'receives each step as an event' },
 } as const satisfies Readonly<Record<OptionName, Row>>

@@ -10,6 +10,7 @@ import { awaited } from '../health/awaited.js'
 import { findAdoptable } from '../plan/port.js'
 import type { ServerInfo } from '../server-info.js'
 import { readyMark, recordOf, unmarked } from '../state/claim.js'
+import type { LaunchRecord } from '../state/launch-record.js'
 import { checkAgain, looking } from './check-again.js'
 import { placeOf, reused } from './reuse.js'
 import { survey } from './survey.js'
@@ -20,6 +21,10 @@ const PAUSE = 200
 const NOBODY = 'nobody has started it'
 const HINT = 'one-server start starts it; one-server status shows what runs. If it needs longer, raise the time: --timeout.'
 
+/** Of a server that hosts share, its steward knows more than its health check says. */
+const whyNot = async (record: LaunchRecord, reason: string): Promise<string> =>
+  record.identity.coordinator === undefined ? reason : (await (await import('../across/ask.js')).whatSteward(record, reason)).reason
+
 /** The server once it is ready, and otherwise in words what stands in the way. */
 const look = async (context: Context, deadline: Deadline): Promise<ServerInfo | string> => {
   const { paths, settings, report } = context
@@ -29,11 +34,11 @@ const look = async (context: Context, deadline: Deadline): Promise<ServerInfo | 
     if (record === undefined) return 'its launch cannot be read'
     if (!living.ready) {
       report({ type: 'waiting', for: 'launch', pid: living.leader.pid })
-      return `waiting for ${awaited(record.health)} of a launch of another client (PID ${living.leader.pid})`
+      return whyNot(record, `waiting for ${awaited(record.health)} of a launch of another client (PID ${living.leader.pid})`)
     }
     const mark = (await readyMark(context, living.id)) ?? unmarked(record.health.urls[0]!)
     const answer = await checkAgain(looking(context), record, mark.url)
-    return answer.healthy ? reused(context, record, mark, serving) : answer.reason
+    return answer.healthy ? reused(context, record, mark, serving) : whyNot(record, answer.reason)
   }
   if (failed !== undefined) throw failed
   const found = await findAdoptable(context, { starts: false })

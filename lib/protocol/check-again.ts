@@ -47,7 +47,10 @@ export const awaitReady = async (context: Context, launch: Launch, record: Launc
     if (deadline.passed) {
       const { pid, port, logFile } = record
       const logTail = await system.tail(logFile, LOG_LINES)
-      return { kind: 'failed', error: serverUnhealthy(shown.base, deadline.total, answer.reason, { pid, port, logFile, logTail }) }
+      const data = { pid, port, logFile, logTail }
+      const error = record.identity.coordinator === undefined ? serverUnhealthy(shown.base, deadline.total, answer.reason, data)
+        : await (await import('../across/ask.js')).unhealthy(record, mark, deadline.total, answer.reason, data)
+      return { kind: 'failed', error }
     }
     if (!waiting) report({ type: 'waiting', for: 'health', url: redactUrl(shown.url), pid: record.pid })
     await system.sleep(Math.min(record.healthCheckInterval, deadline.left), { signal: deadline.signal })

@@ -12,7 +12,7 @@
  */
 import type { Context } from '../context.js'
 import type { OneServerError } from '../errors.js'
-import { readyMark, type ReadyMark } from '../state/claim.js'
+import { readyMark, recordOf, type ReadyMark } from '../state/claim.js'
 import {
   createFile, endingPath, markPath, parseListing, type Ending, type Launch, type LeaseEntry,
   type Listing, type Place,
@@ -93,9 +93,16 @@ export const endWhenIdle = (context: Context, id: string): Promise<boolean> =>
     (await isLeased(context, listing, id)) || (await isWatched(context, id)))
 
 /** Ends a launch without leases, on behalf of a person who asked for it. The clients that wait get `because`. */
-export const endUnlessLeased = (context: Context, id: string, because: OneServerError): Promise<boolean> =>
-  end(context, id, 'idle', outcomeBody(because, context.system.now()), async (listing) =>
-    (await leasesInUse(context, listing, id)).length > 0 || (await isWatchedUnseen(context, listing, id)))
+export const endUnlessLeased = (context: Context, launch: Launch, because: OneServerError): Promise<boolean> =>
+  end(context, launch.id, 'idle', outcomeBody(because, context.system.now()), async (listing) =>
+    (await clientsOf(context, listing, launch)).length > 0 || (await isWatchedUnseen(context, listing, launch.id)) ||
+    (await isUsedElsewhere(context, launch)))
+
+/** Of a server that hosts share, the steward says whether another host uses it. */
+const isUsedElsewhere = async (context: Context, launch: Launch): Promise<boolean> => {
+  const record = await recordOf(context, launch)
+  return record?.identity.coordinator !== undefined && (await import('../across/ask.js')).isUsedElsewhere(record)
+}
 
 /** Whether a watchdog holds the launch, by its process alone: something else than a client may have deleted the files of a lease. */
 const isWatched = async ({ system }: Context, id: string): Promise<boolean> => (await system.watchdogs(id)).length > 0
@@ -137,6 +144,12 @@ export const leasesInUse = async (context: Context, listing: Listing, id: string
   return listing.leases.filter((entry) =>
     entry.kind === 'lease' && entry.launchId === id && (live.has(entry) || watched.has(watchedAs(entry.id))))
 }
+
+/** The same without the lease of a steward on its own launch, which stands for other hosts. */
+export const clientsOf = async (context: Context, listing: Listing, { id, leader }: Pick<Launch, 'id' | 'leader'>): Promise<LeaseEntry[]> =>
+  (await leasesInUse(context, listing, id)).filter(({ process }) => !isLeader(process, leader))
+
+export const isLeader = ({ pid, start }: LeaseEntry['process'], leader: Launch['leader']): boolean => pid === leader.pid && start === leader.start
 
 /** Whether there is one: of hundreds, the first answers. */
 export const isLeased = async (context: Context, listing: Listing, id: string): Promise<boolean> =>

@@ -173,7 +173,8 @@ const superviseLaunch = async (
   const { report, settings, paths } = context
   const { record } = own
   const mayChooseAgain = settings.port.kind !== 'fixed' && lost.size + 1 < PORTS_TRIED
-  report({ type: 'waiting', for: 'health', url: awaitedUrl(record.health), pid: record.pid })
+  if (settings.asked === undefined) report({ type: 'waiting', for: 'health', url: awaitedUrl(record.health), pid: record.pid })
+  else report({ type: 'waiting', for: 'hosts', pid: record.pid })
   const supervised = await (await import('./supervise.js')).supervise(context, own, deadline, mayChooseAgain)
   switch (supervised.kind) {
     case 'failed':
@@ -190,6 +191,7 @@ const superviseLaunch = async (
       if (pid === undefined) return undefined
       report({ type: 'ready', url: place.url, pid, launchId })
       const { at, isElsewhere = false } = supervised.at
+      if (isElsewhere) report({ type: 'following', host: at!.host, url: place.url })
       return { ...place, port, pid, started: !isElsewhere, adopted: false, launchId, pidFile: paths.pidFile, logFile, ...at }
     }
   }

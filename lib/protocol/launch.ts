@@ -102,7 +102,7 @@ export const attemptLaunch = async (context: Context, port: number, hold: Hold):
       await withdraw()
       return 'withdrawn'
     }
-    report({ type: 'claimed', pid, port, launchId: id })
+    report({ type: 'claimed', pid, port, launchId: id, ...(settings.asked === undefined ? {} : { steward: true }) })
     await child.open()
     return { launch, record, child }
   } catch (error) {

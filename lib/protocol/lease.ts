@@ -24,7 +24,7 @@ import { FORMAT } from '../state/launch-record.js'
 import { lookUp } from '../state/one-launch.js'
 import { createNamed } from '../state/outcome.js'
 import { judge, type ProcessId, type Watchdog } from '../system/system.js'
-import { isLeased, leasesInUse, liveLeases } from './ending-rule.js'
+import { clientsOf, isLeased, leasesInUse, liveLeases } from './ending-rule.js'
 import { assertAlive, assertOutside, holderOf, type Holder } from './holder.js'
 import type { Hold } from './pin.js'
 import { removeIntentions } from './veto.js'
@@ -244,12 +244,12 @@ export const guardIfIdle = async (context: Context, launch: Held['launch']): Pro
 
 /** Who uses a launch, and when it stops if no client comes. */
 export const leasesOn = async (
-  context: Context, { id, pinned }: Launch, idleTimeout: number,
+  context: Context, { id, leader, pinned }: Launch, idleTimeout: number,
 ): Promise<{ leases: LeaseStatus[]; stopsAt: Date | undefined }> => {
   const { system, paths } = context
   const listing = await listClaims(context)
   const leases: LeaseStatus[] = []
-  for (const lease of await leasesInUse(context, listing, id)) leases.push(await describeLease(context, lease))
+  for (const lease of await clientsOf(context, listing, { id, leader })) leases.push(await describeLease(context, lease))
   if (pinned || leases.length > 0) return { leases, stopsAt: undefined }
   // A watchdog touches its file when its holder has let go.
   let last: number | undefined

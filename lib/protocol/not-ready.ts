@@ -84,6 +84,10 @@ export const notReady = async (
 ): Promise<OneServerError> => {
   const { pid, port, logFile, health } = record
   const logTail = await context.system.tail(logFile, LOG_LINES)
+  if (record.identity.coordinator !== undefined) {
+    const { reason, hint } = await (await import('../across/ask.js')).whatSteward(record, last)
+    return startTimeout(ms, reason, { pid, port, logFile, logTail }, hint ?? LONGER)
+  }
   const there = await listensElsewhere(context, launch, record)
   const listens = there.length === 0 ? '' : `. It listens on ${there.map(inUrl).join(', ')}`
   const doing = `waiting for ${awaited(health)}: ${last}${listens}`

@@ -6,7 +6,7 @@
 import type { Context } from '../context.js'
 import type { Deadline } from '../deadline.js'
 import { findAdoptable } from '../plan/port.js'
-import type { ServerStatus, StartingStatus, UnhealthyStatus } from '../server-info.js'
+import type { AcrossStatus, ServerStatus, StartingStatus, UnhealthyStatus } from '../server-info.js'
 import { readyMark, recordOf, unmarked, type ReadyMark } from '../state/claim.js'
 import type { Launch } from '../state/directory.js'
 import type { LaunchRecord } from '../state/launch-record.js'
@@ -47,14 +47,19 @@ const recorded = (context: Context, { pid, port, since, launch, bundled, identit
 /** Who uses a launch, and which of its processes serves. */
 type Using = Pick<StartingStatus, 'leases' | 'stopsAt' | 'pinned' | 'isHeadless' | 'pid'>
 
+/** Of a steward's server callers get what its mark says. */
+const onHost = ({ at }: ReadyMark): Partial<NonNullable<ReadyMark['at']>> => at ?? {}
+
 /** `at`: where it was ready; undefined while it has not been. */
 const launched = async (
   context: Context, record: LaunchRecord, at: ReadyMark | undefined, using: () => Promise<Using>,
 ): Promise<ServerStatus> => {
   const common = recorded(context, record)
-  if (at === undefined) return { state: 'starting', ...common, ...(await using()) }
+  const across = async (isReady: boolean): Promise<AcrossStatus> =>
+    record.identity.coordinator === undefined ? {} : (await import('../across/ask.js')).acrossStatus(record, isReady)
+  if (at === undefined) return { state: 'starting', ...common, ...(await using()), ...(await across(false)) }
   const { healthy } = await checkAgain(looking(context), record, at.url)
-  const found = { ...common, ...placeOf(at), ...(await using()) }
+  const found = { ...common, ...placeOf(at), ...(await using()), ...(await across(healthy)), ...onHost(at) }
   return healthy ? { state: 'ready', ...found } : { state: 'unhealthy', ...found, isEnding: false }
 }
 

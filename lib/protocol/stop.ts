@@ -59,7 +59,7 @@ const endOne = async (context: Context, launch: Launch, seen: Survey, ifIdle: bo
   const ran = (await judgeLaunch(system, launch)) !== 'dead'
   const because = stopped({ pid })
   if (!ifIdle) await markEnded(context, launch.id, outcomeBody(because, system.now()))
-  else if (!(await endUnlessLeased(context, launch.id, because))) return false
+  else if (!(await endUnlessLeased(context, launch, because))) return false
   await tearDown(context, launch, await mannerFor(context, launch, seen), because)
   report({ type: 'stopped', pid, launchId: launch.id })
   if (await withdrawPidFile(context, launch.id)) report({ type: 'stale-removed', path: paths.pidFile })

@@ -1,7 +1,7 @@
 /** What must never be, looked at in the moment in which it would begin. */
 import { parseClaim, parseUse } from '../../lib/across/claim.js'
 import type { At } from '../../lib/across/local.js'
-import type { Launch, Server, Site, World } from './world.js'
+import type { Actor, Launch, Server, Site, World } from './world.js'
 
 /** Requests to the engine in a second that no steward needs, whoever comes and goes. */
 const MANY = 40
@@ -29,8 +29,8 @@ export class Checks {
   }
 
   /** The engine has lost its content: promises 1 and 2 are void until the owner of then has looked, and stopped. */
-  forgive(ttl: number): void {
-    this.#void = { epoch: Math.max(0, ...this.#world.servers.map(({ epoch }) => epoch)), until: this.#world.now + 1.1 * ttl }
+  forgive(epoch: number, ttl: number): void {
+    this.#void = { epoch, until: this.#world.now + 1.1 * ttl }
   }
 
   #isForgiven(epoch: number): boolean {
@@ -38,16 +38,18 @@ export class Checks {
   }
 
   /** A steward sends a request to the engine. */
-  asked(site: Site): void {
+  asked(actor: Actor): void {
     const { now } = this.#world
-    site.asked = [...site.asked.filter((at) => at > now - 1000), now]
-    if (site.asked.length > MANY) this.fail(`${site.name} sends ${site.asked.length} requests within a second`)
+    actor.asked = [...actor.asked.filter((at) => at > now - 1000), now]
+    if (actor.asked.length > MANY) this.fail(`${actor.name} sends ${actor.asked.length} requests within a second`)
   }
 
   /** A server executes its first instruction. */
   started(server: Server): void {
+    const before = this.#world.servers.filter((other) => other !== server && other.epoch >= server.epoch)
+    if (before.length > 0 && !this.#isForgiven(server.epoch)) this.fail(`server ${server.epoch} is started after ${before.at(-1)!.epoch}`)
     for (const other of this.#world.servers) {
-      if (other === server || !other.isAlive || other.isExcused || this.#isForgiven(other.epoch)) continue
+      if (other === server || !other.isAlive || other.isExcused || this.#isForgiven(other.epoch) || this.#isForgiven(server.epoch)) continue
       this.fail(`two running: ${other.epoch} of ${other.site.name}, and ${server.epoch} of ${server.site.name}`)
     }
   }
@@ -64,6 +66,8 @@ export class Checks {
 
   /** A write is carried out. */
   write(site: Site, { key, value }: { key: string; value: string }, before: { value: string; at: number } | undefined): void {
+    const user = this.#world.launches.find(({ id }) => key.endsWith(`/users/${id}`))
+    if (user !== undefined) user.hasFollowed = true
     if (!key.endsWith('/claim') || before === undefined) return
     const [next, old] = [parseClaim(value), parseClaim(before.value)]
     if (typeof next !== 'object' || typeof old !== 'object' || old.state === 'over') return
@@ -111,6 +115,6 @@ export class Checks {
   /** A steward that was asked for an explicit stop has returned. */
   stopped(site: Site, epoch: number | undefined): void {
     const server = this.#world.servers.find((one) => one.epoch === epoch)
-    if (server?.isAlive === true && !server.isExcused) this.fail(`stop at ${site.name} has returned, and the server ${epoch} runs`)
+    if (server?.isAlive === true && !server.isExcused && !this.#isForgiven(server.epoch)) this.fail(`stop at ${site.name} has returned, and the server ${epoch} runs`)
   }
 }

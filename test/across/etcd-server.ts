@@ -20,6 +20,9 @@ const isThere = (program: string, argument: string): boolean => spawnSync(progra
 export const noEtcd: string | false = isThere('etcd', '--version') ? false : 'there is no etcd in the PATH (apt-get install etcd-server)'
 export const noTls: string | false = noEtcd === false && !isThere('openssl', 'version') ? 'there is no openssl in the PATH' : noEtcd
 
+/** Runs etcd, says its PID, and kills it when this process closes the pipe or dies. */
+const GUARDED = 'etcd "$@" </dev/null >/dev/null 2>&1 & echo $!; read _; kill -9 $!; wait $!'
+
 export interface Certificates {
   readonly ca: string
   readonly cert: string
@@ -62,7 +65,7 @@ export interface Member {
   signal(signal: NodeJS.Signals): void
   /** Ends it at once, and returns when it is gone. */
   kill(): Promise<void>
-  /** Starts it again over the same data. */
+  /** Starts it, after a kill over the same data, and returns when it answers. */
   start(): Promise<void>
 }
 
@@ -112,29 +115,31 @@ export const startEtcd = async (t: Pick<Test, 'teardown'>, { members: count = 1,
     const files = tls === undefined ? [] : [
       '--cert-file', tls.files.cert, '--key-file', tls.files.key, ...(clientCertificates ? ['--trusted-ca-file', tls.files.ca, '--client-cert-auth'] : []),
     ]
-    let child: ChildProcess | undefined
+    let guard: ChildProcess | undefined
+    let etcd = 0
     let gone: Promise<unknown> = Promise.resolve()
-    const launch = (): void => {
-      child = spawn('etcd', [
+    const launch = async (): Promise<void> => {
+      guard = spawn('/bin/sh', ['-c', GUARDED, 'sh',
         '--name', `m${index}`, '--data-dir', join(folder, `m${index}`), '--log-level', 'error',
         '--listen-client-urls', url(client), '--advertise-client-urls', url(client), '--listen-peer-urls', peerUrl(peer), '--initial-advertise-peer-urls', peerUrl(peer),
         '--initial-cluster', ports.map((one, at) => `m${at}=${peerUrl(one.peer)}`).join(','), ...files, ...args,
-      ], { env, stdio: 'ignore' })
-      gone = once(child, 'exit')
+      ], { env, stdio: ['pipe', 'pipe', 'ignore'] })
+      gone = once(guard, 'exit')
+      const [pid] = (await once(guard.stdout!.setEncoding('utf8'), 'data')) as [string]
+      etcd = Number(pid)
     }
     const kill = async (): Promise<void> => {
-      child?.kill('SIGKILL')
+      guard?.stdin!.end()
       await gone
     }
-    launch()
     t.teardown(kill)
     const start = async (): Promise<void> => {
-      launch()
-      await until(() => answers(index), 'etcd to answer again')
+      await launch()
+      await until(() => answers(index), 'etcd to answer')
     }
-    return { port: client, signal: (signal) => { child?.kill(signal) }, kill, start }
+    return { port: client, signal: (signal) => { process.kill(etcd, signal) }, kill, start }
   })
-  for (const index of members.keys()) await until(() => answers(index), 'etcd to answer')
+  await Promise.all(members.map((member) => member.start()))
 
   return {
     members, call,

@@ -111,7 +111,7 @@ t.test('any text is a plan or an invalid option', async () => {
     } catch (error) {
       return error instanceof OneServerError && error.code === 'INVALID_OPTION'
     }
-  }), { numRuns: 1000 })
+  }), { numRuns: 300 })
 })
 
 t.test('options fill what the URL leaves out', async (t) => {

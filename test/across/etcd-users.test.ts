@@ -63,9 +63,29 @@ t.test('a token that has ended is got again, and what it was refused for is carr
   t.equal((await engine.read('ci/1/a'))?.version, version)
   t.equal(forwarder.answered.filter(({ path }) => path === '/v3/auth/authenticate').length, 2)
 
-  // A restart forgets all of them, and several calls find out together.
-  await etcd.members[0]!.kill()
-  await etcd.members[0]!.start()
+  const watching = open(t, etcd.plan({ user: 'ci', password: 'pw' }))
+  let hints = 0
+  watching.watch!('ci/1/', () => { hints++ })
+  await until(() => hints === 1, 'the watch')
+
+  // This makes etcd forget all of them, and several calls find out together.
+  const { token: root } = (await etcd.call('/v3/auth/authenticate', { name: 'root', password: 'root' })).fields as { token: string }
+  await etcd.call('/v3/auth/disable', {}, root)
+  await etcd.call('/v3/auth/enable', {})
   await Promise.all(Array.from({ length: 5 }, (_, at) => engine.write(`ci/1/${at}`, 'x', undefined)))
   t.same((await engine.list('ci/1/')).map(({ key }) => key), ['ci/1/0', 'ci/1/1', 'ci/1/2', 'ci/1/3', 'ci/1/4', 'ci/1/a'])
+  t.equal(forwarder.answered.filter(({ path }) => path === '/v3/auth/authenticate').length, 3, 'one login for all')
+  // A watch with an old token is answered that it is cancelled, in a stream that stays open.
+  await until(() => hints === 6, 'a hint at each of the five')
+  await etcd.members[0]!.kill()
+  await etcd.members[0]!.start()
+  await until(async () => {
+    await engine.write('ci/1/w', 'x', 'any')
+    return hints > 6 + 5
+  }, 'the watch to log in again')
+  t.pass('the watch logged in again')
+
+  forwarder.cut.push('/v3/auth/authenticate')
+  const cut = open(t, etcd.plan({ endpoints: [{ host: '127.0.0.1', port: forwarder.port }], user: 'ci', password: 'pw' }))
+  t.match(await failure(cut.remove('ci/1/a')), { name: 'Unreachable', sent: false }, 'a login was sent, and the write was not')
 })

@@ -92,8 +92,9 @@ t.test('what was certainly not sent goes on to the next endpoint, and is named w
   const etcd = await anEtcd()
   const nobody = [{ host: '127.0.0.1', port: 1 }, { host: 'nobody.invalid', port: 2379 }]
   const engine = open(t, etcd.plan({ endpoints: [...nobody, ...etcd.plan().endpoints] }))
+  t.equal(await engine.remove('onwards'), false, 'which needs no lease, so it is the first request of this client')
   t.equal(typeof (await engine.write('onwards', 'x', undefined)), 'string')
-  const error = await failure(open(t, etcd.plan({ endpoints: nobody })).write('onwards', 'x', 'any'))
+  const error = await failure(open(t, etcd.plan({ endpoints: nobody })).remove('onwards'))
   t.match(error, { name: 'Unreachable', sent: false, message: /^127\.0\.0\.1:1: connection refused; nobody\.invalid:2379: (no such host|the name server gives no answer)$/ })
 })
 
@@ -112,6 +113,13 @@ t.test('a watch hints at changes below its keys, and at nothing else', onEtcd, a
   await engine.write('seen/a', 'y', 'any')
   await open(t, etcd.plan()).read('seen/a')
   t.equal(hints, 3)
+})
+
+t.test('a watch goes on to the next endpoint', onEtcd, async (t) => {
+  const etcd = await anEtcd()
+  const engine = open(t, etcd.plan({ endpoints: [{ host: '127.0.0.1', port: 1 }, ...etcd.plan().endpoints] }))
+  await new Promise<void>((resolve) => { engine.watch!('seen/', resolve) })
+  t.equal(engine.localAddress(), undefined, 'no request but the watch was made')
 })
 
 t.test('writes share one lease of an hour, and get another where etcd has lost it', onEtcd, async (t) => {

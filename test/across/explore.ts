@@ -33,25 +33,27 @@ const anyFault = (random: () => number, faults: readonly Choice[]): Choice | und
   return pick(random, faults.filter((fault) => kindOf(fault) === kind))
 }
 
-const randomChooser = (random: () => number): Chooser => {
-  let faults = Math.floor(random() * 6)
-  let acts = Math.floor(random() * 6)
-  const late = pick(random, [0, 0.01, 0.1])!
+const randomChooser = (random: () => number, plan: RunPlan): Chooser => {
+  const { share: faulty, most: mostFaults } = plan.faults ?? { share: 0.01, most: 5 }
+  const { share: busy, most: mostActs } = plan.acts ?? { share: 0.01, most: 5 }
+  let faults = Math.floor(random() * (mostFaults + 1))
+  let acts = Math.floor(random() * (mostActs + 1))
+  const late = plan.late ?? pick(random, [0, 0.01, 0.1])!
   // Somewhere between strictly in turn and in any order.
-  const stay = random()
+  const stay = plan.stay ?? random()
   return {
     random,
     choose: (world, menu) => {
       const drawn = random()
-      if (drawn < 0.01 && faults > 0) {
+      if (drawn < faulty && faults > 0) {
         faults--
         return anyFault(random, menu.faults())
       }
-      if (drawn > 0.99 && acts > 0) {
+      if (drawn > 1 - busy && acts > 0) {
         acts--
         return pick(random, menu.acts())
       }
-      const ghost = drawn > 0.97 ? pick(random, menu.ghosts()) : undefined
+      const ghost = drawn > 1 - busy - 0.02 ? pick(random, menu.ghosts()) : undefined
       if (ghost !== undefined) return ghost
       const { steps } = menu
       if (steps.length === 0) return passing(world)
@@ -66,7 +68,8 @@ export type AnyPlan = (random: () => number) => RunPlan
 /** One random order. */
 export const replaySeed = (plan: AnyPlan, seed: number): Promise<RunResult> => {
   const random = seeded(seed)
-  return run(plan(random), randomChooser(random))
+  const drawn = plan(random)
+  return run(drawn, randomChooser(random, drawn))
 }
 
 export const exploreRandom = async (plan: AnyPlan, from: number, count: number, stopAt = 1): Promise<Explored> => {
@@ -115,4 +118,19 @@ export const exploreFaults = async (plan: RunPlan, { every = 1, most = Number.PO
       if (one.result.violations.length > 0) failures.push({ replay: `decision ${at}, fault ${fault}: ${one.name}`, result: one.result })
     }
   }
+}
+
+/** The order in which nobody interferes, but for these: each as soon as it is possible, one after the other. */
+export const runWith = (plan: RunPlan, those: readonly RegExp[]): Promise<RunResult> => {
+  const left = [...those]
+  return run(plan, {
+    random: () => 0.3,
+    choose: (world, menu) => {
+      const [next] = left
+      const found = next && [...menu.faults(), ...menu.acts()].find(({ name }) => next.test(name))
+      if (found === undefined) return menu.steps[0] ?? passing(world)
+      left.shift()
+      return found
+    },
+  })
 }

@@ -11,12 +11,18 @@ export const localOf = (world: World, site: Site, launch: Launch): Local => {
   const { host } = site
   const { broken, boot = 300, stopping = 100, failures = 0 } = world.options
   const step = <T>(name: string, effect: () => T): Promise<T> => new Promise((resolve) => world.step(actor, name, () => resolve(effect())))
+  /** What has its effect before the steward hears of it. */
+  const twoSteps = async <T>(name: string, effect: () => T): Promise<T> => {
+    const value = await step(name, effect)
+    await step('goes on', () => {})
+    return value
+  }
   const fuse = new Actor(`fuse of ${actor.name}`, host)
   const asked = new Promise<void>((resolve) => { launch.ask = () => world.step(actor, 'is asked to end', resolve) })
   const unguarded = new Promise<void>((resolve) => { launch.fuseGone = () => world.step(actor, 'has no fuse any more', resolve) })
 
   const runningOf = (server: Server): Running => {
-    const failsToStart = world.attempts <= failures
+    const failsToStart = !world.isCalm && world.attempts <= failures
     let isReady: (error: OneServerError | undefined) => void
     const ready = new Promise<OneServerError | undefined>((resolve) => { isReady = resolve })
     const died = (): OneServerError => serverExited(failsToStart ? { exitCode: 3 } : { signal: 'SIGKILL' })
@@ -32,7 +38,7 @@ export const localOf = (world: World, site: Site, launch: Launch): Local => {
     })
     return {
       pid: 1000 + server.epoch, ready, gone,
-      open: (serves) => step('opens the door', () => {
+      open: (serves) => twoSteps('opens the door', () => {
         launch.door = broken === 'doorIgnoresTerm' ? () => true : serves
         return urlOf(site)
       }),
@@ -79,7 +85,7 @@ export const localOf = (world: World, site: Site, launch: Launch): Local => {
         world.step(actor, 'hears that the fuse is armed', resolve)
       })
     }),
-    start: (epoch) => step('starts the server', () => {
+    start: (epoch) => twoSteps('starts the server', () => {
       const server: Server = { launch: launch.id, epoch, site, isAlive: true, isExcused: launch.isFuseDead, died: [] }
       world.attempts++
       world.servers.push(server)

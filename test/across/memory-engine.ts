@@ -67,11 +67,11 @@ export class MemoryEngine {
     this.messages.splice(this.messages.indexOf(message), 1)
   }
 
-  /** Somebody deletes all of it. */
-  wipe(): void {
+  /** Somebody deletes all of it. Returns the newest version that there was. */
+  wipe(): number {
     this.#world.note('engine: everything is deleted')
     this.store.clear()
-    this.#revision++
+    return this.#revision++
   }
 
   #write(site: Site, key: string, value: string, expected: string | undefined): string | undefined | Refused {
@@ -108,7 +108,7 @@ export class MemoryEngine {
     }
     const request = <T>(name: string, carryOut: () => T): Promise<T> =>
       new Promise<T>((resolve, reject) => {
-        world.checks.asked(site)
+        world.checks.asked(actor)
         let isSettled = false
         const settle = (how: string, then: () => void): void => {
           if (isSettled) return

@@ -43,6 +43,13 @@ export interface SitePlan {
   readonly clients: number
 }
 
+export interface Often {
+  readonly share: number
+  readonly most: number
+  /** Only those whose names match. */
+  readonly of?: RegExp
+}
+
 export interface RunPlan {
   readonly sites: readonly SitePlan[]
   readonly world: WorldOptions
@@ -50,6 +57,13 @@ export interface RunPlan {
   readonly ms: number
   readonly mayFreezeHosts?: boolean
   readonly mayWipe?: boolean
+  /** How often clients come, leave and stop the server, in place of once in a hundred steps and five times at most. */
+  readonly acts?: Often
+  readonly faults?: Often
+  /** How often the scheduler goes on in turn: 0 is any order. */
+  readonly stay?: number
+  /** How often time passes although somebody could go on. */
+  readonly late?: number
   /** What is checked before the faults end. */
   readonly check?: (world: World) => void
 }
@@ -80,7 +94,8 @@ const begin = (world: World, site: Site, launch: Launch): void => {
       if (launch.actor.isDead) return
       if (launch.isStopped) world.checks.stopped(site, launch.stoppedEpoch)
       world.note(`${launch.actor.name} returns`)
-      launch.hasReturned = world.isCalm
+      // One whose server had ended before may have tried in vain to give its claim back.
+      launch.hasReturned = world.isCalm && !launch.wasEnding
       world.endSteward(site, launch)
     },
     (error: Error) => {
@@ -105,9 +120,9 @@ const stepsOf = (world: World): Choice[] => {
 const ghostsOf = ({ engine }: World): Choice[] =>
   engine.messages.filter((message) => message.isGhost && engine.reaches(message)).map((message): Choice => ({ kind: 'ghost', name: 'late:', run: () => engine.arrive(message) }))
 
-type Fault = [name: string, run: () => void]
+type Fault = readonly [name: string, run: () => void]
 
-const faultsOf = (world: World, { mayFreezeHosts, mayWipe }: RunPlan): Choice[] => {
+const faultsOf = (world: World, { mayFreezeHosts, mayWipe, faults: { of } = { share: 0, most: 0 } }: RunPlan): Choice[] => {
   const { engine } = world
   const faults: Fault[] = []
   const lasting = (name: string, begins: () => void, ends: () => void): void => {
@@ -141,11 +156,10 @@ const faultsOf = (world: World, { mayFreezeHosts, mayWipe }: RunPlan): Choice[] 
   if (!engine.isFull) lasting('the engine is full', () => { engine.isFull = true }, () => { engine.isFull = false })
   if (mayWipe === true) {
     faults.push(['everything is deleted', () => {
-      world.checks.forgive(Math.max(...world.sites.map(({ ttl }) => ttl)))
-      engine.wipe()
+      world.checks.forgive(engine.wipe(), Math.max(...world.sites.map(({ ttl }) => ttl)))
     }])
   }
-  return faults.map(([name, run]) => ({ kind: 'fault', name, run }))
+  return faults.filter(([name]) => of === undefined || of.test(name)).map(([name, run]) => ({ kind: 'fault', name, run }))
 }
 
 const faultsOfMessage = (world: World, message: Message): Fault[] => {
@@ -166,13 +180,14 @@ const faultsOfMessage = (world: World, message: Message): Fault[] => {
   ]
 }
 
-const actsOf = (world: World): Choice[] => [
-  ...world.sites.flatMap((site): Choice[] => [
-    { kind: 'act', name: '', run: () => { world.come(site) } },
-    ...(site.launch === undefined ? [] : [{ kind: 'act' as const, name: '', run: () => world.stop(site) }]),
-  ]),
-  ...world.clients.filter(({ state }) => state === 'using').map((client): Choice => ({ kind: 'act', name: '', run: () => world.leave(client) })),
-]
+const actsOf = (world: World, { acts: { of } = { share: 0, most: 0 } }: RunPlan): Choice[] => {
+  const acts: Fault[] = world.sites.flatMap((site): Fault[] => [
+    [`come to ${site.name}`, () => { world.come(site) }],
+    ...(site.launch === undefined ? [] : [[`stop at ${site.name}`, () => world.stop(site)] as const satisfies Fault]),
+  ])
+  for (const client of world.clients) if (client.state === 'using') acts.push([`leave ${client.site.name}`, () => world.leave(client)])
+  return acts.filter(([name]) => of === undefined || of.test(name)).map(([name, run]) => ({ kind: 'act', name, run }))
+}
 
 /** Plays until `isOver`, or the chooser goes no further. False: something went on for too long, or nothing went on at all. */
 const play = async (world: World, plan: RunPlan, chooser: Chooser, isOver: () => boolean, count: { steps: number }): Promise<boolean> => {
@@ -182,7 +197,7 @@ const play = async (world: World, plan: RunPlan, chooser: Chooser, isOver: () =>
     if (world.checks.violations.length > 0 || isOver()) return true
     if (count.steps++ > LONGEST) return false
     const steps = stepsOf(world)
-    const choice = chooser.choose(world, { steps, ghosts: () => ghostsOf(world), faults: () => faultsOf(world, plan), acts: () => actsOf(world) })
+    const choice = chooser.choose(world, { steps, ghosts: () => ghostsOf(world), faults: () => faultsOf(world, plan), acts: () => actsOf(world, plan) })
     if (choice === undefined) return true
     if (choice.name !== '') world.note(choice.name)
     choice.run()
@@ -202,7 +217,9 @@ const heal = (world: World): void => {
   for (const host of world.hosts) world.thawHost(host)
   for (const site of world.sites) {
     site.isCut = false
-    if (site.launch !== undefined) site.launch.actor.isFrozen = false
+    if (site.launch === undefined) continue
+    site.launch.actor.isFrozen = false
+    site.launch.wasEnding = site.launch.server?.isAlive === false
   }
 }
 
@@ -223,7 +240,7 @@ export const run = async (plan: RunPlan, chooser: Chooser): Promise<RunResult> =
   world.isStuck = false
   plan.check?.(world)
   heal(world)
-  const longest = 3 * Math.max(...plan.sites.map(({ ttl }) => ttl)) + 20_000
+  const longest = 3 * Math.max(...plan.sites.map(({ ttl }) => ttl)) + 2 * (plan.world.boot ?? 0) + 20_000
   await checkService(world, longest, within, fail)
   await checkNothingLeft(world, longest, within, fail)
   return { violations: world.checks.violations, steps: count.steps, trace: world.trace }

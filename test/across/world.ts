@@ -22,6 +22,8 @@ export interface Step {
 export class Actor {
   isFrozen = false
   isDead = false
+  /** True times of its latest requests to the engine. */
+  asked: number[] = []
   constructor(readonly name: string, readonly host: Host | undefined) {}
 
   get canStep(): boolean {
@@ -88,6 +90,8 @@ export interface Launch {
   at: At | undefined
   failure: OneServerError | undefined
   server: Server | undefined
+  /** Its steward has said that it uses the server of another. */
+  hasFollowed: boolean
   ask: () => void
   fuse: { cancel: () => void } | undefined
   fuseGone: () => void
@@ -96,6 +100,8 @@ export interface Launch {
   stoppedEpoch: number | undefined
   /** Its steward returned when no fault was there any more. */
   hasReturned: boolean
+  /** Its server had ended before the faults did. */
+  wasEnding: boolean
   door: (() => boolean) | undefined
 }
 
@@ -109,8 +115,6 @@ export interface Site {
   launch: Launch | undefined
   /** Come after the end of the launch was decided. */
   readonly next: Set<Client>
-  /** True times of its latest requests to the engine. */
-  asked: number[]
 }
 
 export interface WorldOptions {
@@ -159,7 +163,7 @@ export class World {
   }
 
   addSite(host: Host, ttl: number): Site {
-    const site: Site = { name: `s${this.sites.length + 1}`, host, ttl, isCut: false, launch: undefined, next: new Set(), asked: [] }
+    const site: Site = { name: `s${this.sites.length + 1}`, host, ttl, isCut: false, launch: undefined, next: new Set() }
     this.sites.push(site)
     return site
   }
@@ -223,7 +227,7 @@ export class World {
     const number = this.launches.length + 1
     const launch: Launch = {
       id: number.toString(16).padStart(16, '0'), actor: new Actor(`${site.name}/${number}`, site.host), clients, isHeld: false, isEnded: false, isStopped: false,
-      intention: undefined, at: undefined, failure: undefined, server: undefined, ask: () => {}, fuse: undefined, fuseGone: () => {}, isFuseDead: false, stoppedEpoch: undefined, hasReturned: false, door: undefined,
+      intention: undefined, at: undefined, failure: undefined, server: undefined, hasFollowed: false, ask: () => {}, fuse: undefined, fuseGone: () => {}, isFuseDead: false, stoppedEpoch: undefined, hasReturned: false, wasEnding: false, door: undefined,
     }
     this.launches.push(launch)
     site.launch = launch
@@ -303,6 +307,8 @@ export class World {
     if (launch.server?.isAlive === true && !launch.isFuseDead && this.options.broken !== 'noFuse') {
       this.step(new Actor(`fuse of ${actor.name}`, site.host), 'reads end-of-file', () => this.kill(launch.server!))
     }
+    // The local protocol tears a launch without its leader down.
+    if (launch.server?.isAlive === true && launch.isFuseDead) this.after(site.host, 2000, () => this.kill(launch.server!))
     this.over(site, launch)
   }
 

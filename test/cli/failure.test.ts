@@ -4,6 +4,7 @@
  */
 import { Writable } from 'node:stream'
 import t from 'tap'
+import { coordinatorRefused, coordinatorUnreachable, hostUnreachable, noHost } from '../../lib/across/errors.js'
 import { fail } from '../../lib/cli/failure.js'
 import { Output } from '../../lib/cli/output.js'
 import { invalidCombination, lockTimeout, OneServerError, portInUse, serverExited, startTimeout, stateUnusable } from '../../lib/errors.js'
@@ -26,6 +27,10 @@ for (const [code, error] of [
   [5, serverExited({ exitCode: 1 })],
   [6, portInUse(3000, 'by something', {})],
   [7, lockTimeout(10, '/l')],
+  [8, coordinatorUnreachable('etcd at a:2379', 'connection refused')],
+  [8, coordinatorRefused('etcd at a:2379', 'user or password is wrong', 'b')],
+  [8, hostUnreachable('ci-3', 'http://10.0.0.7:80', 'the connection was refused')],
+  [8, noHost('laptop', 'web')],
   [1, stateUnusable('/p', 'a', 'b')],
   [1, new OneServerError('STOPPED', 'a', 'b')],
   [1, new Error('a')],

@@ -10,11 +10,13 @@ import { crowd } from './crowd.js'
 import { hosts } from './hosts/series.js'
 import { kills } from './kills.js'
 import { leases } from './leases.js'
+import { models } from './models.js'
 import { recoveryTime } from './recovery.js'
 import type { Outcome, Series } from './series.js'
 import { everyOrder, hostileStates, randomGuardians, randomHolders, randomOrders, randomVanishing, randomVersions } from './simulation.js'
+import { stewards } from './stewards.js'
 
-const ALL: readonly Series[] = [crowd, ...kills, recoveryTime, ...leases, ...hosts, randomOrders, randomHolders, randomGuardians, randomVanishing, randomVersions, hostileStates, ...everyOrder]
+const ALL: readonly Series[] = [crowd, ...kills, recoveryTime, ...leases, randomOrders, randomHolders, randomGuardians, randomVanishing, randomVersions, hostileStates, ...everyOrder, ...hosts, ...stewards, ...models]
 
 const { values } = parseArgs({ options: { rounds: { type: 'string' }, only: { type: 'string' } } })
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)

@@ -93,7 +93,8 @@ const warm: Case = {
   async act(world) {
     const [first, second, third] = world.hosts
     await world.settled(first)
-    const local = (): Promise<unknown> => world.call(third!, { ONE_SERVER_COORDINATOR: '', HOME: join(third!.home, '..') })
+    world.hush()
+    const local = (): Promise<unknown> => world.alone(third!, 'start')
     await local()
     const took: Record<string, number[]> = { owner: [], other: [], local: [] }
     const measured = async (which: string, call: () => Promise<unknown>): Promise<void> => {
@@ -106,14 +107,11 @@ const warm: Case = {
       await measured('local', local)
       await measured('other', () => world.call(second!))
     }
-    await stopLocal(world, third!)
+    await world.alone(third!, 'stop')
     const floor = median(took['local']!)
     const shown = (which: string): string => `${median(took[which]!).toFixed(0)} ms (${(median(took[which]!) / floor).toFixed(2)} ×)`
     return { "owner's host": shown('owner'), 'another host': shown('other'), 'without a coordinator': `${floor.toFixed(0)} ms` }
   },
 }
-
-const stopLocal = (world: World, host: Host): Promise<unknown> =>
-  world.run(host, ['stop', 'web', '--json'], { ONE_SERVER_COORDINATOR: '', HOME: join(host.home, '..') })
 
 export const access: readonly Case[] = [roles, terms, twoUsers, warm]

@@ -48,11 +48,14 @@ export interface Space {
   pids(): number[]
   kill(): Promise<void>
   freeze(): Promise<void>
-  /** Lets all of it run on. */
-  thaw(): void
+  /** Lets all of it run on, but these. */
+  thaw(not?: readonly number[]): void
   /** Nothing comes in or goes out any more. */
   cut(): void
   heal(): void
+  /** Reaches these addresses no more. */
+  lose(addresses: readonly string[]): void
+  find(addresses: readonly string[]): void
 }
 
 export class Bench {
@@ -141,9 +144,11 @@ const spaceOf = ({ ns, name, address, inode, keeper }: Made): Space => {
       spawn('nsenter', [`--net=/run/netns/${ns}`, `--uts=/proc/${keeper}/ns/uts`, program, ...args], { env: bareEnv(), stdio: 'ignore', detached: true, ...options }),
     kill: () => all('SIGKILL', () => false),
     freeze: () => all('SIGSTOP', (pid) => stateOf(pid) === 'T'),
-    thaw: () => { for (const pid of pids()) send(pid, 'SIGCONT') },
+    thaw: (not = []) => { for (const pid of pids()) if (!not.includes(pid)) send(pid, 'SIGCONT') },
     cut: () => { need('ip', 'link', 'set', ns, 'down') },
     heal: () => { need('ip', 'link', 'set', ns, 'up') },
+    lose: (addresses) => { for (const one of addresses) need('ip', '-n', ns, 'route', 'add', 'blackhole', one) },
+    find: (addresses) => { for (const one of addresses) need('ip', '-n', ns, 'route', 'del', 'blackhole', one) },
   }
 }
 

@@ -1,7 +1,7 @@
 /** One case: what is done to three hosts that share a server, and the figures that it yields. Each round has a world of its own. */
 import { round, type Series } from '../series.js'
 import { whyNot } from './bench.js'
-import { World, type Plan } from './world.js'
+import { World, type Host, type Plan } from './world.js'
 
 export type Figures = Readonly<Record<string, string | number | undefined>>
 
@@ -68,4 +68,10 @@ export const codesOf = (failed: readonly { readonly error: { readonly code: stri
   const counts = new Map<string, number>()
   for (const { error } of failed) counts.set(error?.code ?? 'none', (counts.get(error?.code ?? 'none') ?? 0) + 1)
   return counts.size === 0 ? undefined : [...counts].map(([code, count]) => `${count} × ${code}`).join(' + ')
+}
+
+/** Another host has the server later, as soon as one of these calls. */
+export const takenOver = async (world: World, at: bigint, epoch: number, callers: readonly Host[]) => {
+  const { failed } = await world.later(epoch, callers)
+  return { ...handover(world, at, epoch), meanwhile: codesOf(failed) }
 }

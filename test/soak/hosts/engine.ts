@@ -79,6 +79,7 @@ const awayBeyond: Case = {
     const { epoch, pid } = await world.settled()
     const at = instant()
     await world.members.killAll()
+    world.mayLeaveUses()
     const calls = await endsAndFails(world, pid, 'COORDINATOR_UNREACHABLE')
     await world.members.start()
     const back = instant()
@@ -137,6 +138,7 @@ const restored: Case = {
     const { epoch, pid } = await world.settled(world.hosts[1])
     // A backup takes versions back, and with them the epoch.
     world.takesBack()
+    world.mayLeaveUses()
     const at = instant()
     await world.members.restore()
     await until(async () => !isAlive(pid) || (await sleep(20)), 'the server to end')

@@ -67,9 +67,14 @@ export interface Judged {
   readonly servedTogether: number
 }
 
-/** `frozen`: launches whose whole host was frozen. Two may run then, and the figure says for how long. */
-export const judge = (ledger: string, answers: string, frozen: ReadonlySet<string>): Judged => {
-  const servers = serversOf(ledger)
+const byTime = (one: Server, other: Server): number => (one.began < other.began ? -1 : 1)
+
+/**
+ * `frozen`: launches whose whole host was frozen. Two may run then, and the figure says for how long. `isTakenBack`: the engine has
+ * forgotten, so that a later server may have an earlier epoch.
+ */
+export const judge = (ledger: string, answers: string, frozen: ReadonlySet<string>, isTakenBack: boolean): Judged => {
+  const servers = isTakenBack ? serversOf(ledger).toSorted(byTime) : serversOf(ledger)
   const answered = answersOf(answers)
   const violations: string[] = []
   let [together, servedTogether] = [0, 0]

@@ -43,6 +43,10 @@ export class Members {
     return this.#members.map(({ space }) => `${space.address}:2379`).join(',')
   }
 
+  get addresses(): string[] {
+    return this.#members.map(({ space }) => space.address)
+  }
+
   get #cluster(): string {
     return this.#members.map(({ name, space }) => `${name}=http://${space.address}:2380`).join(',')
   }

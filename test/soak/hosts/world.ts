@@ -82,6 +82,7 @@ export class World {
   readonly #killed = new Set<string>()
   readonly #cut = new Set<string>()
   #isTakenBack = false
+  #mayLeaveUses = false
   readonly #traffic: ChildProcess[] = []
 
   static async make(t: Pick<Test, 'teardown'>, plan: Plan): Promise<World> {
@@ -129,6 +130,11 @@ export class World {
     this.#traffic.push(host.start(process.execPath, [fixture('hosts/traffic.mjs'), host.name, this.#urls, this.#answers]))
   }
 
+  /** No traffic any more. */
+  hush(): void {
+    for (const { pid } of this.#traffic) if (pid !== undefined && isAlive(pid)) send(pid, 'SIGKILL')
+  }
+
   begin(host: Host, words: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
     const whole = { ...bareEnv(), HOME: host.home, ...this.env, ...env }
     return host.start(process.execPath, [this.#program, ...words], { stdio: ['pipe', 'pipe', 'pipe'], cwd: host.home, env: whole })
@@ -136,11 +142,15 @@ export class World {
 
   /** The words by which all hosts name the same server. */
   server(command: string, ...more: readonly string[]): string[] {
-    return [command, NAME, '--json', '--timeout', '60s', '--health', '/health', '--health-timeout', '3s', '--port', 'auto', ...more]
+    return [command, NAME, '--json', '--timeout', '60s', '--health', '/health', '--health-timeout', '3s', '--host', '127.0.0.1', '--port', 'auto', ...more]
   }
 
   get command(): string[] {
-    return [process.execPath, fixture('hosts/server.mjs'), this.#ledger, '{port}']
+    return this.#commandWith(this.#ledger)
+  }
+
+  #commandWith(ledger: string): string[] {
+    return [process.execPath, fixture('hosts/server.mjs'), ledger, '{port}']
   }
 
   /** Runs a command of the command line that prints one document. */
@@ -160,7 +170,7 @@ export class World {
     const [line] = stdout.split('\n')
     const said = line === undefined || !line.startsWith('{') ? undefined : (JSON.parse(line) as Info & Pick<Call, 'error'>)
     const call = { host: host.name, code, info: said?.url === undefined ? undefined : said, error: said?.error, stderr, took: performance.now() - began }
-    if (call.info !== undefined) this.given(call.info)
+    if (call.info?.epoch !== undefined) this.given(call.info)
     return call
   }
 
@@ -175,6 +185,12 @@ export class World {
   /** One `start` on a host. */
   call(host: Host, env?: Readonly<Record<string, string>>): Promise<Call> {
     return this.run(host, [...this.server('start'), '--', ...this.command], env)
+  }
+
+  /** The same command on a host for that host alone, with a state and a ledger of its own. */
+  alone(host: Host, command: 'start' | 'stop'): Promise<Call> {
+    const words = command === 'stop' ? ['stop', NAME, '--json'] : [...this.server('start'), '--', ...this.#commandWith(join(host.home, 'ledger'))]
+    return this.run(host, words, { ONE_SERVER_COORDINATOR: '', ONE_SERVER_STATE_DIR: join(host.home, 'alone') })
   }
 
   /** The same where it must go well. */
@@ -247,6 +263,11 @@ export class World {
     this.#isTakenBack = true
   }
 
+  /** etcd is away, or is given back what it had: a host cannot remove its use. */
+  mayLeaveUses(): void {
+    this.#mayLeaveUses = true
+  }
+
   stop(host: Host): Promise<Call> {
     return this.run(host, ['stop', NAME, '--json'])
   }
@@ -268,10 +289,10 @@ export class World {
     for (const host of this.hosts) host.thaw()
     const claim = await this.claim().catch(() => undefined)
     if (claim !== undefined && claim.state !== 'over') await this.stop(this.host(claim.host))
-    for (const { pid } of this.#traffic) if (pid !== undefined && isAlive(pid)) send(pid, 'SIGKILL')
+    this.hush()
     await this.#nothingLeft()
     for (const [epoch, urls] of this.#given) if (urls.size > 1) this.wrong(`epoch ${epoch} has several URLs: ${[...urls].join(', ')}`)
-    const judged = judge(this.#ledger, this.#answers, this.#frozen)
+    const judged = judge(this.#ledger, this.#answers, this.#frozen, this.#isTakenBack)
     if (!this.#isTakenBack) this.violations.push(...judged.violations)
     return judged
   }
@@ -285,7 +306,7 @@ export class World {
     const claim = await this.claim().catch(() => undefined)
     if (claim !== undefined && claim.state !== 'over') this.wrong(`the claim says ${claim.state}`)
     // A host that was killed or cut off cannot take its use back; it counts no more after its term, and etcd's lease removes it.
-    const mayLeave = this.#killed.size + this.#cut.size
+    const mayLeave = this.#mayLeaveUses ? Infinity : this.#killed.size + this.#cut.size
     const uses = keys.filter((key) => key.includes('/users/')).slice(0, mayLeave)
     const known = [this.claimKey, 'filler', ...uses]
     for (const key of keys) if (!known.includes(key)) this.wrong(`left in etcd: ${key}`)

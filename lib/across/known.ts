@@ -1,0 +1,168 @@
+/**
+ * What a steward knows of the server that hosts share, for people: the clients of its host ask it at `/status` of its loopback address, so
+ * that no client ever asks the engine. It is what the steward's own requests bring along; nothing is asked for it, and nothing is decided
+ * by it. The words name hosts, addresses and keys, and no password.
+ */
+import { formatDuration } from '../text/duration.js'
+import { parseClaim, parseUse, Silence, type Claim, type Keys } from './claim.js'
+import type { Coordinator, Entry } from './coordinator.js'
+
+export interface UsingHost {
+  readonly host: string
+  /** ISO 8601. Undefined where a newer one-server wrote it. */
+  readonly since?: string
+}
+
+/** The document at `/status`. */
+export interface Told {
+  /** Undefined until it is known. */
+  readonly role?: 'owner' | 'follower' | undefined
+  /** The owner's. */
+  readonly host?: string | undefined
+  readonly state?: Claim['state'] | undefined
+  readonly url?: string | undefined
+  readonly epoch?: number | undefined
+  readonly pid?: number | undefined
+  /** ms after which the owner's claim may be taken. */
+  readonly ttl?: number | undefined
+  /** The other hosts that use the server. Only its owner looks at them. */
+  readonly users?: readonly UsingHost[] | undefined
+  /** ms since the owner was last heard of; of an owner itself, since the sending of its last confirmed renewal. */
+  readonly silentFor?: number | undefined
+  /** In words: `etcd at a:2379, b:2379`. */
+  readonly engine: string
+  /** The keys of this server begin with it. */
+  readonly under: string
+  /** ms by which the wall clock of this host was set since the steward began. */
+  readonly jumped: number
+  /** Why the engine has given no answer, and for how long. */
+  readonly trouble?: string | undefined
+  /** Why this steward points to no server, as far as something is amiss. */
+  readonly why?: string | undefined
+}
+
+/** ms by which a renewal may be late that nobody needs to hear of. */
+const LATE = 1000
+
+export class Knowledge {
+  readonly #engine: string
+  readonly #keys: Keys
+  readonly #launch: string
+  readonly #now: () => number
+  readonly #silence = new Silence()
+  #claim: Claim | undefined
+  /** Monotonic ms at which the owner was last heard of. */
+  #heard = 0
+  #users: readonly UsingHost[] | undefined
+  #trouble: { readonly reason: string; readonly since: number } | undefined
+  #unanswered: string | undefined
+
+  /** `launch`: that of this host. `now`: monotonic ms. */
+  constructor(engine: string, keys: Keys, launch: string, now: () => number) {
+    this.#engine = engine
+    this.#keys = keys
+    this.#launch = launch
+    this.#now = now
+  }
+
+  /** The engine, whose answers are noted on the way. */
+  watching(engine: Coordinator): Coordinator {
+    const noted = async <T>(asked: Promise<T>): Promise<T> => {
+      try {
+        const answer = await asked
+        this.#trouble = undefined
+        return answer
+      } catch (error) {
+        this.#trouble = { reason: (error as Error).message, since: this.#trouble?.since ?? this.#now() }
+        throw error
+      }
+    }
+    return {
+      ...engine,
+      read: async (key) => {
+        const entry = await noted(engine.read(key))
+        if (key === this.#keys.claim) this.#sawClaim(entry)
+        return entry
+      },
+      list: async (under) => {
+        const entries = await noted(engine.list(under))
+        if (under === this.#keys.under) {
+          this.#sawClaim(entries.find(({ key }) => key === this.#keys.claim))
+          this.#sawUsers(entries.filter(({ key }) => key.startsWith(this.#keys.users)))
+        }
+        return entries
+      },
+      write: async (key, value, expected) => {
+        const sent = this.#now()
+        const version = await noted(engine.write(key, value, expected))
+        if (version !== undefined && key === this.#keys.claim) {
+          const claim = parseClaim(value)
+          if (typeof claim === 'object') [this.#claim, this.#heard] = [claim, sent]
+        }
+        return version
+      },
+      remove: (key, expected) => noted(engine.remove(key, expected)),
+    }
+  }
+
+  /** Whether the server answered at the last check, and why not. */
+  checked(unanswered: string | undefined): void {
+    this.#unanswered = unanswered
+  }
+
+  #sawClaim(entry: Entry | undefined): void {
+    const now = this.#now()
+    const claim = entry && parseClaim(entry.value)
+    this.#claim = typeof claim === 'object' ? claim : undefined
+    // Of its own claim an owner counts from the sending of its writes.
+    if (entry !== undefined && this.#claim?.launch !== this.#launch) this.#heard = now - this.#silence.of(entry, now)
+  }
+
+  #sawUsers(entries: readonly Entry[]): void {
+    const now = this.#now()
+    this.#users = entries.flatMap((entry): UsingHost[] => {
+      const use = parseUse(entry.value)
+      if (use === 'newer') return [{ host: 'a host with a newer one-server' }]
+      const counts = use !== 'foreign' && use.of === this.#claim?.launch && this.#silence.of(entry, now) < use.ttl
+      return counts ? [{ host: use.host, since: use.since }] : []
+    })
+  }
+
+  get #role(): 'owner' | 'follower' | undefined {
+    if (this.#claim === undefined || this.#claim.state === 'over') return undefined
+    return this.#claim.launch === this.#launch ? 'owner' : 'follower'
+  }
+
+  told(jumped: number): Told {
+    const role = this.#role
+    const { host, state, url, epoch, pid, ttl } = this.#claim ?? {}
+    return {
+      ...(role === undefined ? {} : { role, host, state, url, epoch, pid, ttl, silentFor: Math.round(this.#now() - this.#heard) }),
+      users: role === 'owner' ? (this.#users ?? []) : undefined,
+      engine: this.#engine, under: this.#keys.under, jumped: Math.round(jumped), trouble: this.#inTrouble(), why: this.why(),
+    }
+  }
+
+  #inTrouble(): string | undefined {
+    if (this.#trouble === undefined) return undefined
+    const { reason, since } = this.#trouble
+    return `${this.#engine} has not answered for ${formatDuration(this.#now() - since)}: ${reason}`
+  }
+
+  /** Why this steward points to no server, as far as something is amiss. */
+  why(): string | undefined {
+    const { host, url, ttl = 0 } = this.#claim ?? {}
+    const isElsewhere = this.#role === 'follower'
+    const silent = this.#now() - this.#heard
+    const trouble = this.#inTrouble()
+    const parts: string[] = []
+    if (this.#unanswered !== undefined && url !== undefined) {
+      parts.push(`the server${isElsewhere ? ` on ${host}` : ''} does not answer this host at ${url}: ${this.#unanswered}`)
+    }
+    if (trouble !== undefined) parts.push(trouble)
+    else if (isElsewhere && silent > ttl / 2 + LATE) {
+      parts.push(`${host} has not been heard of for ${formatDuration(silent)}, and after ${formatDuration(ttl)} another host may start the server`)
+    } else if (isElsewhere && url === undefined) parts.push(`${host} starts the server, which is not ready yet`)
+    return parts.length === 0 ? undefined : parts.join('; ')
+  }
+}
