@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { mkdirSync } from 'node:fs'
 import { send } from '../../support/clients.js'
 import { codesOf, handover, type Case } from './case.js'
-import { instant, type Host, type World } from './world.js'
+import { instant, type Host } from './world.js'
 
 const TTL = 6000
 const PASSWORD = 'x7-Garten-91'
