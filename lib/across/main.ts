@@ -3,6 +3,7 @@
  * is, since in an extension's bundle there is no file to run.
  *
  *     node -e <this> <port>
+ *     node -e <this> tidy <PID file> <PID> <start time>     removes what a steward left that ended by itself
  *
  * At this port of the loopback interface it says where the server is, to clients of this host alone: 200 with the header
  * `x-one-server-at` once the server has answered at its URL just now, else 503. At `/status` it says what it knows (known.ts).
@@ -23,6 +24,7 @@ import { placeOf } from './place.js'
 import { ERRAND, unpackErrand } from './settings.js'
 import { steward } from './steward.js'
 import { SHARE } from './term.js'
+import { leaveTidier, tidy } from './tidy.js'
 import { thisHost, type Host } from './this-host.js'
 
 /** Answers the clients of this host. */
@@ -60,19 +62,25 @@ const run = async (): Promise<void> => {
     const { name, ttl, mayHost } = errand
     const known = new Knowledge(describe(errand.engine), keysOf(errand.engine.prefix, name), id, () => nodeSystem.now())
     const host = await thisHost(context, launch, errand, () => engine.localAddress(), (why) => known.checked(why))
+    let isAsked = false
+    void host.asked.then(() => { isAsked = true })
     for (const signal of new Set([...SIGNALS, settings.stopSignal])) {
       if (signal !== 'SIGKILL' && signal !== 'SIGSTOP') process.on(signal, () => { if (signal !== 'SIGPIPE') host.ask() })
     }
     answerAt(Number(process.argv[1]), id, host, known)
-    const wanted = { command: settings.command ?? (settings.serverScript === undefined ? [] : [settings.serverScript]), env: settings.env, version: settings.version }
-    const identity = identityOf(wanted, `${errand.engine.prefix}/${name}`)
+    const { command, serverScript, env, version } = settings
+    const words = command ?? (serverScript === undefined ? [] : [serverScript])
+    const identity = identityOf({ command: words, env, version }, `${errand.engine.prefix}/${name}`)
     await steward(placeOf(known.watching(engine), host, {
       prefix: errand.engine.prefix, name, engine: describe(errand.engine), ttl, mayHost, onMismatch: settings.onMismatch, identity,
     }))
+    // Who has asked for the end sees to the rest.
+    if (!isAsked) leaveTidier(await nodeSystem.self(), pidFile)
   } catch (error) {
     process.stdout.write(`one-server: ${(error as Error).stack}\n`)
     await writeOutcome(context, id, unforeseen(error)).catch(() => {})
   }
 }
 
-void run().finally(() => process.exit(0))
+const [, task = '', pidFile = '', pid = '', start = ''] = process.argv
+void (task === 'tidy' ? tidy(pidFile, { pid: Number(pid), start }) : run()).catch(() => {}).finally(() => process.exit(0))

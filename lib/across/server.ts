@@ -37,6 +37,8 @@ export interface Launched {
 
 /** ms between two looks at processes that have been asked to end. */
 const PAUSE = 20
+/** Share of `ttl` before the fuse's instant at which a server that does not stop is killed. */
+const BEFORE_FUSE = 0.1
 /** ms between two looks at a server whose first process has left with 0. */
 const HEADLESS_PAUSE = 1000
 
@@ -115,7 +117,8 @@ export const startServer = async (launched: Launched, epoch: number): Promise<Ru
       for (;;) {
         const left = await kin()
         if (left.length === 0 && (exit !== undefined || child.pid === undefined)) return
-        const hard = system.now() >= killAt || within() === 0
+        // The fuse would take the steward along, and the claim would not be given back.
+        const hard = system.now() >= killAt || within() <= BEFORE_FUSE * errand.ttl
         for (const one of left) {
           if (hard || !signalled.has(one.pid)) await system.signal(one, hard ? 'SIGKILL' : settings.stopSignal)
           signalled.add(one.pid)

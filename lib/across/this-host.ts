@@ -44,7 +44,7 @@ export const thisHost = async (
   const { system, paths } = context
   const record = (await recordOf(context, launch))!
   const self = await system.self()
-  const fuse = lightFuse()
+  const fuse = lightFuse(launch.id)
   let ask!: () => void
   const asked = new Promise<void>((resolve) => { ask = resolve })
   let at: At | undefined
