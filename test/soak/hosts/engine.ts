@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isAlive } from '../../support/clients.js'
 import { until } from '../../support/until.js'
+import type { Call } from './call.js'
 import { codesOf, handover, inTerms, type Case } from './case.js'
-import { instant, type Call, type World } from './world.js'
+import { instant, type World } from './world.js'
 
 const TTL = 6000
 /** An election takes seconds on a busy machine, and a renewal must get through in 0.4 of this. */

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isAlive, send } from '../../support/clients.js'
 import { until } from '../../support/until.js'
+import { fuseOf } from './bench.js'
 import { codesOf, handover, takenOver, type Case } from './case.js'
-import { fuseOf } from './fuse.js'
 import { instant } from './world.js'
 
 const TTL = 6000

@@ -6,8 +6,9 @@ import type { Series } from '../series.js'
 import { access } from './access.js'
 import { seriesOf } from './case.js'
 import { engine } from './engine.js'
+import { leases } from './leases.js'
 import { links } from './links.js'
 import { owner } from './owner.js'
 import { users } from './users.js'
 
-export const hosts: readonly Series[] = [...users, ...owner, ...links, ...engine, ...access].map(seriesOf)
+export const hosts: readonly Series[] = [...users, ...leases, ...owner, ...links, ...engine, ...access].map(seriesOf)

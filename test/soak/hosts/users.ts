@@ -1,11 +1,9 @@
-/** Those who use the server: crowds on all hosts, leases, stops, a start that fails; and what the engine has to do for them. */
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
+/** Those who use the server: crowds on all hosts, a start that fails, a stop; and what the engine has to do for them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isAlive } from '../../support/clients.js'
-import { until } from '../../support/until.js'
 import { inTerms, type Case } from './case.js'
-import { instant, type Host, type Info, type World } from './world.js'
+import { hold, type Lease } from './leases.js'
+import { instant, type Host, type World } from './world.js'
 
 const TTL = 6000
 
@@ -26,31 +24,6 @@ const crowd = (each: number): Case => ({
     return { clients: calls.length, took: inTerms(world, performance.now() - began) }
   },
 })
-
-interface Lease {
-  readonly info: Info
-  release(): Promise<void>
-}
-
-/** A lease of a process of its own. */
-const hold = async (world: World, host: Host): Promise<Lease> => {
-  const child = world.begin(host, [...world.server('hold'), '--', ...world.command])
-  const closed = once(child, 'close')
-  let stderr = ''
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => { stderr += text })
-  for await (const line of createInterface({ input: child.stdout! })) {
-    const info = JSON.parse(line) as Info
-    world.given(info)
-    return {
-      info,
-      release: async () => {
-        child.stdin!.end()
-        await closed
-      },
-    }
-  }
-  throw new Error(`hold on ${host.name} failed: ${stderr}`)
-}
 
 /** Requests in a second that the engine gets, for so many terms. */
 const rate = async (world: World, terms: number): Promise<number> => {
@@ -97,43 +70,6 @@ const requests: Case = {
   },
 }
 
-const ended = async (world: World, pid: number): Promise<string> => {
-  const began = performance.now()
-  await until(async () => !isAlive(pid) || (await sleep(20)), 'the server to end after its last lease')
-  return inTerms(world, performance.now() - began)
-}
-
-const lastOut: Case = {
-  name: 'last one out, over hosts', plan: { ttl: TTL },
-  async act(world) {
-    const [first, second, third] = world.hosts
-    const leases = [await hold(world, first!), await hold(world, second!), await hold(world, third!)]
-    const { epoch, pid } = leases[0]!.info
-    await world.reached(epoch)
-    for (const lease of leases.slice(0, 2)) await lease.release()
-    // Longer than an idle time, and a term: whoever holds no lease counts no more.
-    await sleep(1.5 * world.ttl)
-    if (!isAlive(pid)) world.wrong('the server ended while another host held a lease')
-    await leases[2]!.release()
-    return { 'gone after the last release': await ended(world, pid) }
-  },
-}
-
-const lastHostKilled: Case = {
-  name: 'last one out: the host of the last lease killed', plan: { ttl: TTL },
-  async act(world) {
-    const [first, second] = world.hosts
-    const leases = [await hold(world, first!), await hold(world, second!)]
-    const { epoch, pid } = leases[0]!.info
-    await world.reached(epoch)
-    await leases[0]!.release()
-    await sleep(0.5 * world.ttl)
-    if (!isAlive(pid)) world.wrong('the server ended while another host held a lease')
-    await world.kill(second!)
-    return { gone: await ended(world, pid) }
-  },
-}
-
 const failedStart: Case = {
   name: 'server that exits with 3, 9 calls on 3 hosts', plan: { ttl: TTL, env: { FAILS: '3000' } },
   async act(world) {
@@ -164,4 +100,4 @@ const stopped: Case = {
   },
 }
 
-export const users: readonly Case[] = [crowd(5), crowd(20), requests, lastOut, lastHostKilled, failedStart, stopped]
+export const users: readonly Case[] = [crowd(5), crowd(20), requests, failedStart, stopped]

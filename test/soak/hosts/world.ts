@@ -2,7 +2,6 @@
  * Three hosts, three members of etcd, and one server that they share. Each host has a home of its own, its traffic, and the command line
  * as its only client: what works here works in an unchanged pipeline. What breaks a promise is gathered until the end.
  */
-import { once } from 'node:events'
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,6 +13,7 @@ import { isAlive, send } from '../../support/clients.js'
 import { tempFolder } from '../../support/temp-folder.js'
 import { until } from '../../support/until.js'
 import { Bench, wordsOf, type Space } from './bench.js'
+import { ended, type Call, type Info } from './call.js'
 import { judge, serversOf, type Judged, type Server } from './ledger.js'
 import { Members } from './members.js'
 import { programWithout } from './without.js'
@@ -23,26 +23,6 @@ const PREFIX = 'ci/1'
 const PROGRAM = fileURLToPath(new URL('../../../../dist/cli.js', import.meta.url))
 
 export const instant = (): bigint => process.hrtime.bigint()
-
-export interface Info {
-  readonly url: string
-  readonly host: string
-  readonly epoch: number
-  readonly pid: number
-  readonly started: boolean
-  readonly launchId: string
-}
-
-/** One call of the command line, run to its end. */
-export interface Call {
-  readonly host: string
-  readonly code: number | null
-  readonly info: Info | undefined
-  readonly error: { readonly code: string; readonly message: string; readonly exitCode?: number; readonly logTail?: string } | undefined
-  readonly stderr: string
-  /** ms */
-  readonly took: number
-}
 
 export interface Claim {
   readonly launch: string
@@ -155,21 +135,7 @@ export class World {
 
   /** Runs a command of the command line that prints one document. */
   async run(host: Host, words: readonly string[], env?: Readonly<Record<string, string>>): Promise<Call> {
-    const began = performance.now()
-    const child = this.begin(host, words, env)
-    child.stdin!.end()
-    const closed = once(child, 'close') as Promise<[number | null]>
-    return this.#ended(host, child, closed, began)
-  }
-
-  async #ended(host: Host, child: ChildProcess, closed: Promise<[number | null]>, began: number): Promise<Call> {
-    let [stdout, stderr] = ['', '']
-    child.stdout!.setEncoding('utf8').on('data', (text: string) => { stdout += text })
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => { stderr += text })
-    const [code] = await closed
-    const [line] = stdout.split('\n')
-    const said = line === undefined || !line.startsWith('{') ? undefined : (JSON.parse(line) as Info & Pick<Call, 'error'>)
-    const call = { host: host.name, code, info: said?.url === undefined ? undefined : said, error: said?.error, stderr, took: performance.now() - began }
+    const call = await ended(host.name, this.begin(host, words, env))
     if (call.info?.epoch !== undefined) this.given(call.info)
     return call
   }
