@@ -10,6 +10,8 @@ const PASSWORD = 'x7-Garten-91'
 
 const credentials = (user: string, password: string) => ({ ONE_SERVER_COORDINATOR_USER: user, ONE_SERVER_COORDINATOR_PASSWORD: password })
 
+const NO_USER = credentials('', '')
+
 const roles: Case = {
   name: 'a user with a role for the prefix', plan: { ttl: TTL },
   async act(world) {
@@ -26,9 +28,9 @@ const roles: Case = {
     const wrong: readonly (readonly [string, Record<string, string>])[] = [
       ['a wrong password', credentials('ci', 'another')],
       ['no such user', credentials('nobody', PASSWORD)],
-      ['no user', { ONE_SERVER_COORDINATOR_USER: '', ONE_SERVER_COORDINATOR_PASSWORD: '' }],
+      ['no user', NO_USER],
       ['another prefix', { ONE_SERVER_COORDINATOR: own['ONE_SERVER_COORDINATOR']!.replace(/\/ci\/1$/, '/elsewhere') }],
-      ['a password in the URL that is wrong', { ONE_SERVER_COORDINATOR: `etcd://ci:no-${PASSWORD}@${endpoints}/ci/1`, ONE_SERVER_COORDINATOR_USER: '', ONE_SERVER_COORDINATOR_PASSWORD: '' }],
+      ['a wrong password in the URL', { ...NO_USER, ONE_SERVER_COORDINATOR: `etcd://ci:no-${PASSWORD}@${endpoints}/ci/1` }],
     ]
     for (const [what, env] of wrong) {
       const { error, info, stderr } = await world.call(world.hosts[1]!, env)
@@ -73,7 +75,8 @@ const twoUsers: Case = {
     const other = otherUser(first!)
     const { epoch, url } = await world.up(first!)
     const there = await world.up(other)
-    if (there.url !== url || there.epoch !== epoch || there.started) world.wrong(`the other user was given ${there.url}, epoch ${there.epoch}`)
+    const isSame = there.url === url && there.epoch === epoch && !there.started
+    if (!isSame) world.wrong(`the other user was given ${there.url}, epoch ${there.epoch}`)
     await world.reached(epoch)
     const { steward } = (await world.claim())!
     const at = instant()

@@ -30,8 +30,9 @@ let benches = 0
 export const whyNot = (): string | undefined => {
   if (process.platform !== 'linux') return 'needs Linux'
   if (process.getuid?.() !== 0) return 'needs root, for network namespaces'
-  for (const [program, ...args] of [['ip', '-V'], ['nsenter', '--version'], ['unshare', '--version'], ['etcd', '--version'], ['etcdctl', 'version']] as const) {
-    if (!command(program, ...args).ok) return `needs ${program} (apt-get install iproute2 util-linux etcd-server etcd-client)`
+  const programs = { ip: '-V', nsenter: '--version', unshare: '--version', etcd: '--version', etcdctl: 'version' }
+  for (const [program, asked] of Object.entries(programs)) {
+    if (!command(program, asked).ok) return `needs ${program} (apt-get install iproute2 util-linux etcd-server etcd-client)`
   }
   const probe = `os${process.pid.toString(36)}x`
   const made = command('ip', 'netns', 'add', probe)
@@ -42,7 +43,7 @@ export const whyNot = (): string | undefined => {
 export interface Space {
   readonly name: string
   readonly address: string
-  /** Starts a program here. It is in its session alone. */
+  /** Starts a program here. It has a session of its own. */
   start(program: string, args: readonly string[], options?: SpawnOptions): ChildProcess
   /** The live processes here. */
   pids(): number[]
@@ -140,8 +141,10 @@ const spaceOf = ({ ns, name, address, inode, keeper }: Made): Space => {
   }
   return {
     name, address, pids,
-    start: (program, args, options = {}) =>
-      spawn('nsenter', [`--net=/run/netns/${ns}`, `--uts=/proc/${keeper}/ns/uts`, program, ...args], { env: bareEnv(), stdio: 'ignore', detached: true, ...options }),
+    start: (program, args, options = {}) => {
+      const words = [`--net=/run/netns/${ns}`, `--uts=/proc/${keeper}/ns/uts`, program, ...args]
+      return spawn('nsenter', words, { env: bareEnv(), stdio: 'ignore', detached: true, ...options })
+    },
     kill: () => all('SIGKILL', () => false),
     freeze: () => all('SIGSTOP', (pid) => stateOf(pid) === 'T'),
     thaw: (not = []) => { for (const pid of pids()) if (!not.includes(pid)) send(pid, 'SIGCONT') },

@@ -21,9 +21,8 @@ const once = (one: Case): Promise<{ violations: string[]; note: string }> => rou
     return {}
   })
   const { requests, together, servedTogether } = await world.end()
-  const more = {
-    requests, ...(together > 0 ? { 'two running for': `${together} ms` } : {}), ...(servedTogether > 0 ? { 'two serving for': `${servedTogether} ms` } : {}),
-  }
+  const time = (ms: number): string | undefined => (ms > 0 ? `${ms} ms` : undefined)
+  const more = { requests, 'two running for': time(together), 'two serving for': time(servedTogether) }
   return { violations: world.violations, note: `ttl ${one.plan.ttl / 1000} s: ${shown({ ...figures, ...more })}` }
 })
 
@@ -51,7 +50,7 @@ export const inTerms = (world: World, ms: number): string => `${(ms / world.ttl)
 const between = (from: bigint, to: bigint): number => Number(to - from) / 1e6
 
 /** What became of a server that something was done to at an instant, and of the one after it. */
-export const handover = (world: World, at: bigint, epoch: number): { readonly gone: string; readonly served: string; readonly apart: string } => {
+export const handover = (world: World, at: bigint, epoch: number) => {
   const servers = world.servers()
   const older = servers.findLast((server) => server.epoch <= epoch)!
   const newer = servers.find((server) => server.epoch > epoch && server.served.length > 0)!

@@ -21,7 +21,8 @@ const linkCut: Case = {
         return world.call(cut)
       })(),
     ])
-    if (there.error?.code !== 'COORDINATOR_UNREACHABLE') world.wrong(`the cut host got ${there.error?.code ?? there.info?.url}: ${there.stderr}`)
+    const { error, info, stderr } = there
+    if (error?.code !== 'COORDINATOR_UNREACHABLE') world.wrong(`the cut host got ${error?.code ?? info?.url}: ${stderr}`)
     cut.heal()
     const began = performance.now()
     await world.later(epoch, [cut])
@@ -39,7 +40,7 @@ const followerCut: Case = {
     const { error } = await world.call(cut)
     cut.heal()
     const again = await world.later(epoch - 1, [cut])
-    if (again.info.epoch !== epoch || !isAlive(pid)) world.wrong(`the server ended for a follower that was cut off: epoch ${epoch} became ${again.info.epoch}`)
+    if (again.info.epoch !== epoch || !isAlive(pid)) world.wrong(`a follower was cut off, and epoch ${epoch} became ${again.info.epoch}`)
     return { meanwhile: error?.code ?? 'no call failed', 'after healing': codesOf(again.failed) ?? 'no call failed' }
   },
 }

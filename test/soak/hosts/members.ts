@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { bareEnv } from '../../support/child.js'
 import { until } from '../../support/until.js'
 import type { Bench, Space } from './bench.js'
 
@@ -13,12 +14,14 @@ interface Member {
   process: ChildProcess | undefined
 }
 
-/** What the gateway does of its own accord is not among them: these are the requests of one-server. */
-const COUNTED = /^grpc_server_started_total\{grpc_method="(Range|Txn|Put|DeleteRange|LeaseGrant|LeaseKeepAlive|Authenticate|Watch)",.*\} (\d+)$/gm
+/** What one-server sends. */
+const COUNTED = /^grpc_server_started_total\{grpc_method="(Range|Txn|Put|DeleteRange|LeaseGrant|Authenticate|Watch)",.*\} (\d+)$/gm
 
-/** Lines of a program's stdout, run to its end. Undefined: it failed. */
-const outputOf = async (space: Space, program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string | undefined> => {
-  const child = space.start(program, args, { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, ...env } })
+const METRICS = 'fetch(process.argv[1]).then(async (answer) => console.log(await answer.text()))'
+
+/** A program's stdout, run to its end. Undefined: it failed. */
+const outputOf = async (space: Space, program: string, args: readonly string[]): Promise<string | undefined> => {
+  const child = space.start(program, args, { stdio: ['ignore', 'pipe', 'ignore'], env: { ...bareEnv(), ETCDCTL_API: '3' } })
   let text = ''
   child.stdout!.setEncoding('utf8').on('data', (data: string) => { text += data })
   const [code] = (await once(child, 'close')) as [number | null]
@@ -55,7 +58,8 @@ export class Members {
     const { name, space } = member
     const [client, peer] = [`http://${space.address}:2379`, `http://${space.address}:2380`]
     member.process = space.start('etcd', [
-      '--name', name, '--data-dir', join(this.#folder, name), '--logger', 'zap', '--log-outputs', join(this.#folder, `${name}.log`), '--log-level', 'error',
+      '--name', name, '--data-dir', join(this.#folder, name),
+      '--logger', 'zap', '--log-level', 'error', '--log-outputs', join(this.#folder, `${name}.log`),
       '--listen-client-urls', client, '--advertise-client-urls', client, '--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer,
       '--initial-cluster', this.#cluster,
       '--initial-cluster-state', 'new', '--heartbeat-interval', '100', '--election-timeout', '1000', ...this.#more,
@@ -76,7 +80,7 @@ export class Members {
   #control(...words: string[]): Promise<string | undefined> {
     const asked = this.#members.find(({ process: its }) => its !== undefined)!
     const user = this.#user === undefined ? [] : ['--user', this.#user]
-    return outputOf(asked.space, 'etcdctl', ['--endpoints', this.endpoints, '--command-timeout', '5s', ...user, ...words], { ETCDCTL_API: '3' })
+    return outputOf(asked.space, 'etcdctl', ['--endpoints', this.endpoints, '--command-timeout', '5s', ...user, ...words])
   }
 
   async control(...words: string[]): Promise<string> {
@@ -101,7 +105,8 @@ export class Members {
   async #leader(): Promise<Member> {
     for (;;) {
       for (const member of this.#members) {
-        const status = await outputOf(member.space, 'etcdctl', ['--endpoints', `${member.space.address}:2379`, 'endpoint', 'status', '-w', 'json'], { ETCDCTL_API: '3' })
+        const { space } = member
+        const status = await outputOf(space, 'etcdctl', ['--endpoints', `${space.address}:2379`, 'endpoint', 'status', '-w', 'json'])
         const [seen] = status === undefined ? [] : (JSON.parse(status) as { Status: { header: { member_id: number }; leader: number } }[])
         if (seen !== undefined && seen.Status.header.member_id === seen.Status.leader) return member
       }
@@ -127,7 +132,7 @@ export class Members {
   /** Requests of clients that all members together have seen. */
   async requests(): Promise<number> {
     const seen = await Promise.all(this.#members.map(async ({ space }) => {
-      const text = (await outputOf(space, process.execPath, ['-e', `fetch('http://${space.address}:2379/metrics').then(async (answer) => console.log(await answer.text()))`])) ?? ''
+      const text = (await outputOf(space, process.execPath, ['-e', METRICS, `http://${space.address}:2379/metrics`])) ?? ''
       return [...text.matchAll(COUNTED)].reduce((sum, [, , count]) => sum + Number(count), 0)
     }))
     return seen.reduce((sum, count) => sum + count, 0)
@@ -154,7 +159,7 @@ export class Members {
 
   async save(): Promise<void> {
     const { space } = this.#members[0]!
-    await outputOf(space, 'etcdctl', ['--endpoints', `${space.address}:2379`, 'snapshot', 'save', this.#backup], { ETCDCTL_API: '3' })
+    await outputOf(space, 'etcdctl', ['--endpoints', `${space.address}:2379`, 'snapshot', 'save', this.#backup])
   }
 
   /** All members end, and begin with what they were at the last {@link save}. */
@@ -165,7 +170,7 @@ export class Members {
       await outputOf(space, 'etcdctl', [
         'snapshot', 'restore', this.#backup, '--name', name, '--data-dir', join(this.#folder, name),
         '--initial-cluster', this.#cluster, '--initial-advertise-peer-urls', `http://${space.address}:2380`,
-      ], { ETCDCTL_API: '3' })
+      ])
     }
     await this.start()
   }

@@ -117,4 +117,6 @@ const fuseWakesLast: Case = {
   },
 }
 
-export const owner: readonly Case[] = [stewardKilled, stewardKilledHere, stewardFrozen, fuseFrozen, hostKilled, hostKilledAlone, hostFrozen, fuseWakesLast]
+export const owner: readonly Case[] = [
+  stewardKilled, stewardKilledHere, stewardFrozen, fuseFrozen, hostKilled, hostKilledAlone, hostFrozen, fuseWakesLast,
+]

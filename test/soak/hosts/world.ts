@@ -80,7 +80,10 @@ export class World {
     this.hosts = ['h1', 'h2', 'h3'].map((name) => ({ ...bench.space(name), home: join(this.#folder, name) }))
     for (const { home } of this.hosts) mkdirSync(home)
     this.ttl = ttl
-    this.env = { ONE_SERVER_COORDINATOR: `etcd://${this.members.endpoints}/${PREFIX}`, ONE_SERVER_TTL: `${ttl}ms`, ONE_SERVER_IDLE_TIMEOUT: '1500ms', ...env }
+    this.env = {
+      ONE_SERVER_COORDINATOR: `etcd://${this.members.endpoints}/${PREFIX}`, ONE_SERVER_TTL: `${ttl}ms`,
+      ONE_SERVER_IDLE_TIMEOUT: '1500ms', ...env,
+    }
     writeFileSync(this.#urls, '')
   }
 
@@ -122,7 +125,8 @@ export class World {
 
   /** The words by which all hosts name the same server. */
   server(command: string, ...more: readonly string[]): string[] {
-    return [command, NAME, '--json', '--timeout', '60s', '--health', '/health', '--health-timeout', '3s', '--host', '127.0.0.1', '--port', 'auto', ...more]
+    const health = ['--health', '/health', '--health-timeout', '3s']
+    return [command, NAME, '--json', '--timeout', '60s', ...health, '--host', '127.0.0.1', '--port', 'auto', ...more]
   }
 
   get command(): string[] {
@@ -155,8 +159,9 @@ export class World {
 
   /** The same command on a host for that host alone, with a state and a ledger of its own. */
   alone(host: Host, command: 'start' | 'stop'): Promise<Call> {
-    const words = command === 'stop' ? ['stop', NAME, '--json'] : [...this.server('start'), '--', ...this.#commandWith(join(host.home, 'ledger'))]
-    return this.run(host, words, { ONE_SERVER_COORDINATOR: '', ONE_SERVER_STATE_DIR: join(host.home, 'alone') })
+    const start = [...this.server('start'), '--', ...this.#commandWith(join(host.home, 'ledger'))]
+    const env = { ONE_SERVER_COORDINATOR: '', ONE_SERVER_STATE_DIR: join(host.home, 'alone') }
+    return this.run(host, command === 'stop' ? ['stop', NAME, '--json'] : start, env)
   }
 
   /** The same where it must go well. */
@@ -176,7 +181,8 @@ export class World {
 
   /** Waits until traffic has reached a server of at least this epoch. */
   async reached(epoch: number): Promise<void> {
-    await until(async () => this.servers().some((server) => server.epoch >= epoch && server.served.length > 0) || (await sleep(50)), `traffic to reach epoch ${epoch}`)
+    const isReached = (): boolean => this.servers().some((server) => server.epoch >= epoch && server.served.length > 0)
+    await until(async () => isReached() || (await sleep(50)), `traffic to reach epoch ${epoch}`)
   }
 
   /** Calls on these hosts again and again until one of them is given a server of a later epoch, which the traffic then reaches. */
@@ -185,7 +191,7 @@ export class World {
     const failed: Call[] = []
     await Promise.all(hosts.map(async (host) => {
       for (let calls = 0; found === undefined; calls++) {
-        if (calls > 2000) throw new Error(`2000 calls on ${host.name}, and none was given a server after epoch ${epoch}: ${failed.at(-1)?.stderr}`)
+        if (calls > 2000) throw new Error(`2000 calls on ${host.name} gave no server after epoch ${epoch}: ${failed.at(-1)?.stderr}`)
         const call = await this.call(host)
         if (call.info !== undefined && call.info.epoch > epoch) found ??= call.info
         else if (call.info === undefined) failed.push(call)
