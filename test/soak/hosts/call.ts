@@ -17,6 +17,8 @@ export interface Call {
   readonly code: number | null
   readonly info: Info | undefined
   readonly error: { readonly code: string; readonly message: string; readonly exitCode?: number; readonly logTail?: string } | undefined
+  /** The document that it printed. */
+  readonly said: object | undefined
   readonly stderr: string
   /** ms */
   readonly took: number
@@ -32,5 +34,5 @@ export const ended = async (host: string, child: ChildProcess): Promise<Call> =>
   const [code] = (await once(child, 'close')) as [number | null]
   const [line] = stdout.split('\n')
   const said = line === undefined || !line.startsWith('{') ? undefined : (JSON.parse(line) as Info & Pick<Call, 'error'>)
-  return { host, code, info: said?.url === undefined ? undefined : said, error: said?.error, stderr, took: performance.now() - began }
+  return { host, code, info: said?.url === undefined ? undefined : said, error: said?.error, said, stderr, took: performance.now() - began }
 }

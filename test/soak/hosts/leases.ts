@@ -74,13 +74,21 @@ const lastHostKilled: Case = {
   },
 }
 
+/** The owner hears of the others with its renewals. What came after the last one is not waited for. */
+const seenToBeUsed = async (world: World, owner: Host): Promise<void> => {
+  await until(async () => {
+    const { said } = await world.run(owner, ['status', 'web', '--json'])
+    return (said as { users?: unknown[] } | undefined)?.users?.length === 1
+  }, 'the owner to see that another host uses the server')
+}
+
 const lingers: Case = {
   name: "hold waits on the owner's host for the others", plan: { ttl: TTL },
   async act(world) {
     const [first, second] = world.hosts
     const [own, others] = [await hold(world, first!, '1h'), await hold(world, second!)]
-    const { epoch, pid } = own.info
-    await world.reached(epoch)
+    const { pid } = own.info
+    await seenToBeUsed(world, first!)
     const released = own.release()
     await sleep(world.ttl)
     if (!isAlive(own.pid) || !isAlive(pid)) world.wrong("the owner's host took the server from the other")
@@ -92,15 +100,16 @@ const lingers: Case = {
 
 const lingererEnded: Case = {
   // A term that a cold start cannot take.
-  name: "SIGTERM to a hold that waits on the owner's host", plan: { ttl: 60_000 },
+  name: "SIGTERM to a hold that waits on the owner's host", plan: { ttl: 30_000 },
   async act(world) {
     const [first, second] = world.hosts
     const own = await hold(world, first!, '1h')
     const { epoch } = own.info
     await world.up(second!)
-    await world.reached(epoch)
+    await seenToBeUsed(world, first!)
     const released = own.release()
     await sleep(2000)
+    if (!isAlive(own.pid)) world.wrong("hold on the owner's host did not wait for the other host")
     const at = instant()
     send(own.pid, 'SIGTERM')
     await released

@@ -88,7 +88,7 @@ export const judge = (ledger: string, answers: string, frozen: ReadonlySet<strin
       if (late.length > 0) {
         const time = ms(reached!, late.at(-1)!.at)
         servedTogether = Math.max(servedTogether, time)
-        violations.push(`two served: ${late.length} requests reached epoch ${older.epoch} within ${time} ms after one reached ${newer.epoch}`)
+        violations.push(`two served: ${late.length} requests reached ${older.epoch} within ${time} ms after one reached ${newer.epoch}`)
       }
     }
   }
