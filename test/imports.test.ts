@@ -10,7 +10,7 @@ import t from 'tap'
 
 /** From the top to the bottom. */
 const LAYERS = [
-  'index.ts', 'cli/', 'doctor/', 'runners/', 'define-config.ts', 'from-config.ts', 'with-needs.ts', 'bring-up.ts', 'etcd.ts', 'client-process-manager.ts', 'reaper.ts', 'across/', 'protocol/', 'across/ask.ts', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts',
+  'index.ts', 'cli/', 'doctor/', 'runners/', 'define-config.ts', 'from-config.ts', 'with-needs.ts', 'bring-up.ts', 'etcd.ts', 'client-process-manager.ts', 'reaper.ts', 'across/', 'protocol/', 'across/ask.ts', 'across/errors.ts', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts',
   'state/', 'system/', 'health/', 'config/', 'options/', 'events.ts', 'deadline.ts', 'timer.ts', 'paths.ts', 'plain-file.ts', 'system/platform/', 'errors.ts', 'text/', 'this-copy.ts',
 ]
 

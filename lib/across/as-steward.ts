@@ -8,7 +8,7 @@ import type { Coordination } from '../options/options.js'
 import type { Settings } from '../options/settings.js'
 import { etcdPlan, fromEnvironment, isEtcdPlan } from './etcd-url.js'
 import { launching } from '../system/platform/current.js'
-import { CODE, ERRAND, packErrand, type Errand } from './settings.js'
+import { CODE, packErrand, type Errand } from './settings.js'
 import { stewardSource } from './steward-source.js'
 
 /** ms of `ttl`. Below, a busy machine would lose its server; above, nobody would wait for a host that died. */
@@ -80,7 +80,7 @@ export const asSteward = async (settings: Settings, env: NodeJS.ProcessEnv = pro
     reuseExisting: false,
     env: {
       ...settings.env, NODE_OPTIONS: undefined, ...(isElectron ? { ELECTRON_RUN_AS_NODE: '1' } : {}),
-      [ERRAND]: packErrand(errand), [CODE]: stewardSource,
+      ...packErrand(errand), [CODE]: stewardSource,
     },
     // A silent owner is waited for beside the time that the server may take.
     startupTimeout: settings.startupTimeout + ttl,

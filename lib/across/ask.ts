@@ -9,13 +9,46 @@ import type { LaunchRecord } from '../state/launch-record.js'
 import { clientFor } from '../health/get.js'
 import { startTimer } from '../timer.js'
 import { notAnswering, reachHint } from './errors.js'
-import type { Told } from './known.js'
 
 /** The header in which a steward says where its server is: URL, host, epoch, PID, and `own` or `other`. */
 export const AT_HEADER = 'x-one-server-at'
 
 /** Where a steward says what it knows (known.ts). */
 export const STATUS_PATH = '/status'
+
+export interface UsingHost {
+  readonly host: string
+  /** ISO 8601. Undefined where a newer one-server wrote it. */
+  readonly since?: string
+}
+
+/** The document at `/status`. */
+export interface Told {
+  /** Undefined until it is known. */
+  readonly role?: 'owner' | 'follower' | undefined
+  /** The owner's. */
+  readonly host?: string | undefined
+  readonly state?: string | undefined
+  readonly url?: string | undefined
+  readonly epoch?: number | undefined
+  readonly pid?: number | undefined
+  /** ms after which the owner's claim may be taken. */
+  readonly ttl?: number | undefined
+  /** The other hosts that use the server. Only its owner looks at them. */
+  readonly users?: readonly UsingHost[] | undefined
+  /** ms since the owner was last heard of; of an owner itself, since the sending of its last confirmed renewal. */
+  readonly silentFor?: number | undefined
+  /** In words: `etcd at a:2379, b:2379`. */
+  readonly engine: string
+  /** The keys of this server begin with it. */
+  readonly under: string
+  /** ms by which the wall clock of this host was set since the steward began. */
+  readonly jumped: number
+  /** Why the engine has given no answer, and for how long. */
+  readonly trouble?: string | undefined
+  /** Why this steward points to no server, as far as something is amiss. */
+  readonly why?: string | undefined
+}
 
 /** Bytes of what is known: sixty hosts have a tenth of it. */
 const LARGEST = 256 * 1024
@@ -92,7 +125,9 @@ export const whatSteward = async (record: LaunchRecord, reason: string): Promise
 }
 
 /** The error of a server that was ready and does not answer for `waited` ms. */
-export const unhealthy = async (record: LaunchRecord, mark: ReadyMark | undefined, waited: number, last: string, data: OneServerErrorData): Promise<OneServerError> => {
+export const unhealthy = async (
+  record: LaunchRecord, mark: ReadyMark | undefined, waited: number, last: string, data: OneServerErrorData,
+): Promise<OneServerError> => {
   const { reason, hint } = await whatSteward(record, last)
   return notAnswering(waited, reason, hint, { ...data, ...(mark?.at?.pid === undefined ? {} : { pid: mark.at.pid, port: mark.at.port }) })
 }

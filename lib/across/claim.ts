@@ -15,7 +15,7 @@ import type { Entry } from './coordinator.js'
 const FORMAT = 1
 
 /** How many failures a claim passes on. */
-const LEFT = 3
+const LEFT = 5
 
 export type ClaimState = 'starting' | 'ready' | 'ending' | 'over'
 
@@ -144,19 +144,30 @@ export const parseClaim = (text: string): Claim | 'newer' | 'foreign' => parse(t
 export const parseUse = (text: string): Use | 'newer' | 'foreign' => parse(text, USE)
 export const parseStop = (text: string): Stop | 'newer' | 'foreign' => parse(text, STOP)
 
+/** When a question was sent, and when its answer came: monotonic ms of this host. */
+export interface Asked {
+  readonly asked: number
+  readonly received: number
+}
+
 /**
  * How long entries have been seen not to change. The time counts from the receipt of the first answer that showed a version: to count
- * from the question would shorten the wait by the time that the answer took (the model finds two servers then).
+ * from the question would shorten the wait by the time that the answer took (the model finds two servers then). It counts until the
+ * sending of the last question: an answer that a frozen steward reads an hour late shows what was there an hour ago, and no silence since.
  */
 export class Silence {
   readonly #seen = new Map<string, { readonly version: string; readonly since: number }>()
 
-  /** `received`: monotonic ms of this host. Returns for how many ms the entry has shown this version. */
-  of({ key, version }: Pick<Entry, 'key' | 'version'>, received: number): number {
+  /** Returns for how many ms the entry has surely shown this version. */
+  of({ key, version }: Pick<Entry, 'key' | 'version'>, { asked, received }: Asked): number {
     const seen = this.#seen.get(key)
-    if (seen?.version === version) return received - seen.since
+    if (seen?.version === version) return Math.max(0, asked - seen.since)
     this.#seen.set(key, { version, since: received })
     return 0
+  }
+
+  isNew({ key, version }: Pick<Entry, 'key' | 'version'>): boolean {
+    return this.#seen.get(key)?.version !== version
   }
 
   /** Forgets all entries but these. */

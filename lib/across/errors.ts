@@ -20,7 +20,8 @@ export const coordinatorRefused = (engine: string, why: string, hint: string, ca
 
 /** `host` is another one, whose server does not answer here. */
 export const reachHint = (host: string): string =>
-  `Give ${host} an address that this host reaches: advertise (--advertise HOST[:PORT]), with listen (--listen) where it listens at another one.`
+  `Give ${host} an address that this host reaches: advertise (--advertise HOST[:PORT]), ` +
+  'with listen (--listen) where it listens at another one.'
 
 export const hostUnreachable = (host: string, url: string, why: string): OneServerError =>
   new OneServerError(

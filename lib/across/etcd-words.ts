@@ -53,6 +53,7 @@ const refusals = (prefix: string): readonly (readonly [RegExp, string, string])[
     /permission denied/, `the user may not read and write below ${prefix}/`,
     `Grant it to a role of that user: etcdctl role grant-permission ROLE readwrite ${prefix}/ --prefix`,
   ],
+  // The very write that fills it is carried out and reported as this (quotaApplierV3), which no writer may take for "not written".
   [/database space exceeded/, 'mvcc: database space exceeded', FULL],
   [/corrupt/, 'its data are corrupt', 'See the log of etcd, and restore the member or the cluster.'],
 ]
@@ -75,6 +76,15 @@ const QUOTED = new RegExp(`^(?:etcdserver: )?(?:${[
   'too many requests', 'rpc not supported for learner', 'request is too large', 'not capable', 'context deadline exceeded',
 ].join('|')})$`)
 
+/** What the gateway, which is a client of its own etcd, says where that connection fails (seen with 3.4.23: `connection closed`). */
+const NO_GATEWAY = /^connection closed$|^connection error|transport|SubConn|use of closed network connection/
+const GATEWAY = 'its JSON gateway does not reach etcd itself (with --client-cert-auth its certificate must be good for clientAuth, too)'
+
+const wordsOf = (status: number, message = ''): string => {
+  if (QUOTED.test(message)) return message
+  return NO_GATEWAY.test(message) ? GATEWAY : `HTTP ${status}`
+}
+
 /** What an answer means. Throws Trouble or Refused. */
 export const judge = ({ status, text }: Answer, prefix: string): Verdict => {
   const fields = parsed(text)
@@ -94,7 +104,7 @@ export const judge = ({ status, text }: Answer, prefix: string): Verdict => {
     const [, why, hint] = refusals(prefix).find(([pattern]) => pattern.test(message)) ?? []
     if (why !== undefined) throw new Refused(why, hint!)
   }
-  const words = isEtcd && QUOTED.test(message) ? message : `HTTP ${status}`
+  const words = wordsOf(status, isEtcd ? message : undefined)
   // A load balancer says 502 to 504 for an etcd that is away; it may be back soon.
   if (status >= 500 || status === 408 || status === 429 || (isEtcd && TROUBLE.includes(code))) throw new Trouble(words, true)
   if (!isEtcd) throw notEtcd(words)

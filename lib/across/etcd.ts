@@ -66,7 +66,7 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
   const http = etcdHttp(plan, timeout)
   const watches = new Set<() => void>()
   let isClosed = false
-  /** The endpoint that answered last. */
+  /** The endpoint that answered last: one that gives no answer hands on to the next. */
   let current = 0
   let token: Promise<string> | undefined
   let lease: Lease | undefined
@@ -178,45 +178,47 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
     let timer: NodeJS.Timeout | undefined
     let pause = PAUSE.first
     let at = current
-    let hasEnded = false
-    const again = (): void => {
-      request?.destroy()
-      if (hasEnded) return
-      hasEnded = true
-      timer = setTimeout(begin, pause).unref()
-      pause = Math.min(pause * 2, PAUSE.most)
-      at = (at + 1) % endpoints.length
-    }
-    const begin = (): void => {
-      hasEnded = false
-      void login(endpoints[at]!).then((withToken) => {
-        if (!watches.has(end)) return
-        request = http.send(endpoints[at]!, '/v3/watch', { create_request: rangeUnder(under) }, withToken)
-        // The watch is a hint, which is no reason for a process to live.
-        request.once('socket', (socket) => { socket.unref() })
-        request.on('error', again).once('close', again)
-        request.once('response', (response: IncomingMessage) => {
-          response.on('error', again).on('data', (chunk: Buffer) => {
-            // The first piece says that the watch is on. What changed before was missed, so it is a hint as well. Where etcd refuses a
-            // watch, a piece says so and the stream stays open; values are in base64, which has no quotes.
+    const begin = async (): Promise<void> => {
+      let on: number | undefined
+      const withToken = await login(endpoints[at]!)
+      if (!watches.has(end)) return
+      const own = http.send(endpoints[at]!, '/v3/watch', { create_request: rangeUnder(under) }, withToken)
+      request = own
+      // The watch is a hint, which is no reason for a process to live.
+      own.once('socket', (socket) => { socket.unref() })
+      await new Promise<void>((resolve) => {
+        own.on('error', () => {}).once('close', resolve).once('response', (response: IncomingMessage) => {
+          response.on('error', () => {}).on('data', (chunk: Buffer) => {
+            // Where etcd refuses a watch, a piece says so and the stream stays open; values are in base64, which has no quotes.
             if (response.statusCode !== 200 || chunk.includes('"canceled":true')) {
               token = undefined
-              return again()
+              own.destroy()
+              return
             }
-            pause = PAUSE.first
+            // The first piece says that the watch is on. What changed before was missed, so it is a hint as well.
+            on ??= performance.now()
             onChange()
           })
         })
-      }).catch(again)
+      })
+      // What cuts each watch soon, such as a proxy, must not make many hints of it.
+      if (on !== undefined && performance.now() - on >= PAUSE.most) pause = PAUSE.first
     }
+    const again = (): void => {
+      if (!watches.has(end)) return
+      timer = setTimeout(run, pause).unref()
+      pause = Math.min(pause * 2, PAUSE.most)
+      at = (at + 1) % endpoints.length
+    }
+    const run = (): void => { begin().then(again, again) }
     const end = (): void => {
-      hasEnded = true
       watches.delete(end)
       clearTimeout(timer)
       request?.destroy()
     }
+    if (isClosed) return end
     watches.add(end)
-    if (!isClosed) begin()
+    run()
     return end
   }
 

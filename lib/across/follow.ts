@@ -6,7 +6,7 @@
  * on this host starts anew; one that has given nothing out goes on with what it finds.
  */
 import { failureIn } from '../state/outcome.js'
-import { parseClaim, parseStop, Silence, written, type Claim } from './claim.js'
+import { parseClaim, parseStop, Silence, written, type Asked, type Claim } from './claim.js'
 import { Refused, Unreachable, type Entry } from './coordinator.js'
 import { hostUnreachable } from './errors.js'
 import { asCallersSee, type Place } from './place.js'
@@ -39,8 +39,8 @@ class Amiss {
 const FOLLOWS = 0.25
 
 /**
- * ms for which a server that is ready elsewhere may not answer here, before callers learn that this host cannot reach it. An owner that has
- * died says `ready` until its `ttl` is over, so they learn it only when the claim has changed since then: its owner lives.
+ * ms for which a server that is ready elsewhere may not answer here, before callers learn that this host cannot reach it. An owner that
+ * has died says `ready` until its `ttl` is over, so they learn it only when the claim has changed since then: its owner lives.
  */
 const UNREACHED = 5000
 
@@ -92,28 +92,31 @@ export class Following {
   async #look(): Promise<Followed | undefined> {
     const { engine, local, keys, terms } = this.#place
     try {
-      await engine.write(this.#key, written({ of: this.#launch, host: local.host, since: this.#since, ttl: terms.ttl, beat: this.#beat++ }), 'any')
+      const use = { of: this.#launch, host: local.host, since: this.#since, ttl: terms.ttl, beat: this.#beat++ }
+      await engine.write(this.#key, written(use), 'any')
+      const asked = local.instant().monotonic
       const entry = await engine.read(keys.claim)
       const received = local.instant().monotonic
       this.#deaf.is(false, received)
-      return await this.#judge(entry, received)
+      return await this.#judge(entry, { asked, received })
     } catch (error) {
       if (!(error instanceof Unreachable || error instanceof Refused)) throw error
       return this.#unheard(error)
     }
   }
 
-  async #judge(entry: Entry | undefined, received: number): Promise<Followed | undefined> {
+  async #judge(entry: Entry | undefined, times: Asked): Promise<Followed | undefined> {
     const claim = entry && parseClaim(entry.value)
     if (entry === undefined || typeof claim !== 'object') return this.#over(undefined)
     if (claim.launch !== this.#launch) return this.#over(claim.failed?.find(({ launch }) => launch === this.#launch)?.outcome)
     if (claim.state === 'over') return this.#over(claim.outcome)
-    const silent = this.#silence.of(entry, received)
+    const isNew = this.#silence.isNew(entry)
+    const silent = this.#silence.of(entry, times)
     if (silent >= claim.ttl) return this.#bury(entry, claim, `has been silent for ${claim.ttl} ms`)
     // Another user's steward of this very host: its death can be seen, and is not waited for.
     if (await this.#place.local.isDead(claim)) return this.#bury(entry, claim, 'is dead')
     if (claim.state !== 'ready' || claim.url === undefined) return undefined
-    return this.#point(claim, received, silent === 0)
+    return this.#point(claim, times.received, isNew)
   }
 
   /** The launch is over. `outcome`: it failed before it was ready. */
@@ -176,15 +179,18 @@ export class Following {
 export const stopLaunch = async ({ engine, local, keys }: Place, launch: string): Promise<void> => {
   const silence = new Silence()
   for (;;) {
+    const asked = local.instant().monotonic
     const entries = await engine.list(keys.under).catch(() => undefined)
     if (entries !== undefined) {
       const entry = entries.find(({ key }) => key === keys.claim)
       const claim = entry && parseClaim(entry.value)
       if (entry === undefined || typeof claim !== 'object' || claim.launch !== launch || claim.state === 'over') return
-      if (silence.of(entry, local.instant().monotonic) >= claim.ttl) return
+      if (silence.of(entry, { asked, received: local.instant().monotonic }) >= claim.ttl) return
       const wish = entries.find(({ key }) => key === keys.stop)
       const stop = wish && parseStop(wish.value)
-      if (typeof stop !== 'object' || stop.of !== launch) await engine.write(keys.stop, written({ of: launch, host: local.host }), 'any').catch(() => {})
+      if (typeof stop !== 'object' || stop.of !== launch) {
+        await engine.write(keys.stop, written({ of: launch, host: local.host }), 'any').catch(() => {})
+      }
     }
     await local.sleep(AGAIN)
   }

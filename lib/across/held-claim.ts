@@ -1,7 +1,7 @@
 /**
- * The claim of this host: each write of it is a compare-and-swap on the version that this steward wrote last, so a write that arrives late,
- * twice or after another host has taken over changes nothing. A renewal extends the term only when the engine has confirmed it *and* the
- * fuse is armed for it: each of the two watches the other.
+ * The claim of this host: each write of it is a compare-and-swap on the version that this steward wrote last, so a write that arrives
+ * late, twice or after another host has taken over changes nothing. A renewal extends the term only when the engine has confirmed it
+ * *and* the fuse is armed for it: each of the two watches the other.
  *
  * A steward that dies or sleeps right before a renewal lets the term run on to its end; right after, others see a change, which only makes
  * them wait longer. A renewal that was sent before a sleep extends the term from its sending, which may be over.

@@ -4,42 +4,9 @@
  * by it. The words name hosts, addresses and keys, and no password.
  */
 import { formatDuration } from '../text/duration.js'
+import type { Told, UsingHost } from './ask.js'
 import { parseClaim, parseUse, Silence, type Claim, type Keys } from './claim.js'
 import type { Coordinator, Entry } from './coordinator.js'
-
-export interface UsingHost {
-  readonly host: string
-  /** ISO 8601. Undefined where a newer one-server wrote it. */
-  readonly since?: string
-}
-
-/** The document at `/status`. */
-export interface Told {
-  /** Undefined until it is known. */
-  readonly role?: 'owner' | 'follower' | undefined
-  /** The owner's. */
-  readonly host?: string | undefined
-  readonly state?: Claim['state'] | undefined
-  readonly url?: string | undefined
-  readonly epoch?: number | undefined
-  readonly pid?: number | undefined
-  /** ms after which the owner's claim may be taken. */
-  readonly ttl?: number | undefined
-  /** The other hosts that use the server. Only its owner looks at them. */
-  readonly users?: readonly UsingHost[] | undefined
-  /** ms since the owner was last heard of; of an owner itself, since the sending of its last confirmed renewal. */
-  readonly silentFor?: number | undefined
-  /** In words: `etcd at a:2379, b:2379`. */
-  readonly engine: string
-  /** The keys of this server begin with it. */
-  readonly under: string
-  /** ms by which the wall clock of this host was set since the steward began. */
-  readonly jumped: number
-  /** Why the engine has given no answer, and for how long. */
-  readonly trouble?: string | undefined
-  /** Why this steward points to no server, as far as something is amiss. */
-  readonly why?: string | undefined
-}
 
 /** ms by which a renewal may be late that nobody needs to hear of. */
 const LATE = 1000
@@ -115,7 +82,7 @@ export class Knowledge {
     const claim = entry && parseClaim(entry.value)
     this.#claim = typeof claim === 'object' ? claim : undefined
     // Of its own claim an owner counts from the sending of its writes.
-    if (entry !== undefined && this.#claim?.launch !== this.#launch) this.#heard = now - this.#silence.of(entry, now)
+    if (entry !== undefined && this.#claim?.launch !== this.#launch) this.#heard = now - this.#silence.of(entry, { asked: now, received: now })
   }
 
   #sawUsers(entries: readonly Entry[]): void {
@@ -123,7 +90,7 @@ export class Knowledge {
     this.#users = entries.flatMap((entry): UsingHost[] => {
       const use = parseUse(entry.value)
       if (use === 'newer') return [{ host: 'a host with a newer one-server' }]
-      const counts = use !== 'foreign' && use.of === this.#claim?.launch && this.#silence.of(entry, now) < use.ttl
+      const counts = use !== 'foreign' && use.of === this.#claim?.launch && this.#silence.of(entry, { asked: now, received: now }) < use.ttl
       return counts ? [{ host: use.host, since: use.since }] : []
     })
   }
@@ -161,7 +128,8 @@ export class Knowledge {
     }
     if (trouble !== undefined) parts.push(trouble)
     else if (isElsewhere && silent > ttl / 2 + LATE) {
-      parts.push(`${host} has not been heard of for ${formatDuration(silent)}, and after ${formatDuration(ttl)} another host may start the server`)
+      const [soFar, all] = [formatDuration(silent), formatDuration(ttl)]
+      parts.push(`${host} has not been heard of for ${soFar}, and after ${all} another host may start the server`)
     } else if (isElsewhere && url === undefined) parts.push(`${host} starts the server, which is not ready yet`)
     return parts.length === 0 ? undefined : parts.join('; ')
   }

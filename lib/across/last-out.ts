@@ -5,7 +5,7 @@
  *
  * A steward that dies after `ending` leaves a claim that is not renewed; one that sleeps there for an hour finds its term over.
  */
-import { parseUse, Silence } from './claim.js'
+import { parseUse, Silence, type Asked } from './claim.js'
 import type { Entry } from './coordinator.js'
 import type { HeldClaim } from './held-claim.js'
 import type { Place } from './place.js'
@@ -21,7 +21,7 @@ export class LastOut {
   }
 
   /** The hosts that use the server, as these entries show. One that has been silent for its `ttl` counts no more. */
-  users(entries: readonly Entry[], received: number): string[] {
+  users(entries: readonly Entry[], times: Asked): string[] {
     const { keys } = this.#place
     const uses = entries.filter(({ key }) => key.startsWith(keys.users))
     this.#silence.keep(uses)
@@ -29,22 +29,24 @@ export class LastOut {
       const use = parseUse(entry.value)
       // What a newer one-server wrote is a use, too; its `ttl` is not known, so it counts until it is removed.
       if (use === 'newer') return ['a host with a newer one-server']
-      const silent = this.#silence.of(entry, received)
+      const silent = this.#silence.of(entry, times)
       return use !== 'foreign' && use.of === this.#held.claim.launch && silent < use.ttl ? [use.host] : []
     })
   }
 
   /** Whether nobody uses the server: then the claim says `ending`, this host's launch is marked as ended, and it must end. */
-  async isUnused(entries: readonly Entry[], received: number): Promise<boolean> {
+  async isUnused(entries: readonly Entry[], times: Asked): Promise<boolean> {
     const { engine, local, keys } = this.#place
     if (this.#held.claim.state !== 'ready') return false
-    if (this.users(entries, received).length > 0 || (await local.isUsed())) return false
+    if (this.users(entries, times).length > 0 || (await local.isUsed())) return false
     this.#held.plan({ state: 'ending' })
     const intention = await local.intend()
     // Without a confirmed `ending` a newcomer might not see it; and only what is listed after it counts.
     const isMarked = (await this.#held.renew()) === 'renewed'
+    const asked = local.instant().monotonic
     const now = isMarked ? await engine.list(keys.under).catch(() => undefined) : undefined
-    const isFree = now !== undefined && this.users(now, local.instant().monotonic).length === 0 && !(await local.isUsed())
+    const again = { asked, received: local.instant().monotonic }
+    const isFree = now !== undefined && this.users(now, again).length === 0 && !(await local.isUsed())
     if (isFree && (await intention.carryOut())) return true
     await intention.takeBack()
     this.#held.plan({ state: 'ready' })

@@ -21,7 +21,7 @@ import { identityOf } from './identity.js'
 import { keysOf } from './claim.js'
 import { Knowledge } from './known.js'
 import { placeOf } from './place.js'
-import { ERRAND, unpackErrand } from './settings.js'
+import { unpackErrand } from './settings.js'
 import { steward } from './steward.js'
 import { SHARE } from './term.js'
 import { leaveTidier, tidy } from './tidy.js'
@@ -49,7 +49,7 @@ const answerAt = (port: number, launch: string, host: Host, known: Knowledge): v
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGPIPE'] as const
 
 const run = async (): Promise<void> => {
-  const errand = unpackErrand(process.env[ERRAND]!)
+  const errand = unpackErrand(process.env)
   const { settings } = errand
   process.title = `one-server steward ${errand.name}`
   const pidFile = process.env['ONE_SERVER_PID_FILE']!

@@ -148,12 +148,13 @@ const renewUntilOver = async ({ place, held, end, renewed, over, bell }: Owned):
 /** Whether another host wants the server to end, or nobody wants it any more. */
 const look = async ({ engine, local, keys }: Place, held: HeldClaim, end: Once<End>, lastOut: LastOut): Promise<void> => {
   try {
+    const asked = local.instant().monotonic
     const entries = await engine.list(keys.under)
-    const received = local.instant().monotonic
+    const times = { asked, received: local.instant().monotonic }
     const stop = entries.find(({ key }) => key === keys.stop)
-    const asked = stop && parseStop(stop.value)
-    if (typeof asked === 'object' && asked.of === held.claim.launch) return end.happens({ why: 'stopped' })
-    if (await lastOut.isUnused(entries, received)) end.happens({ why: 'unused' })
+    const wish = stop && parseStop(stop.value)
+    if (typeof wish === 'object' && wish.of === held.claim.launch) return end.happens({ why: 'stopped' })
+    if (await lastOut.isUnused(entries, times)) end.happens({ why: 'unused' })
   } catch (error) {
     if (!(error instanceof Unreachable || error instanceof Refused)) throw error
     held.trouble = error.message

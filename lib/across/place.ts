@@ -43,7 +43,10 @@ export const asCallersSee = ({ terms }: { readonly terms: Pick<Terms, 'engine'> 
   throw error
 }
 
-/** Asks until there is an answer, within limits, or until this process shall end. Throws what callers get. What is refused is not asked again. */
+/**
+ * Asks until there is an answer, within limits, or until this process shall end. Throws what callers get. What is refused is not asked
+ * again.
+ */
 export const patiently = async <T>(place: Place, ask: () => Promise<T>, again = 200): Promise<T> => {
   const { local } = place
   const until = local.instant().monotonic + PATIENCE.ms

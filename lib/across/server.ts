@@ -21,7 +21,7 @@ import type { Exit, Kin } from '../system/system.js'
 import { cannotListen } from './errors.js'
 import { openDoor, type Door } from './door.js'
 import type { Running } from './local.js'
-import { CODE, ERRAND, type Errand } from './settings.js'
+import { isErrand, type Errand } from './settings.js'
 
 export interface Launched {
   /** The context of the server: its options, and the launch of the steward. */
@@ -43,7 +43,7 @@ const BEFORE_FUSE = 0.1
 const HEADLESS_PAUSE = 1000
 
 const serverEnvironment = ({ context, errand, launch }: Launched, port: number, epoch: number): Record<string, string> => {
-  const { [ERRAND]: _, [CODE]: __, ...inherited } = process.env
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !isErrand(name)))
   const own = { ...inherited, ...(errand.nodeOptions === undefined ? {} : { NODE_OPTIONS: errand.nodeOptions }) }
   const { settings, paths } = context
   const env = withLaunchId(environmentFor(settings, port, settings.command === undefined, own), launch.id, paths.pidFile)

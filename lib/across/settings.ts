@@ -21,15 +21,35 @@ export interface Errand {
   readonly nodeOptions: string | undefined
 }
 
-/** Base64, since `{port}` in an environment variable would be filled in. */
-export const packErrand = (errand: Errand): string =>
-  Buffer.from(JSON.stringify(errand, (_, value: unknown) => (value instanceof Set ? [...(value as Set<string>)] : value))).toString('base64')
-
-export const unpackErrand = (text: string): Errand => {
-  const { settings, ...rest } = JSON.parse(Buffer.from(text, 'base64').toString()) as Errand
-  const { given, spread } = settings as unknown as Record<string, string[]>
-  return { ...rest, settings: { ...settings, given: new Set(given), spread: new Set(spread) } }
-}
-
+/** Its variables are this one, and more with a number behind it. */
 export const ERRAND = 'ONE_SERVER_STEWARD'
 export const CODE = 'ONE_SERVER_STEWARD_CODE'
+
+/** Bytes. Linux takes 128 KiB in one variable, name and all. */
+const PART = 100_000
+
+/** Those of an environment that a steward alone has. */
+export const isErrand = (name: string): boolean => name.startsWith(ERRAND)
+
+/**
+ * Base64, since `{port}` in an environment variable would be filled in. JSON leaves out what is undefined, which in `env` says that the
+ * server does not get that variable.
+ */
+export const packErrand = (errand: Errand): Record<string, string> => {
+  const plain = JSON.stringify(errand, (_, value: unknown) => (value instanceof Set ? [...(value as Set<string>)] : value))
+  const { env } = errand.settings
+  const without = Object.keys(env).filter((name) => env[name] === undefined)
+  const text = Buffer.from(JSON.stringify([plain, without])).toString('base64')
+  const parts = Array.from({ length: Math.ceil(text.length / PART) }, (_, at) => text.slice(at * PART, (at + 1) * PART))
+  return Object.fromEntries(parts.map((part, at) => [at === 0 ? ERRAND : `${ERRAND}_${at}`, part]))
+}
+
+export const unpackErrand = (variables: NodeJS.ProcessEnv): Errand => {
+  let text = ''
+  for (let at = 0, part = variables[ERRAND]; part !== undefined; part = variables[`${ERRAND}_${++at}`]) text += part
+  const [plain, without] = JSON.parse(Buffer.from(text, 'base64').toString()) as [string, string[]]
+  const { settings, ...rest } = JSON.parse(plain) as Errand
+  const { given, spread } = settings as unknown as Record<string, string[]>
+  const env = { ...settings.env, ...Object.fromEntries(without.map((name) => [name, undefined])) }
+  return { ...rest, settings: { ...settings, env, given: new Set(given), spread: new Set(spread) } }
+}

@@ -55,11 +55,14 @@ const ask = async (place: Place): Promise<Seen> => {
   const claim = parseClaim(entry.value)
   if (claim === 'newer') throw stateNewer(keys.claim)
   if (claim === 'foreign') {
-    throw coordinatorRefused(terms.engine, `${keys.claim} holds something that one-server did not write`, 'Choose another prefix, or remove that key.')
+    const why = `${keys.claim} holds something that one-server did not write`
+    throw coordinatorRefused(terms.engine, why, 'Choose another prefix, or remove that key.')
   }
   if (claim.state === 'over') return { free: entry }
   // A claim of this steward's that was carried out without an answer. Its term begins with its first renewal.
-  if (claim.launch === local.launch) return { held: new HeldClaim(place, { ...claim, epoch: claim.epoch ?? Number(entry.version) }, entry.version) }
+  if (claim.launch === local.launch) {
+    return { held: new HeldClaim(place, { ...claim, epoch: claim.epoch ?? Number(entry.version) }, entry.version) }
+  }
   return (await local.isDead(claim)) ? { free: entry } : { claim }
 }
 

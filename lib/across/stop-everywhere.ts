@@ -45,11 +45,12 @@ const stopElsewhere = async (
   let asked: Claim | undefined
   for (;;) {
     deadline.check()
+    const before = system.now()
     const entry = await engine.read(keys.claim)
     const claim = entry && parseClaim(entry.value)
     // What runs after it is another launch, which nobody here asked to end.
     const isOver = typeof claim !== 'object' || claim.state === 'over' || (asked !== undefined && claim.launch !== asked.launch)
-    if (isOver || silence.of(entry!, system.now()) >= claim.ttl) return asked !== undefined
+    if (isOver || silence.of(entry!, { asked: before, received: system.now() }) >= claim.ttl) return asked !== undefined
     if (asked === undefined) await engine.write(keys.stop, written({ of: claim.launch, host: paths.hostName }), 'any')
     asked = claim
     if (deadline.passed) throw doesNotEnd(claim)

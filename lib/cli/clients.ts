@@ -35,7 +35,8 @@ const left = (stopsAt: Date): string => formatDuration(stopsAt.getTime() - Date.
 export const use = ({ leases = [], pinned, stopsAt, isEnding, users = [] }: Use): string | undefined => {
   if (isEnding) return 'being ended'
   const words = [
-    ...(leases.length > 0 ? [counted(leases.length)] : []), ...(users.length > 0 ? [otherHosts(users.length)] : []), ...(pinned ? ['pinned'] : []),
+    ...(leases.length > 0 ? [counted(leases.length)] : []), ...(users.length > 0 ? [otherHosts(users.length)] : []),
+    ...(pinned ? ['pinned'] : []),
   ]
   if (words.length > 0) return words.join(', ')
   return stopsAt === undefined ? undefined : `stops in ${left(stopsAt)}`

@@ -23,8 +23,8 @@ const ADDRESS: readonly FlagName[] = [
 ]
 /** A launch depends on every option; --server is only for a command that cannot have the server's own after --. */
 const LAUNCH = OPTION_FLAGS.filter((name) => name !== 'server')
-/** Of a server that several hosts share. */
-const ACROSS: readonly FlagName[] = ['coordinator', 'advertise', 'listen', 'no-host', 'ttl']
+/** Of a server that several hosts share: the last of the table. */
+const ACROSS = OPTION_FLAGS.slice(-5)
 const EVERY: readonly FlagName[] = ['json', 'quiet', 'help']
 
 /** In the order of the help. */

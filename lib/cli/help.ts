@@ -40,8 +40,8 @@ const surroundings = (flags: readonly FlagName[]): string => {
 const ACROSS: readonly FlagName[] = ['coordinator', 'advertise', 'listen', 'no-host', 'ttl', 'linger']
 
 const SECRETS =
-  'User, password and certificates of the coordinator are no flags, since every user sees those: ONE_SERVER_COORDINATOR_USER and _PASSWORD, ' +
-  'and as paths of PEM files _CA, _CERT and _KEY.'
+  'User, password and certificates of the coordinator are no flags, since every user sees those: ' +
+  'ONE_SERVER_COORDINATOR_USER and _PASSWORD, and as paths of PEM files _CA, _CERT and _KEY.'
 
 const acrossHosts = (flags: readonly FlagName[], defaults: Command['defaults']): string => {
   const own = ACROSS.filter((name) => flags.includes(name))

@@ -78,7 +78,8 @@ const title = ({ name, folder }: Entry): string =>
 const table = (entries: readonly Entry[], output: Output): string => {
   const cells = entries.map((entry) => {
     const { state, pid, reason, url, host }: Shown = entry
-    return [title(entry), state, onOneLine(host ?? '-'), pid?.toString() ?? '-', use(entry as Shown) ?? '-', onOneLine(reason ?? url ?? '-')] as const
+    const used = use(entry as Shown) ?? '-'
+    return [title(entry), state, onOneLine(host ?? '-'), pid?.toString() ?? '-', used, onOneLine(reason ?? url ?? '-')] as const
   })
   const widest = (column: 0 | 1 | 2 | 3 | 4): number => Math.max(...cells.map((row) => row[column].length))
   const [names, states, hosts, pids, uses] = [widest(0), widest(1), widest(2), widest(3), widest(4)]
@@ -112,7 +113,10 @@ const listed = async (onlyNamed: boolean, signal: AbortSignal): Promise<readonly
 
 /** Of a change the time that is left is no part: it changes at each look. */
 const seen = ({ state, pid, url, reason, pinned, isEnding, leases = [], stopsAt, host, users = [] }: Shown): string =>
-  JSON.stringify([state, pid, url, reason, pinned, isEnding, leases.map((lease) => lease.pid), stopsAt !== undefined, host, users.map((user) => user.host)])
+  JSON.stringify([
+    state, pid, url, reason, pinned, isEnding, leases.map((lease) => lease.pid), stopsAt !== undefined,
+    host, users.map((user) => user.host),
+  ])
 
 export const run = async ({ onlyNamed, watch }: Request, output: Output, signal: AbortSignal): Promise<number> => {
   if (watch) {

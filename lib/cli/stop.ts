@@ -34,7 +34,8 @@ const stop = async (
     const ours = state !== 'stopped' && !adopted
     if (ours && !ifIdle) tellClients(before, output)
     const where = role === 'follower' ? ` on ${host}, for all hosts` : ''
-    if (ours && !(ifIdle && (leases.length + users.length > 0 || role === 'follower'))) progress.say(`${prefix(name)}stopping the server${where}${withPid(pid)}`)
+    const isSpared = ifIdle && (leases.length + users.length > 0 || role === 'follower')
+    if (ours && !isSpared) progress.say(`${prefix(name)}stopping the server${where}${withPid(pid)}`)
     // The look above was without the lock and may be out of date. Call even if the server looked stopped or in use.
     const stopped = await manager.stopServer({ signal, ifIdle })
     progress.end()

@@ -48,22 +48,26 @@ const mayWrite = async (engine: Coordinator, { under }: Keys): Promise<Finding[]
 }
 
 /** Looks until the claim changes, or for as long as an owner needs at most from one renewal to the next. */
-const watch = async (engine: Coordinator, { claim }: Keys, entry: Entry, ttl: number): Promise<{ renewed: boolean; after: number; now: Entry | undefined }> => {
+const watch = async (engine: Coordinator, { claim }: Keys, entry: Entry, ttl: number): Promise<{ renewed: boolean; after: number }> => {
   const began = performance.now()
   const longest = Math.min(LONGEST, SHARE.renew * ttl + 500)
   for (;;) {
     const now = await engine.read(claim)
     const after = performance.now() - began
-    if (now?.version !== entry.version) return { renewed: true, after, now }
-    if (after >= longest) return { renewed: false, after, now }
+    if (now?.version !== entry.version) return { renewed: true, after }
+    if (after >= longest) return { renewed: false, after }
     await new Promise((resolve) => { setTimeout(resolve, PAUSE) })
   }
 }
 
 const ofUsers = async (engine: Coordinator, keys: Keys, { launch }: Claim): Promise<Finding[]> => {
   const uses = (await engine.list(keys.users)).map(({ value }) => parseUse(value))
-  const hosts = uses.flatMap((use) => (use === 'newer' ? ['a host with a newer one-server'] : use === 'foreign' || use.of !== launch ? [] : [use.host]))
-  const text = hosts.length === 0 ? 'no other host says that it uses it' : `used by ${hosts.join(', ')}, as far as they have not gone without a word`
+  const hosts = uses.flatMap((use) => {
+    if (use === 'newer') return ['a host with a newer one-server']
+    return use === 'foreign' || use.of !== launch ? [] : [use.host]
+  })
+  const text = hosts.length === 0 ? 'no other host says that it uses it'
+    : `used by ${hosts.join(', ')}, as far as they have not gone without a word`
   return [finding('owner', 'ok', text, { data: { hosts } })]
 }
 
@@ -80,27 +84,32 @@ const ofClaim = async (engine: Coordinator, keys: Keys, settings: Settings, cont
   const entry = await engine.read(keys.claim)
   if (entry === undefined) return [finding('owner', 'ok', `no host runs it: there is no ${keys.claim}`)]
   const claim = parseClaim(entry.value)
-  if (claim === 'newer') return [finding('owner', 'problem', `${keys.claim} is of a newer one-server`, { advice: 'Use that version on all hosts.' })]
+  if (claim === 'newer') {
+    return [finding('owner', 'problem', `${keys.claim} is of a newer one-server`, { advice: 'Use that version on all hosts.' })]
+  }
   if (claim === 'foreign') {
-    return [finding('owner', 'problem', `${keys.claim} holds something that one-server did not write`, { advice: 'Choose another prefix, or remove that key.' })]
+    return [finding('owner', 'problem', `${keys.claim} holds something that one-server did not write`, {
+      advice: 'Choose another prefix, or remove that key.',
+    })]
   }
   const { host, state, epoch, ttl, since, beat } = claim
   if (state === 'over') return [finding('owner', 'ok', `no host runs it: ${host} has given it back`, { data: { host, state } })]
   const isHere = context !== undefined && claim.where === context.paths.hostName
   const { renewed, after } = await watch(engine, keys, entry, ttl)
-  const what = `${host}${isHere ? ', this host,' : ''} has it (${state}, epoch ${epoch ?? 'unknown'}, ttl ${formatDuration(ttl)}, since ${since})`
+  const [whole, each, soFar] = [formatDuration(ttl), formatDuration(SHARE.renew * ttl), formatDuration(after)]
+  const what = `${host}${isHere ? ', this host,' : ''} has it (${state}, epoch ${epoch ?? 'unknown'}, ttl ${whole}, since ${since})`
   const data = { host, isHere, state, epoch, ttl, since, beat, url: claim.url, renewed }
   const found: Finding[] = []
   if (renewed) found.push(finding('owner', 'ok', `${what}, and has renewed its claim while this looked`, { data }))
   else if (after < SHARE.renew * ttl) {
-    found.push(finding('owner', 'ok', `${what}; it renews each ${formatDuration(SHARE.renew * ttl)}, and this looked for ${formatDuration(after)} only`, { data }))
+    found.push(finding('owner', 'ok', `${what}; it renews each ${each}, and this looked for ${soFar} only`, { data }))
   } else {
-    found.push(finding('owner', 'note', `${what}, and has been silent for the ${formatDuration(after)} of this look`, {
-      advice: `It renews each ${formatDuration(SHARE.renew * ttl)}. If it stays silent, another host may start the server ${formatDuration(ttl)} after its last renewal.`, data,
+    found.push(finding('owner', 'note', `${what}, and has been silent for the ${soFar} of this look`, {
+      advice: `It renews each ${each}. If it stays silent, another host may start the server ${whole} after its last renewal.`, data,
     }))
   }
   if (ttl !== settings.ttl) {
-    found.push(finding('owner', 'note', `${host} has a ttl of ${formatDuration(ttl)}, and this host has one of ${formatDuration(settings.ttl)}`, {
+    found.push(finding('owner', 'note', `${host} has a ttl of ${whole}, and this host has one of ${formatDuration(settings.ttl)}`, {
       advice: "The owner's counts. Give all hosts the same: --ttl (ONE_SERVER_TTL).", data: { owner: ttl, here: settings.ttl },
     }))
   }
@@ -119,7 +128,8 @@ const ofSteward = async ({ record }: Seen): Promise<Finding[]> => {
     })]
   }
   const { role, host, trouble, why, jumped, under, silentFor } = told
-  const what = role === 'owner' ? 'this host runs the server for all hosts' : role === 'follower' ? `this host uses the server of ${host}` : 'this host looks for the server'
+  const what = role === 'owner' ? 'this host runs the server for all hosts'
+    : role === 'follower' ? `this host uses the server of ${host}` : 'this host looks for the server'
   const heard = silentFor === undefined ? '' : `; the claim was renewed ${formatDuration(silentFor)} ago`
   const found = [finding('steward', 'ok', `${what} (${under})${heard}`, { data: { role, host, under, silentFor } })]
   const amiss = why ?? trouble
@@ -127,8 +137,10 @@ const ofSteward = async ({ record }: Seen): Promise<Finding[]> => {
     found.push(finding('steward', 'problem', amiss, role === 'follower' && trouble === undefined ? { advice: reachHint(host!) } : {}))
   }
   if (Math.abs(jumped) > STEP) {
-    found.push(finding('steward', 'note', `the clock of this host was set by ${formatDuration(Math.abs(jumped))} since the steward began`, {
-      advice: 'A clock that is set forward looks like a sleep, so a host that runs the server lets nobody reach it until the next renewal.', data: { jumped },
+    const by = formatDuration(Math.abs(jumped))
+    found.push(finding('steward', 'note', `the clock of this host was set by ${by} since the steward began`, {
+      advice: 'A clock that is set forward looks like a sleep: a host that runs the server lets nobody reach it until the next renewal.',
+      data: { jumped },
     }))
   }
   return found
@@ -161,13 +173,16 @@ const ofEngine = async (settings: Settings, errand: Errand, context: Context | u
   }
 }
 
-export const across = async (settings: Settings, context: Context | undefined, { launches }: Recorded, env: NodeJS.ProcessEnv): Promise<Finding[]> => {
+export const across = async (
+  settings: Settings, context: Context | undefined, { launches }: Recorded, env: NodeJS.ProcessEnv,
+): Promise<Finding[]> => {
   const shared = launches.filter((seen) => isLiving(seen) && seen.record?.identity.coordinator !== undefined)
   const found: Finding[] = []
   for (const seen of shared) found.push(...(await examined('steward', () => ofSteward(seen))))
   if (settings.coordinator === undefined) {
     if (shared.length === 0) return found
-    return [...found, finding('coordinator', 'note', 'the server that lives here is shared with other hosts, and no coordinator was named to look at', {
+    const what = 'the server that lives here is shared with other hosts, and no coordinator was named to look at'
+    return [...found, finding('coordinator', 'note', what, {
       advice: 'Name it as at the start: --coordinator, or ONE_SERVER_COORDINATOR.',
     })]
   }
@@ -176,7 +191,8 @@ export const across = async (settings: Settings, context: Context | undefined, {
     const { name } = errand
     const plan = errand.engine as EtcdPlan
     const { prefix, secure, user, cert } = plan
-    const how = [secure ? 'TLS' : 'no TLS', user === undefined ? 'no user' : 'a user and a password', ...(cert === undefined ? [] : ['a certificate'])]
+    const login = user === undefined ? 'no user' : 'a user and a password'
+    const how = [secure ? 'TLS' : 'no TLS', login, ...(cert === undefined ? [] : ['a certificate'])]
     const data = { endpoints: plan.endpoints, prefix, secure, hasUser: user !== undefined, hasCertificate: cert !== undefined }
     const seen = finding('coordinator', 'ok', `${describe(plan)}, keys below ${prefix}/${name}/, with ${how.join(', ')}`, { data })
     return [seen, ...(await ofEngine(settings, errand, context, env))]

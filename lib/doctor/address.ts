@@ -23,15 +23,18 @@ export const flawOf = (address: string, { addresses, isBridge, isContainer }: Ma
   if (/^127\.|^::1$/.test(plain)) return 'a loopback address, which leads each host to itself'
   if (/^0\.0\.0\.0$|^::$/.test(plain)) return 'no address of a host: it only says where to listen'
   if (/^169\.254\.|^fe[89ab][0-9a-f]:/.test(plain)) return 'a link-local address, which other networks do not reach'
-  if (/^172\.17\./.test(plain)) return "an address of Docker's own bridge, which other machines do not reach"
+  if (plain.startsWith('172.17.')) return "an address of Docker's own bridge, which other machines do not reach"
   const name = addresses[plain]
   if (name !== undefined && isBridge(name)) return `the address of the bridge ${name}, which other machines do not reach`
-  if (isContainer && /^172\.(1[6-9]|2\d|3[01])\./.test(plain)) return "an address of the kind that a container's bridge has, which other machines do not reach"
+  if (isContainer && /^172\.(1[6-9]|2\d|3[01])\./.test(plain)) {
+    return "an address of the kind that a container's bridge has, which other machines do not reach"
+  }
   return undefined
 }
 
 const thisMachine = (env: NodeJS.ProcessEnv): Machine => ({
-  addresses: Object.fromEntries(Object.entries(networkInterfaces()).flatMap(([name, all = []]) => all.map(({ address }) => [address.toLowerCase(), name]))),
+  addresses: Object.fromEntries(Object.entries(networkInterfaces()).flatMap(([name, all = []]) =>
+    all.map(({ address }) => [address.toLowerCase(), name]))),
   isBridge: (name) => existsSync(`/sys/class/net/${name}/bridge`),
   isContainer: (surroundings.box(env)?.kinds ?? []).some((kind) => /Docker|Podman|dev container/.test(kind)),
 })
@@ -40,7 +43,9 @@ const ADVICE = 'Give the address by which other hosts reach this one: --advertis
   'Behind published ports or a NAT, also where the server listens: --listen 0.0.0.0.'
 
 /** `given`: what the option says. `found`: the address by which this host reaches the engine. */
-export const advertised = async (given: string | undefined, listen: string | undefined, found: string | undefined, env: NodeJS.ProcessEnv): Promise<Finding[]> => {
+export const advertised = async (
+  given: string | undefined, listen: string | undefined, found: string | undefined, env: NodeJS.ProcessEnv,
+): Promise<Finding[]> => {
   const host = given === undefined ? found : bareHost(given)
   if (host === undefined) return [finding('address', 'note', 'it is not known by which address this host reaches the coordinator')]
   const how = given === undefined ? 'by which this host reaches the coordinator' : 'that advertise names'
@@ -50,7 +55,8 @@ export const advertised = async (given: string | undefined, listen: string | und
       address = (await lookup(host)).address
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException
-      return [finding('address', 'problem', `other hosts are told ${host}, a name that this host does not resolve (${code})`, { advice: ADVICE, data: { host } })]
+      const text = `other hosts are told ${host}, a name that this host does not resolve (${code})`
+      return [finding('address', 'problem', text, { advice: ADVICE, data: { host } })]
     }
   }
   const machine = thisMachine(env)

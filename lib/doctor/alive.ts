@@ -80,7 +80,8 @@ const ofHolds = async ({ system }: Context, { launch, record }: Seen, all: reado
   const hasSteward = record?.identity.coordinator !== undefined
   const holders = lease.alive.length === 0 ? 'nobody holds a lease' : `held by ${listed(lease.alive)}`
   const watchers = watch.alive.length === 0 ? 'no watchdog lives' : `watched by ${listed(watch.alive)}`
-  const text = `${holders}; ${pinned ? 'pinned, so that no lease ends it' : hasSteward && watch.alive.length === 0 ? 'its steward looks for users on other hosts' : watchers}`
+  const ends = hasSteward && watch.alive.length === 0 ? 'its steward looks for users on other hosts' : watchers
+  const text = `${holders}; ${pinned ? 'pinned, so that no lease ends it' : ends}`
   const found: Finding[] = []
   if (!pinned && watch.alive.length === 0 && ready && !hasSteward) {
     found.push(finding('leases', 'note', text, {

@@ -18,7 +18,10 @@ const MANY = 20_000
 /** ms by which two clocks may differ before a reader of times on both should know. */
 const CLOCKS = 2000
 
-const COMPACT = 'Run etcd with --auto-compaction-retention=1. Without it each renewal is kept for ever, and a full etcd refuses all writes.'
+/** Characters of an answer. */
+const LARGEST = 65_536
+
+const COMPACT = 'Run etcd with --auto-compaction-retention=1. Without it etcd keeps each renewal, and a full one refuses all writes.'
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
@@ -50,7 +53,8 @@ const asker = ({ secure, ca, cert, key }: EtcdPlan, { host, port }: EtcdEndpoint
       try {
         const request = client.request(options, (response) => {
           let text = ''
-          response.setEncoding('utf8').on('data', (piece: string) => { text = (text + piece).slice(0, 65_536) }).on('error', (error) => fail(judgeFailure(error, true)))
+          response.on('error', (error) => fail(judgeFailure(error, true)))
+          response.setEncoding('utf8').on('data', (piece: string) => { text = (text + piece).slice(0, LARGEST) })
           response.once('end', () => {
             cancel()
             resolve({ status: response.statusCode!, text, took: performance.now() - began, date: response.headers.date })
@@ -87,7 +91,8 @@ const hasCompacted = async (ask: ReturnType<typeof asker>['ask'], { prefix, user
     const verdict = judge(await ask('/v3/auth/authenticate', { name: user, password }), prefix)
     if ('fields' in verdict && typeof verdict.fields['token'] === 'string') token = verdict.fields['token']
   }
-  const { status, text } = await ask('/v3/kv/range', { key: base64(`${prefix}/`), revision: '1', count_only: true, serializable: true }, token)
+  const range = { key: base64(`${prefix}/`), revision: '1', count_only: true, serializable: true }
+  const { status, text } = await ask('/v3/kv/range', range, token)
   return status === 200 ? false : /has been compacted/.test(text) ? true : undefined
 }
 
@@ -98,7 +103,8 @@ const ofEndpoint = async (plan: EtcdPlan, endpoint: EtcdEndpoint): Promise<Findi
     const told = await ask('/version')
     const version = versionIn(told)
     if (isTooOld(version)) {
-      return [finding('coordinator', 'problem', `${at} is etcd ${version}`, { advice: 'one-server needs etcd 3.4 or newer.', data: { endpoint: at, version } })]
+      const data = { endpoint: at, version }
+      return [finding('coordinator', 'problem', `${at} is etcd ${version}`, { advice: 'one-server needs etcd 3.4 or newer.', data })]
     }
     const status = await ask('/v3/maintenance/status', {})
     const fields = status.status === 200 ? (JSON.parse(status.text) as Record<string, unknown>) : {}
@@ -106,10 +112,14 @@ const ofEndpoint = async (plan: EtcdPlan, endpoint: EtcdEndpoint): Promise<Findi
     const dbSize = Number(fields['dbSize'] ?? Number.NaN)
     const data = { endpoint: at, version, roundTrip: Math.round(status.took * 10) / 10, revision, dbSize }
     const holds = Number.isNaN(dbSize) ? '' : `, ${Math.ceil(dbSize / 1024)} kB, revision ${revision}`
-    const found = [finding('coordinator', 'ok', `${at} is etcd ${version}; an answer takes ${status.took.toFixed(1)} ms${holds}`, { data })]
+    const took = `${status.took.toFixed(1)} ms`
+    const found = [finding('coordinator', 'ok', `${at} is etcd ${version}; an answer takes ${took}${holds}`, { data })]
     const alarms = JSON.stringify(fields['errors'] ?? [])
-    if (/NOSPACE/.test(alarms)) found.push(finding('coordinator', 'problem', `${at} has the alarm NOSPACE and refuses all writes`, { advice: FULL }))
-    else if (/CORRUPT/.test(alarms)) found.push(finding('coordinator', 'problem', `${at} has the alarm CORRUPT`, { advice: 'See its log, and restore the member.' }))
+    const alarm = (text: string, advice: string): void => {
+      found.push(finding('coordinator', 'problem', `${at} has the alarm ${text}`, { advice }))
+    }
+    if (alarms.includes('NOSPACE')) alarm('NOSPACE and refuses all writes', FULL)
+    else if (alarms.includes('CORRUPT')) alarm('CORRUPT', 'See its log, and restore the member.')
     // What is refused here is refused to the next look as well, which says so.
     const compacted = await hasCompacted(ask, plan).catch(() => undefined)
     if (compacted === false && revision > MANY) {
@@ -140,12 +150,14 @@ export const endpoints = async (plan: EtcdPlan): Promise<{ found: Finding[]; isR
           advice: 'See that it runs, and that this host reaches it: host, port, firewall.',
         })]
       }
-      return [finding('coordinator', 'problem', `${endpointText(endpoint)} refuses: ${error.message}`, error.hint === undefined ? {} : { advice: error.hint })]
+      const { message, hint: advice } = error
+      return [finding('coordinator', 'problem', `${endpointText(endpoint)} refuses: ${message}`, advice === undefined ? {} : { advice })]
     }))
     return { found, isReached: found[0]?.level === 'ok' }
   }))
   const isReached = all.some((one) => one.isReached)
   // One of three may be away: the others have the majority.
-  const found = all.flatMap((one) => one.isReached || !isReached ? one.found : one.found.map((each) => ({ ...each, level: 'note' as const })))
+  const found = all.flatMap((one) =>
+    one.isReached || !isReached ? one.found : one.found.map((each) => ({ ...each, level: 'note' as const })))
   return { found, isReached }
 }

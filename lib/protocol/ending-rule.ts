@@ -146,10 +146,13 @@ export const leasesInUse = async (context: Context, listing: Listing, id: string
 }
 
 /** The same without the lease of a steward on its own launch, which stands for other hosts. */
-export const clientsOf = async (context: Context, listing: Listing, { id, leader }: Pick<Launch, 'id' | 'leader'>): Promise<LeaseEntry[]> =>
+export const clientsOf = async (
+  context: Context, listing: Listing, { id, leader }: Pick<Launch, 'id' | 'leader'>,
+): Promise<LeaseEntry[]> =>
   (await leasesInUse(context, listing, id)).filter(({ process }) => !isLeader(process, leader))
 
-export const isLeader = ({ pid, start }: LeaseEntry['process'], leader: Launch['leader']): boolean => pid === leader.pid && start === leader.start
+export const isLeader = ({ pid, start }: LeaseEntry['process'], leader: Launch['leader']): boolean =>
+  pid === leader.pid && start === leader.start
 
 /** Whether there is one: of hundreds, the first answers. */
 export const isLeased = async (context: Context, listing: Listing, id: string): Promise<boolean> =>

@@ -87,7 +87,7 @@ export class Checks {
   #isFresh(follower: Launch, owner: string): boolean {
     const stored = [...this.#world.engine.store.values()].find(({ key }) => key.endsWith(`/users/${follower.id}`))
     const use = stored && parseUse(stored.value)
-    return typeof use === 'object' && use.of === owner && this.#world.now - stored!.at < FRESH * use.ttl
+    return typeof use === 'object' && use.of === owner && Math.max(stored!.gap, this.#world.now - stored!.at) < FRESH * use.ttl
   }
 
   /** The clients of a site learn where the server is. */

@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { get } from 'node:http'
 import t, { type Test } from 'tap'
 import { openDoor, type Door } from '../../lib/across/door.js'
-import { library, startModule } from '../support/child.js'
+import { library, startModule, startSpeaking } from '../support/child.js'
 import { onLinux, stateOf } from '../support/processes.js'
 import { until } from '../support/until.js'
 
@@ -29,6 +29,7 @@ const behindDoor = async (t: Test, serve: (socket: Socket) => void, host = '127.
 
 const reach = (t: Test, { host, port }: Door): Socket => {
   const socket = connect({ host, port, allowHalfOpen: true })
+  socket.on('error', () => {})
   t.teardown(() => { socket.destroy() })
   return socket
 }
@@ -90,7 +91,7 @@ t.test('a side that has ended keeps the other end of its connection until all ha
   await readAll(client)
   pump(client, 16 << 20)
   await until(() => client.writableNeedDrain, 'the door to take no more')
-  server!.on('data', (piece: Buffer) => { got += piece.length })
+  server!.on('data', (piece: Buffer) => { got += piece.length }).resume()
   const [how] = await Promise.race([once(server!, 'end').then(() => ['end']), once(server!, 'error').then(([error]) => [(error as NodeJS.ErrnoException).code])])
   t.equal(how, 'end')
   t.equal(got, 16 << 20)
@@ -153,22 +154,19 @@ t.test('a client that resets ends the connection to the server', async (t) => {
 })
 
 for (const isEnded of [false, true]) {
-  t.test(`an answer that the end of the term cuts off ends with a reset${isEnded ? ', also after the server has said all' : ''}`, async (t) => {
-    const size = 64 << 20
+  t.test(`an answer that the end of the term cuts off ends with a reset${isEnded ? ', also after the server has said all' : ''}`, onLinux, async (t) => {
     const { door, term } = await behindDoor(t, (socket) => {
       if (isEnded) socket.end(Buffer.alloc(256 << 10))
-      else pump(socket, size)
+      else pump(socket, 64 << 20)
     })
-    const client = reach(t, door)
-    const answer = readAll(client)
-    await until(() => client.bytesRead > 0, 'a part of the answer')
-    if (isEnded) client.pause()
+    // Not Node: after a partial read libuv takes the reset of a socket for its end.
+    const words = `exec 3<>/dev/tcp/127.0.0.1/${door.port}; head -c 1000 <&3 >/dev/null; echo began; read -r go; cat <&3 >/dev/null; echo "cat $?"`
+    const { child, line } = startSpeaking(t, 'bash', ['-c', words], { stdio: ['pipe', 'pipe', 'ignore'] })
+    t.equal(await line(), 'began')
     term.serves = false
     door.shut()
-    client.resume()
-    const { bytes, how } = await answer
-    if (how === 'end') t.equal(bytes, isEnded ? 256 << 10 : size, 'a clean end is that of a whole answer')
-    else t.match(how, 'ECONNRESET')
+    child.stdin!.write('go\n')
+    t.equal(await line(), 'cat 1', 'connection reset by peer')
   })
 }
 
@@ -266,6 +264,7 @@ t.test('an address that is taken, or is none of this host, rejects', async (t) =
 t.test('keep-alive and an upgrade pass as they are', async (t) => {
   const { createServer: createHttp } = await import('node:http')
   const server = createHttp((_, response) => response.end('http')).on('upgrade', (_, socket) => {
+    socket.on('error', () => {})
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
     socket.pipe(socket)
   }).listen(0, '127.0.0.1')
@@ -284,6 +283,7 @@ t.test('keep-alive and an upgrade pass as they are', async (t) => {
   }
   const upgraded = get({ port: door.port, host: '127.0.0.1', headers: { connection: 'Upgrade', upgrade: 'echo' } })
   const [, socket] = (await once(upgraded, 'upgrade')) as [unknown, Socket]
+  socket.on('error', () => {})
   socket.write('frame')
   t.match(String((await once(socket, 'data'))[0]), 'frame')
   socket.destroy()

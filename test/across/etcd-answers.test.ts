@@ -99,7 +99,9 @@ t.test('trouble of etcd, or of what stands before it: reads go on to the next en
     [503, message(14, 'etcdserver: no leader'), 'etcdserver: no leader'], [503, message(14, 'etcdserver: leader changed', 'new'), 'etcdserver: leader changed'],
     [503, message(14, 'etcdserver: request timed out, possibly due to previous leader failure'), 'etcdserver: request timed out, possibly due to previous leader failure'],
     [429, message(8, 'etcdserver: too many requests'), 'etcdserver: too many requests'], [408, { code: 4, error: 'context deadline exceeded' }, 'context deadline exceeded'],
-    [499, message(1, 'something', 'new'), 'HTTP 499'], [500, message(13, 'something'), 'HTTP 500'], [400, message(14, 'rpc error'), 'HTTP 400'],
+    [499, message(1, 'something', 'new'), 'HTTP 499'], [500, message(13, 'something'), 'HTTP 500'],
+    [503, message(14, 'connection closed'), 'its JSON gateway does not reach etcd itself (with --client-cert-auth its certificate must be good for clientAuth, too)'],
+    [400, message(14, 'rpc error'), 'HTTP 400'],
     [502, '<html>Bad Gateway</html>', 'HTTP 502'], [503, '', 'HTTP 503'], [504, 'upstream request timeout', 'HTTP 504'],
   ]
   for (const [status, body, words] of troubles) {
@@ -196,6 +198,22 @@ t.test('what repeats whatever it was sent does not make this client repeat it', 
     t.match(await failure(open(t, plan([port], secrets)).read('a')), { name: 'Refused', message: /a login without a token/ }, JSON.stringify(token))
     t.equal(asked.length, 1)
   }
+})
+
+t.test('a watch that is cut as soon as it is on starts again after pauses that grow, with a hint each time', async (t) => {
+  const at: number[] = []
+  const port = await listening(t, createServer((incoming, outgoing) => {
+    at.push(performance.now())
+    incoming.resume()
+    outgoing.end(`${JSON.stringify({ result: { header, created: true } })}\n`)
+  }))
+  let hints = 0
+  const engine = open(t, plan([port]))
+  const end = engine.watch!('a/', () => { hints++ })
+  await until(() => at.length === 5, 'five watches')
+  await until(() => hints === 5, 'five hints')
+  end()
+  for (const [index, least] of [100, 200, 400, 800].entries()) t.ok(at[index + 1]! - at[index]! >= least - 5, `${at[index + 1]! - at[index]!} ms, at least ${least}`)
 })
 
 t.test('a token and a lease that are refused as soon as they were given are not asked for without end', async (t) => {

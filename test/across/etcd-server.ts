@@ -25,15 +25,17 @@ const GUARDED = 'etcd "$@" </dev/null >/dev/null 2>&1 & echo $!; read _; kill -9
 
 export interface Certificates {
   readonly ca: string
+  /** A client's. */
   readonly cert: string
   readonly key: string
   /** An authority that signed nothing here. */
   readonly otherCa: string
+  /** Of etcd. */
   readonly files: { readonly ca: string; readonly cert: string; readonly key: string }
 }
 
-/** An authority and a certificate for 127.0.0.1 that is good for servers and clients: the gateway is a client of its own etcd. */
-export const makeCertificates = (t: Pick<Test, 'teardown'>): Certificates => {
+/** An authority, and certificates of a client and of an etcd on 127.0.0.1, whose gateway is a client of itself. */
+export const makeCertificates = (t: Pick<Test, 'teardown'>, extendedKeyUsage = 'serverAuth,clientAuth'): Certificates => {
   const folder = tempFolder(t)
   const at = (name: string): string => join(folder, name)
   const make = (name: string, subject: string, ...more: string[]): void => {
@@ -43,11 +45,12 @@ export const makeCertificates = (t: Pick<Test, 'teardown'>): Certificates => {
   }
   make('ca', '/CN=an authority')
   make('other', '/CN=another authority')
-  const usage = ['-addext', 'subjectAltName=IP:127.0.0.1', '-addext', 'extendedKeyUsage=serverAuth,clientAuth', '-addext', 'basicConstraints=critical,CA:FALSE']
-  make('etcd', '/CN=etcd', '-CA', at('ca.pem'), '-CAkey', at('ca.key'), ...usage)
+  const signed = ['-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-addext', 'basicConstraints=critical,CA:FALSE', '-addext', 'subjectAltName=IP:127.0.0.1']
+  make('etcd', '/CN=etcd', ...signed, '-addext', `extendedKeyUsage=${extendedKeyUsage}`)
+  make('client', '/CN=client', ...signed, '-addext', 'extendedKeyUsage=clientAuth')
   const read = (name: string): string => readFileSync(at(name), 'utf8')
   const files = { ca: at('ca.pem'), cert: at('etcd.pem'), key: at('etcd.key') }
-  return { ca: read('ca.pem'), cert: read('etcd.pem'), key: read('etcd.key'), otherCa: read('other.pem'), files }
+  return { ca: read('ca.pem'), cert: read('client.pem'), key: read('client.key'), otherCa: read('other.pem'), files }
 }
 
 export interface Settings {
@@ -107,7 +110,7 @@ export const startEtcd = async (t: Pick<Test, 'teardown'>, { members: count = 1,
 
   /** A linearizable read, so it shows that there is a leader. */
   const answers = (member: number): Promise<boolean> =>
-    call('/v3/kv/range', { key: 'YQ==' }, undefined, member).then(({ fields }) => 'header' in fields || fields['code'] === 3, () => false)
+    call('/v3/kv/range', { key: 'YQ==' }, undefined, member).then(({ fields }) => 'header' in fields || fields['code'] === 3 || fields['message'] === 'connection closed', () => false)
 
   const members = ports.map(({ client, peer }, index): Member => {
     const url = (port: number): string => `${scheme}://127.0.0.1:${port}`

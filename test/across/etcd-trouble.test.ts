@@ -167,3 +167,8 @@ t.test('clients that must show a certificate', withTls, async (t) => {
   t.match(error, { name: 'Refused', message: /certificate or TLS: .*(bad certificate|certificate required)/, hint: /_CERT and _KEY/ })
   t.equal((await engine.read('a'))?.value, 'x')
 })
+
+t.test('a gateway that etcd itself does not let in says what its certificate lacks', withTls, async (t) => {
+  const etcd = await startEtcd(t, { tls: makeCertificates(t, 'serverAuth'), clientCertificates: true })
+  t.match(await failure(open(t, etcd.plan()).read('a')), { name: 'Unreachable', message: /its JSON gateway does not reach etcd itself \(with --client-cert-auth its certificate must be good for clientAuth, too\)$/ })
+})

@@ -10,7 +10,7 @@ import { newLaunchId, startFused, zombiesOf } from './fused.js'
 
 /** By what each shell is started. */
 const SHELLS: Readonly<Record<string, string>> = {
-  dash: 'dash', bash: 'bash', ksh: 'ksh', mksh: 'mksh', yash: 'yash --posix', posh: 'posh', zsh: 'zsh --emulate sh', busybox: 'busybox sh',
+  dash: 'dash', bash: 'bash', ksh: 'ksh', mksh: 'mksh', yash: 'yash --posix', zsh: 'zsh --emulate sh', busybox: 'busybox sh',
 }
 
 for (const [name, words] of Object.entries(SHELLS)) {

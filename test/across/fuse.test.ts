@@ -138,7 +138,7 @@ t.test('nobody else is touched: a longer id, the id in another variable, in an a
     start(t, 'sleep', ['600'], { env: { ...env, ONE_SERVER_LAUNCH_ID: `${launch}0` } }),
     start(t, 'sleep', ['600'], { env: { ...env, OTHER: `ONE_SERVER_LAUNCH_ID=${launch}` } }),
     start(t, 'sleep', ['600'], { env: { ...env, OTHER: `\nONE_SERVER_LAUNCH_ID=${launch}\n` } }),
-    start(t, 'sh', ['-c', 'sleep 600; :', `ONE_SERVER_LAUNCH_ID=${launch}`]),
+    start(t, process.execPath, ['-e', 'setInterval(() => {}, 1e6)', `ONE_SERVER_LAUNCH_ID=${launch}`]),
   ]
   const fused = await startFused(t, launch)
   fused.child.kill('SIGKILL')

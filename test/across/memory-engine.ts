@@ -13,6 +13,8 @@ interface Stored extends Entry {
   /** True time of the write. */
   readonly at: number
   readonly by: Site
+  /** The longest time between two writes of it. */
+  readonly gap: number
 }
 
 /** One request on its way. */
@@ -80,7 +82,7 @@ export class MemoryEngine {
     if (expected !== 'any' && before?.version !== expected) return undefined
     this.#onWrite(site, { key, value }, before)
     const version = String(++this.#revision)
-    this.store.set(key, { key, value, version, at: this.#world.now, by: site })
+    this.store.set(key, { key, value, version, at: this.#world.now, by: site, gap: Math.max(before?.gap ?? 0, this.#world.now - (before?.at ?? this.#world.now)) })
     this.#changed(key)
     return version
   }

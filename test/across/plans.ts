@@ -22,7 +22,10 @@ export const anyHosts: AnyPlan = (random) => {
   return { sites, world, ms: 4 * ttl, mayFreezeHosts: random() < 0.3 }
 }
 
-/** The same, and somebody deletes what is in the engine. */
+/** The same for twice as long, with many faults. */
+export const anyTrouble: AnyPlan = (random) => ({ ...anyHosts(random), ms: 40_000, faults: { share: 0.02, most: 15 }, acts: { share: 0.02, most: 15 } })
+
+/** As anyHosts, and somebody deletes what is in the engine. */
 export const anyWiping: AnyPlan = (random) => ({ ...anyHosts(random), mayWipe: true })
 
 /** Two hosts, one with a client from the beginning and one that follows. */

@@ -72,7 +72,7 @@ t.test('a steward that is asked to end while it claims gives the claim back', as
 
 t.test('an owner that died as it was ready is waited for, and nobody is told that its host cannot be reached', async (t) => {
   const plan: RunPlan = { sites: [{ rate: 1, ttl: 15_000, clients: 1 }, { rate: 1, ttl: 15_000, clients: 0 }], world: {}, ms: 25_000 }
-  const { violations } = await after(plan, [/^leave s1$/, /^h1 is killed$/, /^come to s2$/], ({ clients }) => {
+  const { violations } = await after(plan, [/^a copy stays on the way: .* ready 2/, /^h1 is killed$/, /^come to s2$/], ({ clients }) => {
     t.match(clients.at(-1), { state: 'using', result: { host: 's2' } })
   })
   t.same(violations, [])
@@ -105,10 +105,56 @@ t.test('what waits for a server that another host stops gets STOPPED, and starts
 t.test('requests to the engine do not grow with the clients, and no host wakes another for ever', async (t) => {
   const requests = async (clients: number): Promise<number> => {
     const plan: RunPlan = { sites: [1, 1, 1].map((rate) => ({ rate, ttl: 5000, clients })), world: { hints: true }, ms: 60_000 }
-    const { world } = await after(plan, [], () => {})
+    const { world, violations } = await after(plan, [], () => {})
+    t.same(violations, [])
     return world.trace.filter((line) => / all faults end/.test(line) || / engine: /.test(line)).findIndex((line) => line.includes('all faults end'))
   }
   const few = await requests(1)
   t.ok(few < 60 * (2 + 2 * 2 * 2) + 50, `${few} in a minute`)
   t.equal(await requests(50), few)
+})
+
+t.test('a steward that looks for the failure only after another host has claimed again shares it all the same', async (t) => {
+  const plan: RunPlan = { sites: [1, 1, 0].map((clients) => ({ rate: 1, ttl: 5000, clients })), world: { failures: 1 }, ms: 3000 }
+  const { violations } = await after(plan, [/^a copy stays on the way: .* over/, /^come to s3/], ({ clients }) => {
+    t.match(clients.map(({ result }) => result), [{ code: 'SERVER_EXITED' }, { code: 'SERVER_EXITED', exitCode: 3 }, { host: 's3' }])
+  })
+  t.same(violations, [])
+})
+
+t.test('a server that is ready while a renewal is under way is told with the next one, at once', async (t) => {
+  const { violations } = await after({ ...twoHosts({ boot: 100 }), ms: 800 }, [/^delayed by 250 ms: s1.* writes claim .* starting 1/], ({ clients }) => {
+    t.same(clients.map(({ state }) => state), ['using', 'using'])
+  })
+  t.same(violations, [])
+})
+
+t.test('an owner that finds its claim deleted while it marks its end stops its server itself', async (t) => {
+  const plan: RunPlan = { ...oneHost(9000), mayWipe: true }
+  const { violations } = await after(plan, [/^leave s1/, /^delayed by 250 ms: .* writes claim .* ending/, /^everything is deleted/], ({ trace }) => {
+    t.ok(trace.some((line) => line.endsWith('s1/1 returns')))
+    t.notOk(trace.some((line) => line.endsWith('burns')))
+  })
+  t.same(violations, [])
+})
+
+t.test('an owner that is stopped while it takes its mark back says no more that it is ready', async (t) => {
+  const { violations } = await after(oneHost(4000), [/^leave s1/, /^delayed by 250 ms: .* writes claim .* ending/, /^stop at s1/], ({ trace }) => {
+    const ends = trace.findIndex((line) => line.includes('says: the server ends'))
+    t.same(trace.slice(ends).filter((line) => /writes claim .* ready/.test(line)), [])
+    t.ok(ends > 0)
+  })
+  t.same(violations, [])
+})
+
+t.test('an answer that a frozen steward reads late shows no silence of the owner: the server stays where it is', async (t) => {
+  // It looks several times between two renewals.
+  const plan: RunPlan = { sites: [{ rate: 1, ttl: 10_000, clients: 1 }, { rate: 1, ttl: 2000, clients: 1 }], world: {}, ms: 20_000 }
+  const read = /^a copy stays on the way: s2\/2 reads claim/
+  const late = [/^a copy stays on the way: s1.* ready 4/, read, read, /^s2\/2 is frozen for 11000 ms/]
+  const { violations } = await after(plan, late, ({ clients, trace }) => {
+    t.same(clients.map(({ state }) => state), ['using', 'using'])
+    t.ok(trace.some((line) => line.includes('is frozen for 11000 ms')))
+  })
+  t.same(violations, [])
 })

@@ -44,6 +44,18 @@ for (const command of Object.values<Command>(COMMANDS)) {
   })
 }
 
+t.test('what several hosts need has a heading of its own, with the variables for what is secret', async (t) => {
+  for (const { word, flags } of Object.values<Command>(COMMANDS)) {
+    const [own = '', across] = (await call(word, '--help')).stdout.split('\nSeveral hosts:\n')
+    t.equal(across !== undefined, (flags as readonly string[]).includes('coordinator'), word)
+    t.notMatch(own, /--coordinator|--advertise|--listen|--no-host|--ttl|--linger/)
+    if (across === undefined) continue
+    for (const name of ['USER', 'PASSWORD', 'CA', 'CERT', 'KEY']) t.match(across, `_${name}`)
+    t.notMatch(across, /with a coordinator/, 'the heading says so')
+  }
+  t.match((await call('--help')).stdout, /\n {2}8 {14}trouble with the coordinator/)
+})
+
 t.test("a command's own default is in its help", async (t) => {
   t.match((await call('run', '--help')).stdout.replace(/\s+/g, ' '), / --timeout TIME [^-]*\(default: 60s\)/)
   t.match((await call('start', '--help')).stdout.replace(/\s+/g, ' '), / --timeout TIME [^-]*\(default: 10s\)/)

@@ -1,6 +1,6 @@
 /** The stewards of several hosts in the simulation, at length. */
 import { exploreFaults, exploreRandom, type AnyPlan, type Explored } from '../across/explore.js'
-import { anyFailure, anyFailures, anyGuests, anyHosts, anyLastOut, anySilence, anyWiping, twoHosts } from '../across/plans.js'
+import { anyFailure, anyFailures, anyGuests, anyHosts, anyLastOut, anySilence, anyTrouble, anyWiping, twoHosts } from '../across/plans.js'
 import type { RunPlan } from '../across/schedule.js'
 import type { Outcome, Series } from './series.js'
 
@@ -20,7 +20,8 @@ const frozen = { mayFreezeHosts: true }
 
 export const stewards: readonly Series[] = [
   random('2 or 3 hosts, random orders, faults and clients', anyHosts, 100_000),
-  random('the same, and somebody deletes what is in the engine', anyWiping, 50_000),
+  random('the same for longer, with many faults', anyTrouble, 50_000),
+  random('2 or 3 hosts, and somebody deletes what is in the engine', anyWiping, 50_000),
   random('clients that come and go all the time', anyGuests, 50_000),
   random('the last one out, in any order of steps', anyLastOut, 50_000),
   random('requests that take long, and owners that fall silent', anySilence, 50_000),

@@ -1,0 +1,69 @@
+/** A steward as a real process, over a real etcd: what its server gets, and what ends with it. */
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import t, { type Test } from 'tap'
+import { bareEnv, run, runModule } from '../support/child.js'
+import { isAlive } from '../support/processes.js'
+import { tempFolder } from '../support/temp-folder.js'
+import { until } from '../support/until.js'
+import { noEtcd, startEtcd } from './etcd-server.js'
+
+const CLI = join(process.cwd(), 'dist/cli.js')
+const INDEX = pathToFileURL(join(process.cwd(), 'dist/index.js')).href
+const noRedis = noEtcd || (spawnSync('redis-server', ['--version']).error === undefined ? false : 'there is no redis-server in the PATH (apt-get install redis-server)')
+
+/** Serves its environment. */
+const SHOWS = "require('http').createServer((_, r) => r.end(JSON.stringify(process.env))).listen(process.env.PORT, '127.0.0.1')"
+
+const setUp = async (t: Test) => {
+  const etcd = await startEtcd(t)
+  const home = tempFolder(t)
+  const env = { ...bareEnv(), HOME: home, XDG_STATE_HOME: join(home, 'state') }
+  const shared = { ...env, ONE_SERVER_COORDINATOR: `etcd://127.0.0.1:${etcd.members[0]!.port}/ci/1`, ONE_SERVER_TTL: '5s' }
+  const call = async (words: readonly string[], more: NodeJS.ProcessEnv) => {
+    const { code, stdout, stderr } = await run(t, process.execPath, [CLI, ...words], { env: more })
+    return { code, stderr, stdout }
+  }
+  t.teardown(async () => {
+    for (const of of [env, shared]) await call(['stop', '--all'], of)
+  })
+  return { env, shared, call, home }
+}
+
+t.test('the server gets the environment that it has without a coordinator, and its epoch', { skip: noEtcd }, async (t) => {
+  const { env, shared } = await setUp(t)
+  const own = { MINE: 'a {port}', NODE_OPTIONS: '--no-warnings', ONE_SERVER_COORDINATOR_USER: '', GONE: 'x' }
+  // Together more than the 128 KiB that Linux takes in one variable.
+  const options = { command: [process.execPath, '-e', SHOWS], healthPath: '/', port: 'auto' }
+  const environmentOf = async (name: string, of: NodeJS.ProcessEnv) => {
+    const { stdout, stderr } = await runModule(t, `
+      import { ClientProcessManager } from '${INDEX}'
+      const { url } = await new ClientProcessManager({ name: '${name}', ...${JSON.stringify(options)}, env: { LARGE: 'x'.repeat(90_000), OTHER: 'y'.repeat(90_000), AT: 'at {port}', GONE: undefined, HOST: undefined }, ...${JSON.stringify(of === shared ? { coordinator: shared.ONE_SERVER_COORDINATOR } : {})} }).ensureServerRunning()
+      console.log(await (await fetch(url)).text())`, [], { env: { ...of, ...own } })
+    t.equal(stderr, '')
+    return JSON.parse(stdout) as Record<string, string>
+  }
+  const [wanted, found] = [await environmentOf('alone', env), await environmentOf('across', shared)]
+  t.match(found['ONE_SERVER_EPOCH'], /^\d+$/)
+  t.equal(found['AT'], `at ${found['PORT']}`)
+  for (const name of ['PORT', 'SESSION_SERVER_PORT', 'ONE_SERVER_LAUNCH_ID', 'ONE_SERVER_PID_FILE', 'ONE_SERVER_EPOCH', 'AT']) {
+    delete wanted[name]
+    delete found[name]
+  }
+  t.strictSame(found, wanted)
+})
+
+t.test('a daemon that erases its environment ends with a steward that is killed', { skip: noRedis }, async (t) => {
+  const { shared, call, home } = await setUp(t)
+  const log = join(home, 'redis.log')
+  const redis = ['redis-server', '--daemonize', 'yes', '--port', '{port}', '--logfile', log, '--dir', home, '--save', '']
+  const { code, stderr } = await call(['start', 'redis', '--json', '--port', 'auto', '--ready', 'tcp:{port}', '--', ...redis], shared)
+  t.equal(code, 0, stderr)
+  const server = Number(/^(\d+):M /m.exec(readFileSync(log, 'utf8'))?.[1])
+  const [, steward] = /\.(\d+)\.\d+\.\d+\.claim$/m.exec(readdirSync(home, { recursive: true, encoding: 'utf8' }).join('\n'))!
+  t.ok(isAlive(server))
+  process.kill(Number(steward), 'SIGKILL')
+  await until(() => !isAlive(server), 'the daemon to end')
+})
