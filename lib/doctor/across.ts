@@ -8,7 +8,7 @@ import { reachHint } from '../across/errors.js'
 import { etcdCoordinator } from '../across/etcd.js'
 import { describe, type EtcdPlan } from '../across/etcd-url.js'
 import { toldBy } from '../across/ask.js'
-import { ERRAND, unpackErrand, type Errand } from '../across/settings.js'
+import { unpackErrand, type Errand } from '../across/settings.js'
 import { SHARE } from '../across/term.js'
 import type { Context } from '../context.js'
 import { connects } from '../health/connect.js'
@@ -148,7 +148,7 @@ const ofSteward = async ({ record }: Seen): Promise<Finding[]> => {
 
 /** What a steward would be given. Throws INVALID_OPTION. */
 const errandOf = async (settings: Settings, env: NodeJS.ProcessEnv): Promise<Errand> =>
-  unpackErrand((await (await import('../across/as-steward.js')).asSteward(settings, env)).env[ERRAND]!)
+  unpackErrand((await (await import('../across/as-steward.js')).asSteward(settings, env)).env)
 
 const ofEngine = async (settings: Settings, errand: Errand, context: Context | undefined, env: NodeJS.ProcessEnv): Promise<Finding[]> => {
   const { name, advertise, listen, mayHost } = errand
