@@ -128,7 +128,7 @@ export class Following {
     return END
   }
 
-  /** The owner is silent, or dead. Where the URL was given out, its claim is over for all, so that the next call here need not wait again. */
+  /** The owner is silent, or dead. Where the URL was given out, its claim is over for all, so that the next call here does not wait. */
   async #bury(entry: Entry, claim: Claim, why: string): Promise<Followed> {
     const { engine, local, keys } = this.#place
     local.note(`the steward of ${claim.host} ${why}`)
