@@ -10,7 +10,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import type { Test } from 'tap'
 import { send } from '../../support/clients.js'
 import { bareEnv } from '../../support/child.js'
-import { groupOf, isAlive, stateOf } from '../../support/processes.js'
+import { isAlive, stateOf } from '../../support/processes.js'
 import { until } from '../../support/until.js'
 
 const command = (program: string, ...args: string[]): { readonly ok: boolean; readonly text: string } => {
@@ -167,6 +167,5 @@ export const wordsOf = (pid: number): { readonly argv: string; readonly env: str
   return { argv: read('cmdline'), env: read('environ') }
 }
 
-/** The fuse of a steward: the shells in its group that carry the fuse's mark, and their `sleep`. */
-export const fuseOf = (host: Space, steward: number): number[] =>
-  host.pids().filter((pid) => groupOf(pid) === groupOf(steward) && wordsOf(pid).env.split('\n').includes('ONE_SERVER_FUSE=1'))
+/** The fuses of a host: shells with their mark, their `sleep`, and what ends those that left the group. */
+export const fusesOf = (host: Space): number[] => host.pids().filter((pid) => wordsOf(pid).env.split('\n').includes('ONE_SERVER_FUSE=1'))

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isAlive, send } from '../../support/clients.js'
 import { until } from '../../support/until.js'
-import { fuseOf } from './bench.js'
+import { fusesOf } from './bench.js'
 import { codesOf, handover, takenOver, type Case } from './case.js'
 import { instant } from './world.js'
 
@@ -53,12 +53,11 @@ const fuseFrozen: Case = {
   name: 'fuse frozen', plan: { ttl: TTL },
   async act(world) {
     const { host, epoch, pid } = await world.settled()
-    const { steward } = (await world.claim())!
     const at = instant()
-    for (const one of fuseOf(world.host(host), steward.pid)) send(one, 'SIGSTOP')
+    for (const one of fusesOf(world.host(host))) send(one, 'SIGSTOP')
     await until(async () => !isAlive(pid) || (await sleep(50)), 'the server to end without its fuse')
     const figures = await takenOver(world, at, epoch, world.hosts)
-    for (const one of fuseOf(world.host(host), steward.pid)) send(one, 'SIGCONT')
+    for (const one of fusesOf(world.host(host))) send(one, 'SIGCONT')
     return figures
   },
 }
@@ -105,11 +104,10 @@ const fuseWakesLast: Case = {
   async act(world) {
     const { host, epoch, pid } = await world.settled()
     const frozen = world.host(host)
-    const { steward } = (await world.claim())!
     const at = instant()
     await world.freeze(frozen)
     const figures = await takenOver(world, at, epoch, world.others(frozen))
-    frozen.thaw(fuseOf(frozen, steward.pid))
+    frozen.thaw(fusesOf(frozen))
     for (let looks = 0; looks < 200 && isAlive(pid); looks++) await sleep(10)
     frozen.thaw()
     await world.later(epoch, [frozen])
