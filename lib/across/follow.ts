@@ -13,7 +13,7 @@ import { asCallersSee, type Place } from './place.js'
 import { Bell } from './signals.js'
 import { AGAIN } from './term.js'
 
-/** `again`: look again from the start. `silent`: its owner has not been heard of for its `ttl`, and nothing was given out. */
+/** `again`: look again from the start. `silent`: its owner has not been heard of for its `ttl`, or is dead, and nothing was given out. */
 export type Followed = { readonly kind: 'again' | 'end' } | { readonly kind: 'silent'; readonly entry: Entry }
 
 const END: Followed = { kind: 'end' }
@@ -112,7 +112,9 @@ export class Following {
     if (claim.state === 'over') return this.#over(claim.outcome)
     const isNew = this.#silence.isNew(entry)
     const silent = this.#silence.of(entry, times)
-    if (silent >= claim.ttl) return this.#bury(entry, claim)
+    if (silent >= claim.ttl) return this.#bury(entry, claim, `has been silent for ${claim.ttl} ms`)
+    // Another user's steward of this very host: its death can be seen, and is not waited for.
+    if (await this.#place.local.isDead(claim)) return this.#bury(entry, claim, 'is dead')
     if (claim.state !== 'ready' || claim.url === undefined) return undefined
     return this.#point(claim, times.received, isNew)
   }
@@ -126,10 +128,10 @@ export class Following {
     return END
   }
 
-  /** The owner is silent. Where the URL was given out, its claim is over for all, so that the next call here need not wait again. */
-  async #bury(entry: Entry, claim: Claim): Promise<Followed> {
+  /** The owner is silent, or dead. Where the URL was given out, its claim is over for all, so that the next call here does not wait. */
+  async #bury(entry: Entry, claim: Claim, why: string): Promise<Followed> {
     const { engine, local, keys } = this.#place
-    local.note(`the steward of ${claim.host} has been silent for ${claim.ttl} ms`)
+    local.note(`the steward of ${claim.host} ${why}`)
     if (!this.#isTold) return { kind: 'silent', entry }
     await engine.write(keys.claim, written({ ...claim, state: 'over', beat: claim.beat + 1 }), entry.version).catch(() => {})
     return END

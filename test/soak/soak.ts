@@ -7,6 +7,7 @@
  */
 import { parseArgs } from 'node:util'
 import { crowd } from './crowd.js'
+import { hosts } from './hosts/series.js'
 import { kills } from './kills.js'
 import { leases } from './leases.js'
 import { models } from './models.js'
@@ -15,7 +16,7 @@ import type { Outcome, Series } from './series.js'
 import { everyOrder, hostileStates, randomGuardians, randomHolders, randomOrders, randomVanishing, randomVersions } from './simulation.js'
 import { stewards } from './stewards.js'
 
-const ALL: readonly Series[] = [crowd, ...kills, recoveryTime, ...leases, randomOrders, randomHolders, randomGuardians, randomVanishing, randomVersions, hostileStates, ...everyOrder, ...stewards, ...models]
+const ALL: readonly Series[] = [crowd, ...kills, recoveryTime, ...leases, randomOrders, randomHolders, randomGuardians, randomVanishing, randomVersions, hostileStates, ...everyOrder, ...hosts, ...stewards, ...models]
 
 const { values } = parseArgs({ options: { rounds: { type: 'string' }, only: { type: 'string' } } })
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
@@ -38,10 +39,13 @@ const show = ({ name }: Series, { cases, violations, slowest, note }: Outcome, s
   if (violations.length > 0) process.exitCode = 1
 }
 
+let violated = 0
 for (const series of chosen) {
   const began = performance.now()
   const outcome = await series.run(rounds ?? series.rounds, (done) => say(`${series.name}: ${done}`))
   say('')
   // Each row at once: a run of an hour that is cut short has shown what it has seen.
   show(series, outcome, (performance.now() - began) / 1000)
+  violated += outcome.violations.length
 }
+console.log(`${violated} violations`)
