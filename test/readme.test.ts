@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { noEtcd, startEtcd } from './across/etcd-server.js'
 import { run } from './support/child.js'
 import { quietPort } from './support/clients.js'
 import { newcomer, type Fates, type Newcomer } from './support/newcomer.js'
@@ -88,6 +89,16 @@ const readme: Fates = {
       t.match(told, /^http:\/\/localhost:\d+ 1\n$/)
       t.match(sh('one-server status docs --json'), { stdout: /"leases":\[\]/ })
       t.equal(sh('one-server stop docs').status, 0)
+    },
+  },
+  'Several hosts sh 1': {
+    run: async (t, text, { sh }) => {
+      if (noEtcd !== false) return void t.pass(noEtcd, { skip: noEtcd })
+      const { members } = await startEtcd(t)
+      const asks = 'node -e "fetch(process.env.ONE_SERVER_URL).then((answer) => answer.text()).then(console.log)"'
+      const { status, stdout, stderr } = sh(text.replace('etcd:2379', `127.0.0.1:${members[0]!.port}`).replace('npm test', asks))
+      t.match({ status, stdout }, { status: 0, stdout: 'well\n' }, stderr)
+      t.equal(sh('one-server stop models').status, 0)
     },
   },
   'Config file jsonc 1': {

@@ -74,6 +74,7 @@ const run = async (): Promise<void> => {
     await steward(placeOf(known.watching(engine), host, {
       prefix: errand.engine.prefix, name, engine: describe(errand.engine), ttl, mayHost, onMismatch: settings.onMismatch, identity,
     }))
+    await host.extinguish()
     // Who has asked for the end sees to the rest.
     if (!isAsked) leaveTidier(await nodeSystem.self(), pidFile)
   } catch (error) {

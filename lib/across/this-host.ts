@@ -35,6 +35,11 @@ export interface Host extends Local {
   ask(): void
   /** Notes an answer of the server to a client of this host. */
   answers(well: boolean): void
+  /**
+   * Ends the fuse and its timers. One that was frozen would stay in the group after this process, and a launch is dead only when nothing of
+   * its group lives.
+   */
+  extinguish(): Promise<void>
 }
 
 /** @param address The address of this host by which it reaches the engine. @param checked Gets why the server did not answer here. */
@@ -77,6 +82,10 @@ export const thisHost = async (
     },
     check,
     answers: (well) => { isAnswering = well },
+    extinguish: async () => {
+      const kin = await system.kin(launch.leader, launch.id)
+      await Promise.all(kin.filter((one) => one.pid !== self.pid && isFuse(one)).map((one) => system.signal(one, 'SIGKILL')))
+    },
     isAnswering: async () => isAnswering,
     hold: async () => {
       const path = leasePath(paths, { id: await system.randomId(), launchId: launch.id, process: self, kind: 'lease' })

@@ -1,4 +1,5 @@
 /** Each recipe of fixtures/README.md, run as its tool would run it. */
+import { noEtcd, startEtcd } from '../across/etcd-server.js'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
@@ -52,6 +53,19 @@ export const recipes: Fates = {
       t.match(sh(steps[1]!, { BASE_URL: url! }), { status: 0, stdout: /^test well/m })
       t.match(sh(steps[2]!), { status: 0, stderr: '' })
       t.equal(sh('one-server stop e2e').status, 0)
+    },
+  },
+  'Several hosts yaml 1': {
+    run: async (t, text, { sh }) => {
+      if (noEtcd !== false) return void t.pass(noEtcd, { skip: noEtcd })
+      const { members } = await startEtcd(t)
+      const [, engine = ''] = /COORDINATOR: (.*)/.exec(text)!
+      const [, script = ''] = /- (npx .*)/.exec(text)!
+      const coordinator = engine.replace('one-server-etcd.ci.svc:2379', `127.0.0.1:${members[0]!.port}`).replace('$CI_PIPELINE_ID', '77')
+      const asks = 'node -e "fetch(process.env.ONE_SERVER_URL).then((answer) => answer.text()).then(console.log)"'
+      const { status, stdout, stderr } = sh(script.replace('npm test', asks), { ONE_SERVER_COORDINATOR: coordinator })
+      t.match({ status, stdout }, { status: 0, stdout: 'well\n' }, stderr)
+      t.equal(sh('one-server stop models').status, 0)
     },
   },
   'GitLab CI yaml 1': {
