@@ -3,12 +3,14 @@
  * clients of this host compare is what their caller gave.
  */
 import { isIPv6 } from 'node:net'
+import { join } from 'node:path'
 import { invalidCombination, invalidOption } from '../errors.js'
 import type { Context } from '../context.js'
 import type { Coordination } from '../options/options.js'
 import type { Settings } from '../options/settings.js'
 import { etcdPlan, fromEnvironment, isEtcdPlan, NAME } from './etcd-url.js'
 import { launching } from '../system/platform/current.js'
+import { libraryFolder } from '../this-copy.js'
 import { CODE, packErrand, type Errand } from './settings.js'
 import { stewardSource } from './steward-source.js'
 
@@ -79,7 +81,8 @@ export const asSteward = async (settings: Settings, env: NodeJS.ProcessEnv = pro
   const engine = engineOf(settings.coordinator!, env)
   const inherits = inheritEnv === true || (Array.isArray(inheritEnv) && inheritEnv.includes('NODE_OPTIONS'))
   const nodeOptions = settings.env['NODE_OPTIONS'] ?? (inherits ? env['NODE_OPTIONS'] : undefined)
-  const errand = { engine, name, advertise: parseAdvertise(advertise), listen, mayHost, ttl, settings, nodeOptions }
+  const bundledServer = join(libraryFolder, 'session-server.js')
+  const errand = { engine, name, advertise: parseAdvertise(advertise), listen, mayHost, ttl, settings, nodeOptions, bundledServer }
   const isElectron = process.versions['electron'] !== undefined
   return {
     ...settings,

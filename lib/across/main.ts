@@ -54,7 +54,8 @@ const run = async (): Promise<void> => {
   process.title = `one-server steward ${errand.name}`
   const pidFile = process.env['ONE_SERVER_PID_FILE']!
   const id = process.env['ONE_SERVER_LAUNCH_ID']!
-  const context = { ...(await contextOf({ ...settings, pidFile, onEvent: undefined }, nodeSystem)), inside: undefined }
+  const serverScript = settings.command === undefined ? settings.serverScript ?? errand.bundledServer : undefined
+  const context = { ...(await contextOf({ ...settings, serverScript, pidFile, onEvent: undefined }, nodeSystem)), inside: undefined }
   const launch = await findLaunch(context, id)
   if (launch === undefined) return
   try {
@@ -68,8 +69,8 @@ const run = async (): Promise<void> => {
       if (signal !== 'SIGKILL' && signal !== 'SIGSTOP') process.on(signal, () => { if (signal !== 'SIGPIPE') host.ask() })
     }
     answerAt(Number(process.argv[1]), id, host, known)
-    const { command, serverScript, env, version } = settings
-    const words = command ?? (serverScript === undefined ? [] : [serverScript])
+    const { command, env, version } = settings
+    const words = command ?? (settings.serverScript === undefined ? [] : [settings.serverScript])
     const identity = identityOf({ command: words, env, version }, `${errand.engine.prefix}/${name}`)
     await steward(placeOf(known.watching(engine), host, {
       prefix: errand.engine.prefix, name, engine: describe(errand.engine), ttl, mayHost, onMismatch: settings.onMismatch, identity,

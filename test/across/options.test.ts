@@ -191,11 +191,11 @@ t.test('where the coordinator comes from, and which calls take it', { skip: noEt
   }
   const [here, there] = [aHost(t, etcd, { ONE_SERVER_COORDINATOR: '' }), aHost(t, etcd, { ONE_SERVER_COORDINATOR: '' })]
   const server = { serverScript: fixture('echo'), port: 'auto', startupTimeout: '60s' }
-  const configure = (folder: string): void => {
-    writeFileSync(join(folder, 'one-server.config.json'), JSON.stringify({ servers: { api: { ...server, needs: ['db'], coordinator: at('file') }, db: server } }))
+  const configure = (db: object): void => {
+    const servers = { api: { ...server, needs: ['db'], coordinator: at('file') }, db: { ...server, ...db } }
+    for (const { folder } of [here, there]) writeFileSync(join(folder, 'one-server.config.json'), JSON.stringify({ servers }))
   }
-  configure(here.folder)
-  configure(there.folder)
+  configure({})
   const well = async (args: readonly string[], env: NodeJS.ProcessEnv = {}, host = here): Promise<string> => {
     const { code, stdout, stderr } = await host.run(args, env)
     if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}`)
@@ -225,10 +225,10 @@ t.test('where the coordinator comes from, and which calls take it', { skip: noEt
   await well(['stop', 'api,db', '--coordinator', at('flag')], {}, there)
   t.strictSame([await stateOf('flag', 'api'), await stateOf('flag', 'db')], ['over', 'over'], 'a host without a steward stops those of others')
 
-  const url = await well(['run', 'api', '--coordinator', at('run'), '--', 'sh', '-c', 'echo $ONE_SERVER_URL'])
+  const url = await well(['run', 'api', '--coordinator', at('run'), '--idle-timeout', '0', '--', 'sh', '-c', 'echo $ONE_SERVER_URL'])
   t.match(url, /^http:\/\/127\.0\.0\.1:\d+\n$/)
-  t.strictSame([await stateOf('run', 'api'), await stateOf('run', 'db')], ['over', 'over'], 'run, and its end')
-  const holding = here.begin(['hold', 'api', '--coordinator', at('hold')])
+  await until(async () => (await stateOf('run', 'api')) === 'over' && (await stateOf('run', 'db')) === 'over', 'the end of what was run')
+  const holding = here.begin(['hold', 'api', '--coordinator', at('hold'), '--idle-timeout', '0'])
   await until(async () => (await stateOf('hold', 'api')) === 'ready' && (await stateOf('hold', 'db')) === 'ready', 'what is held')
   await holding.prints('"url"')
   holding.child.kill('SIGTERM')
@@ -236,6 +236,7 @@ t.test('where the coordinator comes from, and which calls take it', { skip: noEt
   await until(async () => (await stateOf('hold', 'api')) === 'over' && (await stateOf('hold', 'db')) === 'over', 'its end')
 
   await t.test('fromConfig: two checkouts on two hosts share it by its name alone', async (t) => {
+    configure({ coordinator: at('file') })
     const call = async (host: Home, text: string): Promise<Record<string, unknown>> => {
       const { code, stdout, stderr } = await runModule(t, `
         import { fromConfig } from '${library('index.js')}'

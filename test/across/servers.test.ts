@@ -88,12 +88,15 @@ t.test('a server that exits with 3: one attempt for all that wait, on every host
 t.test('a server that is never ready: one attempt, and the time that it had', onEtcd, async (t) => {
   const pair = await aPair(t, { ttl: '5s', startupTimeout: '2s' })
   const command = ['sh', '-c', `echo run >>'${pair.runs}'; echo still waiting for something; exec sleep 1000`]
+  const call = (site: Site) => failureOf(() => site.client('never', { command }).ensureServerRunning())
   const began = performance.now()
-  const calls = [pair.here, pair.here].map((site) => failureOf(() => site.client('never', { command }).ensureServerRunning()))
-  for (const error of await Promise.all(calls)) {
-    t.match({ code: error.code, message: error.message, logTail: error.logTail }, { code: 'START_TIMEOUT', message: /7000 ms/, logTail: /still waiting for something/ })
-  }
+  const own = call(pair.here)
+  await until(() => pair.attempts() === 1, 'the start')
+  const other = await call(pair.there)
+  const error = await own
   t.ok(performance.now() - began >= 6900, 'startupTimeout, and the ttl for a silent host')
+  t.match({ code: error.code, message: error.message, logTail: error.logTail }, { code: 'START_TIMEOUT', message: /7000 ms/, logTail: /still waiting for something/ })
+  t.match({ code: other.code, message: other.message }, { code: 'START_TIMEOUT', message: /7000 ms/ })
   t.equal(pair.attempts(), 1)
   await until(async () => (await claimOf('never'))?.state === 'over', 'the claim to be given back')
 })
@@ -123,7 +126,7 @@ t.test('each kind of readiness', onEtcd, async (t) => {
   const late = "response.end('well')"
   const kinds: readonly (readonly [name: string, options: ClientProcessManagerOptions])[] = [
     ['log', { command: HTTP(late, "setTimeout(() => console.log('it is up on', process.env.PORT), 300)"), ready: { log: /^it is up on \d+$/ } }],
-    ['command', { command: HTTP(late), ready: { command: ['sh', '-c', 'kill -0 $PPID'] } }],
+    ['command', { command: HTTP(late), ready: { command: ['bash', '-c', '</dev/tcp/127.0.0.1/$0', '{port}'] }, healthTimeout: 5000 }],
     ['tcp', { command: HTTP(late), ready: 'tcp:{port}' }],
     ['match', { command: HTTP("response.end(request.url === '/h' ? 'is well' : 'no')"), healthPath: '/h', healthMatch: /^is w/ }],
     ['status', { command: HTTP("response.statusCode = 401; response.end('who?')"), healthPath: '/', healthStatus: [401] }],
@@ -131,8 +134,8 @@ t.test('each kind of readiness', onEtcd, async (t) => {
   ]
   for (const [name, options] of kinds) {
     const { url } = await shared(t, pair, `ready-${name}`, options)
-    t.match(url, /^http:\/\/127\.0\.0\.1:\d+$/, name)
-    t.ok(await statusAt(url) > 0, name)
+    t.match(url, 'ready' in options ? /^tcp:\/\/127\.0\.0\.1:\d+$/ : /^http:\/\/127\.0\.0\.1:\d+$/, name)
+    t.ok(await statusAt(url.replace('tcp:', 'http:')) > 0, name)
     t.equal(await pair.there.client(`ready-${name}`, options).stopServer(), true)
   }
   const tls = await shared(t, pair, 'https', { serverScript: fixture('https'), healthUrl: 'https://localhost:{port}/api/health' })
@@ -175,7 +178,8 @@ t.test('what a server is given: environment, folder, arguments, stdin', onEtcd, 
   }
   const stays = await shared(t, pair, 'stdin', { command: HTTP('response.end()', "process.stdin.on('end', () => process.exit(4)).resume()"), healthPath: '/' })
   t.equal(await statusAt(stays.url), 200)
-  t.match(await shared(t, pair, 'bundled', {}), { bundled: true })
+  const bundled = await shared(t, pair, 'bundled', {})
+  t.equal(await statusAt(`${bundled.url}/api/health`), 200)
 })
 
 t.test('stopSignal is what the server gets, and the stop of another host asks by it', onEtcd, async (t) => {
@@ -186,7 +190,7 @@ t.test('stopSignal is what the server gets, and the stop of another host asks by
     await shared(t, pair, 'signal', { command, healthPath: '/' })
     t.equal(await site.client('signal').stopServer(), true)
   }
-  t.equal(readFileSync(log, 'utf8'), 'SIGINT SIGINT ')
+  t.equal(readFileSync(log, 'utf8'), 'SIGINT SIGINT ', 'one each: many a server takes a second one for impatience')
 })
 
 t.test('a server that takes longer to stop than its ttl keeps the claim meanwhile, ends by itself, and is not burnt', onEtcd, async (t) => {
