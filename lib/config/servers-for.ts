@@ -69,7 +69,7 @@ export const serversNamed = async (
 ): Promise<readonly Needing[]> => {
   const other = names.length > 1 ? Object.keys(options).find((name) => !holdsForAll(name as OptionName)) : undefined
   if (other !== undefined) {
-    const hint = 'Say it in the config file; with several names only times may be given.'
+    const hint = 'Say it in the config file; with several names only times and what is about this host may be given.'
     throw invalidCombination(`${other} stands beside ${names.length} names`, hint)
   }
   const found = locate(from)

@@ -8,6 +8,7 @@ import { keysOf, written } from '../../lib/across/claim.js'
 import { fixture, home, type Ended, type Home } from '../cli/command-line.js'
 import { until } from '../support/until.js'
 import { enableUsers, noEtcd, startEtcd, type Etcd } from './etcd-server.js'
+import { aHost, PREFIX, urlOf } from './hosts.js'
 
 interface Status {
   readonly state: string
@@ -32,7 +33,6 @@ interface Finding {
   readonly advice: string | null
 }
 
-const PREFIX = 'ci/1234'
 const keys = keysOf(PREFIX, 'web')
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
@@ -43,15 +43,6 @@ const keysIn = async ({ call }: Etcd, key: string): Promise<unknown[]> => {
 
 const put = async ({ call }: Etcd, key: string, value: string): Promise<void> => {
   await call('/v3/kv/put', { key: base64(key), value: base64(value) })
-}
-
-const urlOf = ({ members }: Etcd): string => `etcd://127.0.0.1:${members[0]!.port}/${PREFIX}`
-
-/** A host of its own: a home that knows the coordinator by its environment alone. */
-const aHost = (t: Test, etcd: Etcd, more: NodeJS.ProcessEnv = {}): Home => {
-  const here = home(t)
-  Object.assign(here.env, { ONE_SERVER_COORDINATOR: urlOf(etcd), ONE_SERVER_TTL: '20s', ...more })
-  return here
 }
 
 const START = ['start', 'web', '--script', fixture('echo'), '--timeout', '60s', '--json', '--quiet']
