@@ -46,7 +46,10 @@ const revisionOf = ({ header }: Fields): string => {
   return revision
 }
 
-const entriesOf = ({ kvs = [] }: Fields): Entry[] => {
+const entriesOf = (fields: Fields): Entry[] => {
+  // An answer without entries says that there are none, so it must be a whole one.
+  revisionOf(fields)
+  const { kvs = [] } = fields
   if (!Array.isArray(kvs)) throw notEtcd('entries that are no list')
   return (kvs as Fields[]).map(({ key, value, mod_revision: version }) => {
     if (!isNumber(version)) throw notEtcd('an entry without a revision')
@@ -151,7 +154,11 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
     return made
   }
 
-  const isDone = ({ succeeded }: Fields): boolean => succeeded === true
+  /** JSON leaves out what is false, so only a whole answer says that nothing was written. */
+  const isDone = (fields: Fields): boolean => {
+    revisionOf(fields)
+    return fields['succeeded'] === true
+  }
 
   const write: Coordinator['write'] = async (key, value, expected) => {
     const compare = expected === 'any' ? [] : [comparison(key, expected)]

@@ -25,6 +25,7 @@ export class Knowledge {
   #looked: number | undefined
   #trouble: { readonly reason: string; readonly since: number } | undefined
   #unanswered: string | undefined
+  #awaited: string | undefined
 
   /** `launch`: that of this host. `now`: monotonic ms. */
   constructor(engine: string, keys: Keys, launch: string, now: () => number) {
@@ -81,6 +82,11 @@ export class Knowledge {
     this.#unanswered = unanswered
   }
 
+  /** What a server of this host that boots is waited for by, and why it is not ready. */
+  awaits(why: string | undefined): void {
+    this.#awaited = why
+  }
+
   #sawClaim(entry: Entry | undefined): void {
     const now = this.#now()
     const claim = entry && parseClaim(entry.value)
@@ -133,6 +139,7 @@ export class Knowledge {
     if (this.#unanswered !== undefined && url !== undefined) {
       parts.push(`the server${isElsewhere ? ` on ${host}` : ''} does not answer this host at ${url}: ${this.#unanswered}`)
     }
+    if (this.#role === 'owner' && url === undefined && this.#awaited !== undefined) parts.push(this.#awaited)
     if (trouble !== undefined) parts.push(trouble)
     else if (isElsewhere && silent > ttl / 2 + LATE) {
       const [soFar, all] = [formatDuration(silent), formatDuration(ttl)]
