@@ -8,7 +8,7 @@ import type { ReadyMark } from '../state/claim.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { clientFor } from '../health/get.js'
 import { startTimer } from '../timer.js'
-import { notAnswering, reachHint } from './errors.js'
+import { isReached, notAnswering, reachHint } from './errors.js'
 
 /** The header in which a steward says where its server is: URL, host, epoch, PID, and `own` or `other`. */
 export const AT_HEADER = 'x-one-server-at'
@@ -114,7 +114,7 @@ export const toldBy = async (
 /** What a status says of a server that hosts share. */
 export const acrossStatus = async (record: LaunchRecord, isReady: boolean): Promise<AcrossStatus> => {
   const { host, role, epoch, users, silentFor, engine, trouble, why }: Partial<Told> =
-    (await toldBy(record)) ?? { trouble: SILENT, why: SILENT, engine: record.identity.coordinator! }
+    (await toldBy(record)) ?? { trouble: SILENT, why: SILENT, engine: `unknown, keys below ${record.identity.coordinator}/` }
   const using = users?.map((user) => ({ host: user.host, since: user.since === undefined ? undefined : new Date(user.since) }))
   return { host, epoch, coordinator: engine, role, users: using, silentFor, trouble: isReady ? trouble : why }
 }
@@ -134,7 +134,7 @@ const BOOTS = 'If it needs longer, raise startupTimeout (--timeout). If it answe
 /** What stands in the way, in words, and what the reader can do about it. `reason`: what the health check says. */
 export const whatSteward = async (record: LaunchRecord, reason: string): Promise<{ reason: string; hint: string | undefined }> => {
   const told = await toldBy(record)
-  const isElsewhere = told?.role === 'follower' && told.url !== undefined && told.trouble === undefined
+  const isElsewhere = told?.role === 'follower' && told.url !== undefined && told.trouble === undefined && !isReached(told.why ?? reason)
   const boots = told?.role === 'owner' && told.state === 'starting'
   return { reason: told?.why ?? reason, hint: isElsewhere ? reachHint(told.host!) : boots ? BOOTS : undefined }
 }

@@ -46,10 +46,7 @@ const revisionOf = ({ header }: Fields): string => {
   return revision
 }
 
-const entriesOf = (fields: Fields): Entry[] => {
-  // An answer without entries says that there are none, so it must be a whole one.
-  revisionOf(fields)
-  const { kvs = [] } = fields
+const entriesOf = ({ kvs = [] }: Fields): Entry[] => {
   if (!Array.isArray(kvs)) throw notEtcd('entries that are no list')
   return (kvs as Fields[]).map(({ key, value, mod_revision: version }) => {
     if (!isNumber(version)) throw notEtcd('an entry without a revision')
@@ -98,7 +95,11 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
     for (const isLast of [false, true]) {
       const mine = login(endpoint)
       const verdict = judge(await http.post(endpoint, path, body, await mine), prefix)
-      if ('fields' in verdict) return verdict.fields
+      if ('fields' in verdict) {
+        // What an answer leaves out says something, as that there is no entry. So half an answer is none.
+        if (path.startsWith('/v3/kv/')) revisionOf(verdict.fields)
+        return verdict.fields
+      }
       if ('noLogin' in verdict) throw notEtcd('a word about logins')
       if (verdict.again === 'lease') return undefined
       if (user === undefined) throw needsLogin()
@@ -154,11 +155,7 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
     return made
   }
 
-  /** JSON leaves out what is false, so only a whole answer says that nothing was written. */
-  const isDone = (fields: Fields): boolean => {
-    revisionOf(fields)
-    return fields['succeeded'] === true
-  }
+  const isDone = ({ succeeded }: Fields): boolean => succeeded === true
 
   const write: Coordinator['write'] = async (key, value, expected) => {
     const compare = expected === 'any' ? [] : [comparison(key, expected)]
