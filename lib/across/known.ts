@@ -116,7 +116,8 @@ export class Knowledge {
   told(jumped: number): Told {
     const role = this.#role
     const { host, state, url, epoch, pid, ttl } = this.#claim ?? {}
-    const heard = role === 'owner' ? (this.#looked ?? this.#heard) : this.#heard
+    // What an owner says of its users is as old as its last look at them.
+    const heard = role === 'owner' ? Math.min(this.#looked ?? this.#heard, this.#heard) : this.#heard
     return {
       ...(role === undefined ? {} : { role, host, state, url, epoch, pid, ttl, silentFor: Math.round(this.#now() - heard) }),
       users: role === 'owner' ? (this.#users ?? []) : undefined,

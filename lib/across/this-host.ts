@@ -37,8 +37,8 @@ export interface Host extends Local {
   /** Notes an answer of the server to a client of this host. */
   answers(well: boolean): void
   /**
-   * Ends the fuse and its timers. One that was frozen would stay in the group after this process, and a launch is dead only when nothing of
-   * its group lives.
+   * Ends the fuse and its timers. One that was frozen would stay in the group after this process, and a launch is dead only when nothing
+   * of its group lives.
    */
   extinguish(): Promise<void>
 }

@@ -66,6 +66,9 @@ const VALUES: Record<string, [right: Value[], wrong: Value[]]> = {
   reuseExisting: [[true, false], ['true', 0, null]], version: [['1.2.0', 'x'], ['', 1, null]], onMismatch: [['error', 'reuse', 'restart'], ['', 'kill', null, true]],
   healthHeaders: [[{}, { a: 'b' }], [{ a: 5 }, { a: null }, [], 'a', null]],
   startupTimeout: duration(1), healthCheckInterval: duration(1), healthTimeout: duration(1), stopTimeout: duration(0), idleTimeout: duration(0),
+  coordinator: [['etcd://e', 'etcds://u:p@a:1,[::1]/ci/1'], ['', 5, null, true]], advertise: [['h', 'h:1'], ['', 5, null, {}]],
+  listen: [['0.0.0.0', '::', '[::1]'], ['', 'a b', 5, null]], mayHost: [[true, false], ['no', 0, null]],
+  ttl: [[5000, '20s', '10m'], [4999, 0, '', 'soon', true, null]],
   stopSignal: [['SIGTERM', 'SIGINT'], ['TERM', 'sigterm', 15, '', null]],
 }
 
