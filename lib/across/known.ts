@@ -7,7 +7,7 @@ import { formatDuration } from '../text/duration.js'
 import type { Told, UsingHost } from './ask.js'
 import { parseClaim, parseUse, Silence, type Claim, type Keys } from './claim.js'
 import type { Coordinator, Entry } from './coordinator.js'
-import { isReached } from './errors.js'
+import { doesNot } from './errors.js'
 
 /** ms by which a renewal may be late that nobody needs to hear of. */
 const LATE = 1000
@@ -139,8 +139,7 @@ export class Knowledge {
     const trouble = this.#inTrouble()
     const parts: string[] = []
     if (this.#unanswered !== undefined && url !== undefined) {
-      const does = isReached(this.#unanswered) ? 'fails its health check from' : 'does not answer'
-      parts.push(`the server${isElsewhere ? ` on ${host}` : ''} ${does} this host at ${url}: ${this.#unanswered}`)
+      parts.push(`the server${isElsewhere ? ` on ${host}` : ''} ${doesNot(this.#unanswered)} this host at ${url}: ${this.#unanswered}`)
     }
     if (this.#role === 'owner' && url === undefined && this.#awaited !== undefined) parts.push(this.#awaited)
     if (trouble !== undefined) parts.push(trouble)

@@ -110,7 +110,7 @@ export const startServer = async (launched: Launched, epoch: number): Promise<Ru
   let door: Door | undefined
   return {
     pid,
-    // A server that has ended is told by `gone` alone.
+    // `gone` alone speaks of a server that has ended.
     ready: becomeReady().then((failed) => (answered === undefined && failed === undefined ? new Promise(() => {}) : failed)),
     gone,
     open: async (serves) => {
@@ -145,7 +145,7 @@ const pidOf = async (child: ChildProcess, { context }: Launched): Promise<number
   throw commandNotFound(`The server could not be started: ${cause.message}`, hint, context.settings.command)
 }
 
-/** Where the door listens: at the one address that others are told, unless `listen` names another. */
+/** The door, which listens at the one address that other hosts get, unless `listen` names another. */
 const openAt = async (
   { advertise, listen }: Errand, address: string | undefined, answered: string, port: number, serves: () => boolean,
 ): Promise<Door> => {
@@ -154,7 +154,8 @@ const openAt = async (
   try {
     return await openDoor({ host: bareHost(host), port: advertise.port, to: at, serves })
   } catch (error) {
-    throw cannotListen(`${host}:${advertise.port}`, (error as Error).message, listen === undefined ? 'advertise' : 'listen')
+    const where = advertise.port === 0 ? host : `${host}:${advertise.port}`
+    throw cannotListen(where, (error as Error).message, listen === undefined ? 'advertise' : 'listen')
   }
 }
 
