@@ -7,6 +7,7 @@ import { formatDuration } from '../text/duration.js'
 import type { Told, UsingHost } from './ask.js'
 import { parseClaim, parseUse, Silence, type Claim, type Keys } from './claim.js'
 import type { Coordinator, Entry } from './coordinator.js'
+import { doesNot } from './errors.js'
 
 /** ms by which a renewal may be late that nobody needs to hear of. */
 const LATE = 1000
@@ -25,6 +26,7 @@ export class Knowledge {
   #looked: number | undefined
   #trouble: { readonly reason: string; readonly since: number } | undefined
   #unanswered: string | undefined
+  #awaited: string | undefined
 
   /** `launch`: that of this host. `now`: monotonic ms. */
   constructor(engine: string, keys: Keys, launch: string, now: () => number) {
@@ -81,6 +83,11 @@ export class Knowledge {
     this.#unanswered = unanswered
   }
 
+  /** What a server of this host that boots is waited for by, and why it is not ready. */
+  awaits(why: string | undefined): void {
+    this.#awaited = why
+  }
+
   #sawClaim(entry: Entry | undefined): void {
     const now = this.#now()
     const claim = entry && parseClaim(entry.value)
@@ -132,8 +139,9 @@ export class Knowledge {
     const trouble = this.#inTrouble()
     const parts: string[] = []
     if (this.#unanswered !== undefined && url !== undefined) {
-      parts.push(`the server${isElsewhere ? ` on ${host}` : ''} does not answer this host at ${url}: ${this.#unanswered}`)
+      parts.push(`the server${isElsewhere ? ` on ${host}` : ''} ${doesNot(this.#unanswered)} this host at ${url}: ${this.#unanswered}`)
     }
+    if (this.#role === 'owner' && url === undefined && this.#awaited !== undefined) parts.push(this.#awaited)
     if (trouble !== undefined) parts.push(trouble)
     else if (isElsewhere && silent > ttl / 2 + LATE) {
       const [soFar, all] = [formatDuration(silent), formatDuration(ttl)]
