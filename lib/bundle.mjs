@@ -200,7 +200,7 @@ const COPIED = [
   'health/connect.js', 'plain-file.js', 'options/env-file.js', 'options/table.js', 'text/terminal-text.js', 'text/shell-words.js', 'text/fill.js',
   'system/spawn.js', 'protocol/look-unlocked.js', 'protocol/check-again.js', 'protocol/readiness.js', 'protocol/patience.js', 'plan/choose-url.js',
   'state/lock.js', 'state/outcome.js', 'health/awaited.js',
-  'plan/versions.js', 'protocol/launcher.js',
+  'plan/versions.js', 'protocol/launcher.js', 'this-copy.js',
 ].map((file) => join(lib, file))
 
 /**

@@ -2,12 +2,15 @@
  * With a coordinator, what the local protocol launches is a steward in place of the server. Its identity stays the server's: what the
  * clients of this host compare is what their caller gave.
  */
+import { isIPv6 } from 'node:net'
+import { join } from 'node:path'
 import { invalidCombination, invalidOption } from '../errors.js'
 import type { Context } from '../context.js'
 import type { Coordination } from '../options/options.js'
 import type { Settings } from '../options/settings.js'
-import { etcdPlan, fromEnvironment, isEtcdPlan } from './etcd-url.js'
+import { etcdPlan, fromEnvironment, isEtcdPlan, NAME } from './etcd-url.js'
 import { launching } from '../system/platform/current.js'
+import { libraryFolder } from '../this-copy.js'
 import { CODE, packErrand, type Errand } from './settings.js'
 import { stewardSource } from './steward-source.js'
 
@@ -19,13 +22,25 @@ const STEWARD_STOPS = 3000
 
 const LOADER = `eval(process.env.${CODE})`
 
+/** Where a host listens on all of its addresses. No other host reaches it by that. */
+const EVERYWHERE = ['0.0.0.0', '[::]']
+
+/** Whether other hosts can be told this host: they make a URL of it. */
+const isTold = (host: string): boolean => {
+  const name = /^\[(.*)\]$/.exec(host)
+  if (name !== null ? !isIPv6(name[1]!) : !NAME.test(host) || host.includes('..')) return false
+  return URL.canParse(`http://${host}/`) && !EVERYWHERE.includes(new URL(`http://${host}/`).hostname)
+}
+
 /** `host[:port]`, with brackets around an IPv6 address. */
 const parseAdvertise = (value: string | undefined): Errand['advertise'] => {
   if (value === undefined) return { host: undefined, port: 0 }
-  const found = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(value)
-  const port = Number(found?.[2] ?? 0)
-  if (found === null || port > 65535 || /^\d+$/.test(value)) throw invalidOption('advertise', "a host, or 'host:port'", value)
-  return { host: found[1], port }
+  const [, host = '', given = '0'] = /^(\[[^\]]*\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(value) ?? []
+  const port = Number(given)
+  if (!isTold(host) || port > 65535 || /^\d+$/.test(value)) {
+    throw invalidOption('advertise', "a host that others reach, or 'host:port' (0.0.0.0 and [::] are for listen)", value)
+  }
+  return { host, port }
 }
 
 const assertTogether = ({ given, reuseExisting, ready, ttl }: Settings): void => {
@@ -66,7 +81,8 @@ export const asSteward = async (settings: Settings, env: NodeJS.ProcessEnv = pro
   const engine = engineOf(settings.coordinator!, env)
   const inherits = inheritEnv === true || (Array.isArray(inheritEnv) && inheritEnv.includes('NODE_OPTIONS'))
   const nodeOptions = settings.env['NODE_OPTIONS'] ?? (inherits ? env['NODE_OPTIONS'] : undefined)
-  const errand = { engine, name, advertise: parseAdvertise(advertise), listen, mayHost, ttl, settings, nodeOptions }
+  const bundledServer = join(libraryFolder, 'session-server.js')
+  const errand = { engine, name, advertise: parseAdvertise(advertise), listen, mayHost, ttl, settings, nodeOptions, bundledServer }
   const isElectron = process.versions['electron'] !== undefined
   return {
     ...settings,

@@ -56,7 +56,8 @@ const run = async (): Promise<void> => {
   process.title = `one-server steward ${errand.name}`
   const pidFile = process.env['ONE_SERVER_PID_FILE']!
   const id = process.env['ONE_SERVER_LAUNCH_ID']!
-  const context = { ...(await contextOf({ ...settings, pidFile, onEvent: undefined }, nodeSystem)), inside: undefined }
+  const serverScript = settings.command === undefined ? settings.serverScript ?? errand.bundledServer : undefined
+  const context = { ...(await contextOf({ ...settings, serverScript, pidFile, onEvent: undefined }, nodeSystem)), inside: undefined }
   const launch = await findLaunch(context, id)
   if (launch === undefined) return
   try {
@@ -72,8 +73,8 @@ const run = async (): Promise<void> => {
     const watched = known.watching(engine)
     const { under } = keysOf(errand.engine.prefix, name)
     answerAt(Number(process.argv[1]), id, host, known, () => watched.list(under))
-    const { command, serverScript, env, version } = settings
-    const words = command ?? (serverScript === undefined ? [] : [serverScript])
+    const { command, env, version } = settings
+    const words = command ?? (settings.serverScript === undefined ? [] : [settings.serverScript])
     const identity = identityOf({ command: words, env, version }, `${errand.engine.prefix}/${name}`)
     await steward(placeOf(watched, host, {
       prefix: errand.engine.prefix, name, engine: describe(errand.engine), ttl, mayHost, onMismatch: settings.onMismatch, identity,

@@ -163,5 +163,5 @@ const urlAt = (door: Door, { advertise }: Errand, address: string | undefined, a
   const host = advertise.host ?? address ?? '127.0.0.1'
   const scheme = answered.slice(0, answered.indexOf(':'))
   const shown = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
-  return baseUrl(`${scheme}://${shown}:${door.port}/`)
+  return baseUrl(`${scheme}://${shown}:${door.port}`)
 }

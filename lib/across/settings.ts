@@ -22,6 +22,8 @@ export interface Errand {
   readonly settings: Settings
   /** NODE_OPTIONS for the server. The steward must not be debugged, or preload anything. */
   readonly nodeOptions: string | undefined
+  /** The path of the bundled server. A steward is a text, and has no folder beside which it lies. */
+  readonly bundledServer: string
 }
 
 /** Its variables are this one, and more with a number behind it. */

@@ -11,6 +11,7 @@ import { invalidCombination, type OneServerError } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
 import { settingsFrom, type Configured, type Settings } from '../options/settings.js'
 import { FLAGS, flag, type Choices, type Defaults, type FlagName } from './flags.js'
+import { holdsForAll } from '../options/for-all.js'
 import { RULES, type OptionName } from '../options/table.js'
 import { shellHabitOf } from '../text/shell-habits.js'
 import type { Server } from '../bring-up.js'
@@ -177,9 +178,9 @@ const place = (options: ClientProcessManagerOptions, names: readonly string[], a
   return all
 }
 
-/** Of several servers each has its own command, port and so on: of the options only times can hold for all. */
+/** Of several servers each has its own command, port and so on: so only times and what is about this host can hold for all. */
 const assertForAll = (options: ClientProcessManagerOptions, names: readonly string[], { flags }: Accepts): void => {
-  const one = (Object.keys(options) as OptionName[]).find((option) => RULES[option].kind !== 'duration')
+  const one = (Object.keys(options) as OptionName[]).find((option) => !holdsForAll(option))
   if (one === undefined) return
   const spelled = RULES[one].flag ?? flags.find((name) => name === RULES.healthPath.flag)
   throw usage(`--${spelled} is about one server, got ${names.join(', ')}: write it into the config file, where each has its own`)

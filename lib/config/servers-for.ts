@@ -4,9 +4,11 @@
  */
 export { loaded } from './load-code.js'
 export { placeOf, serversOf } from './configured.js'
+export { timesIn } from '../options/for-all.js'
 
 import { invalidCombination } from '../errors.js'
 import type { ClientProcessManagerOptions } from '../options/options.js'
+import { holdsForAll, timesIn } from '../options/for-all.js'
 import type { OptionName } from '../options/table.js'
 import { configured, optionsOf, serversOf, type ConfiguredOptions } from './configured.js'
 import { loaded } from './load-code.js'
@@ -20,18 +22,6 @@ export interface Needing {
   readonly options: ConfiguredOptions
   readonly needs: readonly string[]
 }
-
-/**
- * Times hold for each server that a call starts, and so does what is about this host among others; any other option is about the one
- * server that was asked for.
- */
-const TIMES: readonly OptionName[] = [
-  'startupTimeout', 'healthCheckInterval', 'healthTimeout', 'stopTimeout', 'idleTimeout',
-  'coordinator', 'advertise', 'listen', 'mayHost', 'ttl',
-]
-
-export const timesIn = (options: ClientProcessManagerOptions): ClientProcessManagerOptions =>
-  Object.fromEntries(Object.entries(options).filter(([name]) => TIMES.includes(name as OptionName)))
 
 /** Those of these names, and all that they need, each after what it needs. `given`: the caller's options for a server. */
 export const needing = (
@@ -77,7 +67,7 @@ export const patiently = <Options extends ClientProcessManagerOptions>(options: 
 export const serversNamed = async (
   names: readonly string[], options: ClientProcessManagerOptions, from: string,
 ): Promise<readonly Needing[]> => {
-  const other = names.length > 1 ? Object.keys(options).find((name) => !TIMES.includes(name as OptionName)) : undefined
+  const other = names.length > 1 ? Object.keys(options).find((name) => !holdsForAll(name as OptionName)) : undefined
   if (other !== undefined) {
     const hint = 'Say it in the config file; with several names only times may be given.'
     throw invalidCombination(`${other} stands beside ${names.length} names`, hint)

@@ -73,7 +73,7 @@ const mannerFor = async (context: Context, launch: Launch, { pidFile }: Survey):
   return {
     stopSignal: given.has('stopSignal') ? stopSignal : record?.stopSignal ?? stopSignal,
     stopTimeout: given.has('stopTimeout') ? stopTimeout : record?.stopTimeout ?? stopTimeout,
-    ...(record === undefined ? {} : { startupTimeout: record.startupTimeout }),
+    ...(record === undefined ? {} : { startupTimeout: record.startupTimeout, identity: record.identity }),
   }
 }
 

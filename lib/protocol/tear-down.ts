@@ -27,6 +27,11 @@ export interface StopManner {
   readonly stopTimeout: number
   /** ms that a client of the launch may wait, and read then why the launch has ended. */
   readonly startupTimeout?: number
+  /**
+   * With a coordinator the leader is a steward, which asks its server itself. A server that got the signal twice might take it for
+   * impatience and skip its cleaning up, so only the steward gets it from here.
+   */
+  readonly identity?: { readonly coordinator?: string | undefined }
 }
 
 /** Tears a launch down. Several clients may do so at once. Returns what the waiting clients get. */
@@ -84,7 +89,7 @@ const REMAINS_PAUSE = 20
 
 /** Ends what lives of a launch, and returns when it has gone. Several clients may do so at once: a second signal does no harm. */
 export const terminate = async (
-  system: System, launch: Pick<Launch, 'id' | 'leader'>, { stopSignal, stopTimeout }: StopManner,
+  system: System, launch: Pick<Launch, 'id' | 'leader'>, { stopSignal, stopTimeout, identity }: StopManner,
 ): Promise<void> => {
   const { leader } = launch
   const killAt = system.now() + stopTimeout
@@ -109,13 +114,14 @@ export const terminate = async (
     const members = [...found, ...(await stillThere(system, asked, found))]
     if (!leads && members.length === 0) return
     if (isLate) throw hangs(leader)
+    const isAlone = identity?.coordinator !== undefined && leads && signal !== 'SIGKILL'
     // A leader that has left its group gets the signal by itself; the others in the group are its kin.
-    if (leads && !(await system.signalGroup(leader.group, leader, signal))) await system.signal(leader, signal)
-    await send(system, leader.group, leads ? members.filter(({ inGroup }) => !inGroup) : members, isNew, signal)
+    if (leads && (isAlone || !(await system.signalGroup(leader.group, leader, signal)))) await system.signal(leader, signal)
+    if (!isAlone) await send(system, leader.group, leads ? members.filter(({ inGroup }) => !inGroup) : members, isNew, signal)
     // A stopped process takes notice of a signal only when it continues.
     if (leads && signal !== 'SIGKILL') await system.signalGroup(leader.group, leader, 'SIGCONT')
     asked.set(nameOf(leader), leader)
-    for (const member of members) asked.set(nameOf(member), member)
+    if (!isAlone) for (const member of members) asked.set(nameOf(member), member)
     await system.sleep(leads ? LEADER_PAUSE : REMAINS_PAUSE)
   }
 }
