@@ -126,6 +126,7 @@ const SHORT: Readonly<Record<string, string>> = {
   'runners/jest-teardown.ts': 'a file of its own, since Jest takes it by its name',
   'cli/begin.ts': 'Node keeps what is compiled after this file',
   'cli/version.ts': 'where the version of the package is read',
+  'options/for-all.ts': 'which options hold for several servers',
   'text/duration.ts': 'which package makes durations for people',
   'text/wrap.ts': 'which package wraps text',
   'text/redact-url.ts': 'what of a URL is no secret',
