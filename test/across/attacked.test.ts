@@ -2,7 +2,7 @@
  * What attacks on servers of several hosts found, each as the kind that it stands for. Real processes over a real etcd; two homes are two
  * hosts.
  */
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -27,15 +27,15 @@ const twoHosts = async (t: Test): Promise<[Home, Home]> => {
 const WELL = ['--timeout', '60s', '--json', '--quiet', '--script', fixture('echo')]
 
 /** Starts it on the first host, and uses it on the second. */
-const shared = async (t: Test): Promise<{ owner: Home; follower: Home; steward: number }> => {
+const shared = async (t: Test): Promise<{ owner: Home; follower: Home; steward: number; claim: string }> => {
   const [owner, follower] = await twoHosts(t)
   for (const here of [owner, follower]) {
     const { code, stderr } = await here.run(['start', 'web', ...WELL])
     t.equal(code, 0, stderr)
   }
   const state = join(follower.env['ONE_SERVER_STATE_DIR']!, 'web.pid.d')
-  const [, pid] = /\.(\d+)\.\d+\.\d+\.claim$/m.exec(readdirSync(state, { recursive: true, encoding: 'utf8' }).join('\n'))!
-  return { owner, follower, steward: Number(pid) }
+  const claim = readdirSync(state, { recursive: true, encoding: 'utf8' }).find((file) => file.endsWith('.claim'))!
+  return { owner, follower, steward: Number(/\.(\d+)\.\d+\.\d+\.claim$/.exec(claim)![1]), claim: join(state, claim) }
 }
 
 const stateOf = async (here: Home): Promise<string> => (JSON.parse((await here.run(['status', 'web', '--json'])).stdout) as { state: string }).state
@@ -84,13 +84,18 @@ t.test('a server in use is spared by stop --if-idle, though its host has not hea
   t.match(await follower.run(['stop', 'web']), { code: 0, stderr: /stopped/ })
 })
 
-for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
-  t.test(`a stop is one for all hosts, though the steward of its host passes nothing on: ${signal}`, { skip: noEtcd }, async (t) => {
-    const { owner, follower, steward } = await shared(t)
-    process.kill(steward, signal)
-    if (signal === 'SIGSTOP') t.match(JSON.parse((await follower.run(['status', 'web', '--json'])).stdout), { coordinator: `unknown, keys below ${PREFIX}/` })
-    t.match(await follower.run(['stop', 'web', '--stop-timeout', '100ms']), { code: 0, stderr: /stopped/ })
-    t.equal(await stateOf(owner), 'stopped')
+for (const [what, breakIt] of [
+  ['it is frozen', ({ steward }) => { process.kill(steward, 'SIGSTOP') }],
+  ['it is killed', ({ steward }) => { process.kill(steward, 'SIGKILL') }],
+  // As on a full disk: the mark is there, and has no room for the reason.
+  ['it cannot read why it ends', ({ claim }) => { writeFileSync(claim.replace(/(\.\d+){3}\.claim$/, '.ended'), '') }],
+] as const satisfies readonly (readonly [string, (found: Awaited<ReturnType<typeof shared>>) => void])[]) {
+  t.test(`a stop is one for all hosts, though the steward of its host passes nothing on: ${what}`, { skip: noEtcd }, async (t) => {
+    const found = await shared(t)
+    breakIt(found)
+    if (what === 'it is frozen') t.match(JSON.parse((await found.follower.run(['status', 'web', '--json'])).stdout), { coordinator: `unknown, keys below ${PREFIX}/` })
+    t.match(await found.follower.run(['stop', 'web', '--stop-timeout', '100ms']), { code: 0, stderr: /stopped/ })
+    t.equal(await stateOf(found.owner), 'stopped')
   })
 }
 
