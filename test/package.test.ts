@@ -25,12 +25,12 @@ t.test('the packed package works in an empty folder', (t) => {
   const [packed] = JSON.parse(told) as [{ filename: string; files: { path: string }[] }]
   const paths = packed.files.map(({ path }) => path)
   t.same(paths.toSorted(), [
-    'CHANGELOG.md', 'LICENSE', 'README.md', 'dist/checks.js', 'dist/cli-rest.js', 'dist/cli-start.js', 'dist/cli.js', 'dist/cold.cjs', 'dist/cold.js',
-    'dist/completion.js', 'dist/config.js', 'dist/index.cjs', 'dist/index.js', 'dist/jest-teardown.cjs', 'dist/jest.cjs', 'dist/jest.js', 'dist/launch.js',
+    'CHANGELOG.md', 'LICENSE', 'README.md', 'dist/across.js', 'dist/checks.js', 'dist/cli-rest.js', 'dist/cli-start.js', 'dist/cli.js', 'dist/cold.cjs', 'dist/cold.js',
+    'dist/completion.js', 'dist/config.js', 'dist/etcd.cjs', 'dist/etcd.js', 'dist/index.cjs', 'dist/index.js', 'dist/jest-teardown.cjs', 'dist/jest.cjs', 'dist/jest.js', 'dist/launch.js',
     'dist/playwright.cjs', 'dist/playwright.js', 'dist/schema.json', 'dist/session-server.js',
-    ...['index', 'jest', 'playwright', 'vitest'].flatMap((name) => [`dist/types/${name}.d.cts`, `dist/types/${name}.d.ts`]),
+    ...['etcd', 'index', 'jest', 'playwright', 'vitest'].flatMap((name) => [`dist/types/${name}.d.cts`, `dist/types/${name}.d.ts`]),
     'dist/vitest.cjs', 'dist/vitest.js', 'dist/watch.js', 'package.json',
-  ], 'the library, three entry points for test runners, and what npm adds')
+  ], 'the library, its entry points, and what npm adds')
 
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, packed.filename)], folder)

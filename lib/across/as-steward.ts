@@ -18,7 +18,7 @@ import { stewardSource } from './steward-source.js'
 const TTL = { least: 5000, most: 600_000 }
 
 /** ms beside its own `stopTimeout` in which a steward gives its claim back and ends. */
-export const STEWARD_STOPS = 3000
+const STEWARD_STOPS = 3000
 
 const LOADER = `eval(process.env.${CODE})`
 

@@ -8,7 +8,7 @@ import type { ReadyMark } from '../state/claim.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { clientFor } from '../health/get.js'
 import { startTimer } from '../timer.js'
-import { notAnswering, reachHint } from './errors.js'
+import { isReached, notAnswering, reachHint } from './errors.js'
 
 /** The header in which a steward says where its server is: URL, host, epoch, PID, and `own` or `other`. */
 export const AT_HEADER = 'x-one-server-at'
@@ -16,13 +16,16 @@ export const AT_HEADER = 'x-one-server-at'
 /** Where a steward says what it knows (known.ts). */
 export const STATUS_PATH = '/status'
 
+/** The same, after a look at the hosts that use the server now. */
+export const LOOK_PATH = '/look'
+
 export interface UsingHost {
   readonly host: string
   /** ISO 8601. Undefined where a newer one-server wrote it. */
   readonly since?: string
 }
 
-/** The document at `/status`. */
+/** The document at `/status` and `/look`. */
 export interface Told {
   /** Undefined until it is known. */
   readonly role?: 'owner' | 'follower' | undefined
@@ -92,9 +95,14 @@ const SILENT = 'its steward on this host does not answer'
 /** ms in which a steward answers a question that needs no other machine. */
 const TELLS = 2000
 
+/** ms in which it answers one for which it asks the engine: a request to each of some endpoints that are away. */
+const LOOKS = 5000
+
 /** What the steward of a launch knows. Undefined where it does not answer: it may be frozen, or another program has its port. */
-export const toldBy = async ({ health, launch }: LaunchRecord): Promise<Told | undefined> => {
-  const answer = await ask(new URL(STATUS_PATH, health.urls[0]).href, TELLS)
+export const toldBy = async (
+  { health, launch }: LaunchRecord, { path, timeout } = { path: STATUS_PATH, timeout: TELLS },
+): Promise<Told | undefined> => {
+  const answer = await ask(new URL(path, health.urls[0]).href, timeout)
   if (answer === undefined || answer.headers['x-one-server-launch'] !== launch) return undefined
   try {
     return JSON.parse(answer.body) as Told
@@ -106,22 +114,29 @@ export const toldBy = async ({ health, launch }: LaunchRecord): Promise<Told | u
 /** What a status says of a server that hosts share. */
 export const acrossStatus = async (record: LaunchRecord, isReady: boolean): Promise<AcrossStatus> => {
   const { host, role, epoch, users, silentFor, engine, trouble, why }: Partial<Told> =
-    (await toldBy(record)) ?? { trouble: SILENT, why: SILENT, engine: record.identity.coordinator! }
+    (await toldBy(record)) ?? { trouble: SILENT, why: SILENT, engine: `unknown, keys below ${record.identity.coordinator}/` }
   const using = users?.map((user) => ({ host: user.host, since: user.since === undefined ? undefined : new Date(user.since) }))
   return { host, epoch, coordinator: engine, role, users: using, silentFor, trouble: isReady ? trouble : why }
 }
 
-/** Whether somebody on another host may use the server. A follower does not know, so it says yes. */
+/**
+ * Whether somebody on another host may use the server. A host that came a moment ago is not among those that the steward knew then, so it
+ * looks again for this. A follower does not know, and an owner that could not look neither, so they say yes.
+ */
 export const isUsedElsewhere = async (record: LaunchRecord): Promise<boolean> => {
-  const told = await toldBy(record)
-  return told?.role !== 'owner' || told.users?.length !== 0
+  const told = await toldBy(record, { path: LOOK_PATH, timeout: LOOKS })
+  return told?.role !== 'owner' || told.trouble !== undefined || told.users?.length !== 0
 }
+
+const BOOTS = 'If it needs longer, raise startupTimeout (--timeout). If it answers at another address or path, check port, host and ' +
+  'healthPath (--port, --host, --health).'
 
 /** What stands in the way, in words, and what the reader can do about it. `reason`: what the health check says. */
 export const whatSteward = async (record: LaunchRecord, reason: string): Promise<{ reason: string; hint: string | undefined }> => {
   const told = await toldBy(record)
-  const isElsewhere = told?.role === 'follower' && told.url !== undefined && told.trouble === undefined
-  return { reason: told?.why ?? reason, hint: isElsewhere ? reachHint(told.host!) : undefined }
+  const isElsewhere = told?.role === 'follower' && told.url !== undefined && told.trouble === undefined && !isReached(told.why ?? reason)
+  const boots = told?.role === 'owner' && told.state === 'starting'
+  return { reason: told?.why ?? reason, hint: isElsewhere ? reachHint(told.host!) : boots ? BOOTS : undefined }
 }
 
 /** The error of a server that was ready and does not answer for `waited` ms. */

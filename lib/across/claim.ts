@@ -2,7 +2,7 @@
  * What hosts write down for one another, and how long a writer has been silent. Below `<prefix>/<name>/`:
  *
  *     claim             who has the server. Written by compare-and-swap alone, renewals included
- *     users/<launch>    one for each host that uses the server of another; its steward writes it anew each fifth of `ttl`
+ *     users/<launch>    one for each host that uses the server of another; its steward writes it again each quarter of its `ttl`
  *     stop              an explicit stop from another host
  *
  * A claim is its owner's for as long as it is seen to change. No clock of another host is ever read or compared (client-go's leader

@@ -23,11 +23,20 @@ export const reachHint = (host: string): string =>
   `Give ${host} an address that this host reaches: advertise (--advertise HOST[:PORT]), ` +
   'with listen (--listen) where it listens at another one.'
 
+/** Whether the reason of a check says that there was an answer: then another address would change nothing. */
+export const isReached = (why: string): boolean => /(?:^|: )it answered \d/.test(why)
+
+/** What a server does whose check brought this reason, in words that go on with `this host`. */
+export const doesNot = (why: string): string => (isReached(why) ? 'fails its health check from' : 'does not answer')
+
 export const hostUnreachable = (host: string, url: string, why: string): OneServerError =>
   new OneServerError(
     'HOST_UNREACHABLE',
-    `The server is ready on ${host}, and does not answer this host at ${url}: ${why}.`,
-    reachHint(host),
+    `The server is ready on ${host}, and ${doesNot(why)} this host at ${url}: ${why}.`,
+    isReached(why)
+      ? 'See that the health check of this host (--health) is one that the server answers to other hosts, and that nothing between the ' +
+        'hosts answers in its place.'
+      : reachHint(host),
   )
 
 /** It was ready. `hint`: where the reason is another host. */

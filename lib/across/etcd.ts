@@ -95,7 +95,11 @@ export const etcdCoordinator = (plan: EtcdPlan, { timeout }: { timeout: number }
     for (const isLast of [false, true]) {
       const mine = login(endpoint)
       const verdict = judge(await http.post(endpoint, path, body, await mine), prefix)
-      if ('fields' in verdict) return verdict.fields
+      if ('fields' in verdict) {
+        // What an answer leaves out says something, as that there is no entry. So half an answer is none.
+        if (path.startsWith('/v3/kv/')) revisionOf(verdict.fields)
+        return verdict.fields
+      }
       if ('noLogin' in verdict) throw notEtcd('a word about logins')
       if (verdict.again === 'lease') return undefined
       if (user === undefined) throw needsLogin()

@@ -3,7 +3,7 @@
  * that is over. It only points: a follower that dies, or sleeps for an hour, leaves a use that counts no more after its `ttl`.
  *
  * A global launch and a local launch end together. So a follower that has given the URL out ends with the owner's claim, and the next call
- * on this host starts anew; one that has given nothing out goes on with what it finds.
+ * on this host starts afresh; one that has given nothing out goes on with what it finds.
  */
 import { failureIn } from '../state/outcome.js'
 import { parseClaim, parseStop, Silence, written, type Asked, type Claim } from './claim.js'

@@ -17,7 +17,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { sweepStrays } from './strays.js'
 
-/** By which the fuse, its timers and their `sleep` are told from the server's processes. */
+/** By which the fuse, its timers and their `sleep` differ from the server's processes. */
 export const FUSE_MARK = 'ONE_SERVER_FUSE=1'
 
 /** No name of the launch is in its environment: what looks for the launch's processes must not find the fuse. */

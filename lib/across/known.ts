@@ -7,6 +7,7 @@ import { formatDuration } from '../text/duration.js'
 import type { Told, UsingHost } from './ask.js'
 import { parseClaim, parseUse, Silence, type Claim, type Keys } from './claim.js'
 import type { Coordinator, Entry } from './coordinator.js'
+import { doesNot } from './errors.js'
 
 /** ms by which a renewal may be late that nobody needs to hear of. */
 const LATE = 1000
@@ -25,6 +26,7 @@ export class Knowledge {
   #looked: number | undefined
   #trouble: { readonly reason: string; readonly since: number } | undefined
   #unanswered: string | undefined
+  #awaited: string | undefined
 
   /** `launch`: that of this host. `now`: monotonic ms. */
   constructor(engine: string, keys: Keys, launch: string, now: () => number) {
@@ -81,6 +83,11 @@ export class Knowledge {
     this.#unanswered = unanswered
   }
 
+  /** What a server of this host that boots is waited for by, and why it is not ready. */
+  awaits(why: string | undefined): void {
+    this.#awaited = why
+  }
+
   #sawClaim(entry: Entry | undefined): void {
     const now = this.#now()
     const claim = entry && parseClaim(entry.value)
@@ -109,7 +116,8 @@ export class Knowledge {
   told(jumped: number): Told {
     const role = this.#role
     const { host, state, url, epoch, pid, ttl } = this.#claim ?? {}
-    const heard = role === 'owner' ? (this.#looked ?? this.#heard) : this.#heard
+    // What an owner says of its users is as old as its last look at them.
+    const heard = role === 'owner' ? Math.min(this.#looked ?? this.#heard, this.#heard) : this.#heard
     return {
       ...(role === undefined ? {} : { role, host, state, url, epoch, pid, ttl, silentFor: Math.round(this.#now() - heard) }),
       users: role === 'owner' ? (this.#users ?? []) : undefined,
@@ -131,8 +139,9 @@ export class Knowledge {
     const trouble = this.#inTrouble()
     const parts: string[] = []
     if (this.#unanswered !== undefined && url !== undefined) {
-      parts.push(`the server${isElsewhere ? ` on ${host}` : ''} does not answer this host at ${url}: ${this.#unanswered}`)
+      parts.push(`the server${isElsewhere ? ` on ${host}` : ''} ${doesNot(this.#unanswered)} this host at ${url}: ${this.#unanswered}`)
     }
+    if (this.#role === 'owner' && url === undefined && this.#awaited !== undefined) parts.push(this.#awaited)
     if (trouble !== undefined) parts.push(trouble)
     else if (isElsewhere && silent > ttl / 2 + LATE) {
       const [soFar, all] = [formatDuration(silent), formatDuration(ttl)]

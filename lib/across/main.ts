@@ -6,7 +6,8 @@
  *     node -e <this> tidy <PID file> <PID> <start time>     removes what a steward left that ended by itself
  *
  * At this port of the loopback interface it says where the server is, to clients of this host alone: 200 with the header
- * `x-one-server-at` once the server has answered at its URL just now, else 503. At `/status` it says what it knows (known.ts).
+ * `x-one-server-at` once the server has answered at its URL just now, else 503. At `/status` it says what it knows (known.ts),
+ * at `/look` after a look at the engine.
  */
 import { createServer } from 'node:http'
 import { contextOf } from '../context.js'
@@ -14,7 +15,7 @@ import { unforeseen } from '../errors.js'
 import { nodeSystem } from '../node-system.js'
 import { findLaunch } from '../state/directory.js'
 import { writeOutcome } from '../state/outcome.js'
-import { AT_HEADER, STATUS_PATH } from './ask.js'
+import { AT_HEADER, LOOK_PATH, STATUS_PATH } from './ask.js'
 import { etcdCoordinator } from './etcd.js'
 import { describe } from './etcd-url.js'
 import { identityOf } from './identity.js'
@@ -28,12 +29,13 @@ import { leaveTidier, tidy } from './tidy.js'
 import { thisHost, type Host } from './this-host.js'
 
 /** Answers the clients of this host. */
-const answerAt = (port: number, launch: string, host: Host, known: Knowledge): void => {
+const answerAt = (port: number, launch: string, host: Host, known: Knowledge, look: () => Promise<unknown>): void => {
   const wallClock = (): number => Date.now() - host.instant().monotonic
   const began = wallClock()
   const server = createServer(async ({ url }, response) => {
     const headers = { 'x-one-server-launch': launch, connection: 'keep-alive' }
-    if (url === STATUS_PATH) {
+    if (url === LOOK_PATH) await look().catch(() => {})
+    if (url === STATUS_PATH || url === LOOK_PATH) {
       response.writeHead(200, { ...headers, 'content-type': 'application/json' })
       return void response.end(JSON.stringify(known.told(wallClock() - began)))
     }
@@ -62,17 +64,19 @@ const run = async (): Promise<void> => {
     const engine = etcdCoordinator(errand.engine, { timeout: Math.max(500, SHARE.request * errand.ttl) })
     const { name, ttl, mayHost } = errand
     const known = new Knowledge(describe(errand.engine), keysOf(errand.engine.prefix, name), id, () => nodeSystem.now())
-    const host = await thisHost(context, launch, errand, () => engine.localAddress(), (why) => known.checked(why))
+    const host = await thisHost(context, launch, errand, () => engine.localAddress(), known)
     let isAsked = false
     void host.asked.then(() => { isAsked = true })
     for (const signal of new Set([...SIGNALS, settings.stopSignal])) {
       if (signal !== 'SIGKILL' && signal !== 'SIGSTOP') process.on(signal, () => { if (signal !== 'SIGPIPE') host.ask() })
     }
-    answerAt(Number(process.argv[1]), id, host, known)
+    const watched = known.watching(engine)
+    const { under } = keysOf(errand.engine.prefix, name)
+    answerAt(Number(process.argv[1]), id, host, known, () => watched.list(under))
     const { command, env, version } = settings
     const words = command ?? (settings.serverScript === undefined ? [] : [settings.serverScript])
     const identity = identityOf({ command: words, env, version }, `${errand.engine.prefix}/${name}`)
-    await steward(placeOf(known.watching(engine), host, {
+    await steward(placeOf(watched, host, {
       prefix: errand.engine.prefix, name, engine: describe(errand.engine), ttl, mayHost, onMismatch: settings.onMismatch, identity,
     }))
     await host.extinguish()

@@ -9,7 +9,7 @@
  * - A steward that sleeps for an hour anywhere here finds its term over when it wakes: the door is shut by the same look, and the server
  *   was ended by the fuse.
  */
-import { stopped, unforeseen, type OneServerError } from '../errors.js'
+import { OneServerError, stopped, unforeseen } from '../errors.js'
 import { outcomeBody } from '../state/outcome.js'
 import { parseStop } from './claim.js'
 import { Refused, Unreachable } from './coordinator.js'
@@ -80,8 +80,15 @@ export const own = async (place: Place, held: HeldClaim): Promise<void> => {
   // What went wrong after it was ready is no failure of a start, so those that wait for one do not get it.
   const error = owned.isOffered ? undefined : failureOf(place, ended)
   if (error !== undefined) await local.fail(error)
-  await held.giveBack(error && outcomeBody(error, 0))
+  await held.giveBack(error && outcomeBody(asElsewhere(error, local.host), 0))
   await removeStop(place, held)
+}
+
+/** What other hosts get: its log, its port and its program are those of this one. */
+const asElsewhere = (error: OneServerError, host: string): OneServerError => {
+  const { code, message, hint, exitCode, signal, logTail, logFile, pid, port } = error
+  const data = Object.entries({ exitCode, signal, logTail, logFile, pid, port }).filter(([, value]) => value !== undefined)
+  return code === 'STOPPED' ? error : new OneServerError(code, `On ${host}: ${message}`, hint, Object.fromEntries(data))
 }
 
 /** What those get that wait for the server, on every host. Undefined: they look again. */

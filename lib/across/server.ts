@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { Context } from '../context.js'
 import { startTimeout, type OneServerError } from '../errors.js'
 import { bareHost, baseUrl, endpointOf } from '../health/address.js'
+import { awaited } from '../health/awaited.js'
 import { makeLaunchPlan } from '../health/make-plan.js'
 import { resolveCommand } from '../plan/command.js'
 import { environmentFor, withLaunchId } from '../plan/environment.js'
@@ -33,6 +34,8 @@ export interface Launched {
   readonly isOurs: (process: Kin) => boolean
   /** The address of this host that other hosts reach. */
   readonly address: () => string | undefined
+  /** Gets why the server is not ready yet. */
+  readonly awaits: (why: string | undefined) => void
 }
 
 /** ms between two looks at processes that have been asked to end. */
@@ -91,10 +94,12 @@ export const startServer = async (launched: Launched, epoch: number): Promise<Ru
       const answer = await system.probe(plan, settings.healthTimeout, undefined, launch)
       const confirmed = answer.healthy ? await confirm(context, launch, answer) : answer
       if (confirmed.healthy) {
+        launched.awaits(undefined)
         answered = confirmed.url
         return undefined
       }
-      last = confirmed.reason
+      last = `waiting for ${awaited(plan)}: ${confirmed.reason}`
+      launched.awaits(last)
       if (system.now() >= until) {
         const { logFile } = settings
         return startTimeout(longest, last, { pid, port, logFile, logTail: await system.tail(logFile, LOG_LINES) })
@@ -105,7 +110,7 @@ export const startServer = async (launched: Launched, epoch: number): Promise<Ru
   let door: Door | undefined
   return {
     pid,
-    // A server that has ended is told by `gone` alone.
+    // `gone` alone speaks of a server that has ended.
     ready: becomeReady().then((failed) => (answered === undefined && failed === undefined ? new Promise(() => {}) : failed)),
     gone,
     open: async (serves) => {
@@ -140,7 +145,7 @@ const pidOf = async (child: ChildProcess, { context }: Launched): Promise<number
   throw commandNotFound(`The server could not be started: ${cause.message}`, hint, context.settings.command)
 }
 
-/** Where the door listens: at the one address that others are told, unless `listen` names another. */
+/** The door, which listens at the one address that other hosts get, unless `listen` names another. */
 const openAt = async (
   { advertise, listen }: Errand, address: string | undefined, answered: string, port: number, serves: () => boolean,
 ): Promise<Door> => {
@@ -149,7 +154,8 @@ const openAt = async (
   try {
     return await openDoor({ host: bareHost(host), port: advertise.port, to: at, serves })
   } catch (error) {
-    throw cannotListen(`${host}:${advertise.port}`, (error as Error).message, listen === undefined ? 'advertise' : 'listen')
+    const where = advertise.port === 0 ? host : `${host}:${advertise.port}`
+    throw cannotListen(where, (error as Error).message, listen === undefined ? 'advertise' : 'listen')
   }
 }
 

@@ -9,7 +9,7 @@ export interface Errand {
   readonly engine: Coordination
   readonly name: string
   /**
-   * What other hosts are told: a host, and a port or 0 for any free one. Undefined host: the address by which this host reaches the
+   * What other hosts get: a host, and a port or 0 for any free one. Undefined host: the address by which this host reaches the
    * engine.
    */
   readonly advertise: { readonly host: string | undefined; readonly port: number }

@@ -21,7 +21,7 @@ import { mismatchWith } from './identity.js'
 import { own } from './own.js'
 import { patiently, type Place } from './place.js'
 
-/** Runs until this host's launch is over. Failures are told to the waiting clients. */
+/** Runs until this host's launch is over. The clients that wait get its failure. */
 export const steward = async (place: Place): Promise<void> => {
   const { local, isAsked } = place
   try {

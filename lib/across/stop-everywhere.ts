@@ -3,14 +3,20 @@
  * none runs here, this client writes the wish itself: it is the one call besides `doctor` that talks to the engine, since a person who
  * wants a server ended must not have to start a steward for that.
  *
+ * A follower that is frozen, or killed, or whose disk is too full for the mark that says why it ends, passes nothing on. So this client
+ * looks at the claim before the local stop and after it: what still runs then is the same launch, and the wish is written here.
+ *
  * A client that dies right after it wrote the wish has stopped the server all the same: the owner reads it with its next renewal.
  */
 import type { Context } from '../context.js'
 import type { Deadline } from '../deadline.js'
 import { OneServerError } from '../errors.js'
 import type { StopPlan } from '../protocol/stop.js'
+import { survey } from '../protocol/survey.js'
+import { recordOf } from '../state/claim.js'
 import { engineOf, nameOf } from './as-steward.js'
-import { keysOf, parseClaim, Silence, written, type Claim } from './claim.js'
+import { toldBy } from './ask.js'
+import { keysOf, parseClaim, Silence, written, type Claim, type Keys } from './claim.js'
 import { Refused, Unreachable, type Coordinator } from './coordinator.js'
 import { etcdCoordinator } from './etcd.js'
 import { describe } from './etcd-url.js'
@@ -22,14 +28,19 @@ const REQUEST = 1000
 
 /** As the local stop. True when a server was running, on whichever host, and has ended. */
 export const stopEverywhere = async (context: Context, deadline: Deadline, plan: StopPlan = {}): Promise<boolean> => {
-  const ran = await (await import('../protocol/stop.js')).stop(context, deadline, plan)
+  const { stop } = await import('../protocol/stop.js')
   // A launch id is that of a launch here; and no client of this host uses what runs elsewhere.
-  if (ran || plan.only !== undefined || plan.ifIdle === true) return ran
+  if (plan.only !== undefined || plan.ifIdle === true || (await isOwner(context))) return stop(context, deadline, plan)
   const { settings } = context
   const described = engineOf(settings.coordinator!, process.env)
   const engine = etcdCoordinator(described, { timeout: REQUEST })
+  const keys = keysOf(described.prefix, nameOf(settings))
   try {
-    return await stopElsewhere(context, deadline, engine, keysOf(described.prefix, nameOf(settings)))
+    // Without an answer the local stop comes first all the same.
+    const before = await running(engine, keys).catch((error: unknown) => error as Error)
+    const ran = await stop(context, deadline, plan)
+    if (before instanceof Error) throw before
+    return (before !== undefined && (await stopElsewhere(context, deadline, engine, keys, before))) || ran
   } catch (error) {
     if (error instanceof Unreachable || error instanceof Refused) throw asCallersSee({ terms: { engine: describe(described) } }, error)
     throw error
@@ -38,21 +49,33 @@ export const stopEverywhere = async (context: Context, deadline: Deadline, plan:
   }
 }
 
+/** Whether the server runs on this host, so that the local stop ends it. */
+const isOwner = async (context: Context): Promise<boolean> => {
+  const { living, pidFile } = await survey(context)
+  const record = living && (await recordOf(context, living, pidFile))
+  return record !== undefined && (await toldBy(record))?.role === 'owner'
+}
+
+/** The claim of a server that runs. */
+const running = async (engine: Coordinator, keys: Keys): Promise<Claim | undefined> => {
+  const entry = await engine.read(keys.claim)
+  const claim = entry && parseClaim(entry.value)
+  return typeof claim !== 'object' || claim.state === 'over' ? undefined : claim
+}
+
+/** What runs after it is another launch, which nobody here asked to end. False: it was over, or its owner is silent, before any wish. */
 const stopElsewhere = async (
-  { system, paths }: Context, deadline: Deadline, engine: Coordinator, keys: ReturnType<typeof keysOf>,
+  { system, paths }: Context, deadline: Deadline, engine: Coordinator, { claim: key, stop }: Keys, { launch }: Claim,
 ): Promise<boolean> => {
   const silence = new Silence()
-  let asked: Claim | undefined
-  for (;;) {
+  for (let isAsked = false; ; isAsked = true) {
     deadline.check()
     const before = system.now()
-    const entry = await engine.read(keys.claim)
+    const entry = await engine.read(key)
     const claim = entry && parseClaim(entry.value)
-    // What runs after it is another launch, which nobody here asked to end.
-    const isOver = typeof claim !== 'object' || claim.state === 'over' || (asked !== undefined && claim.launch !== asked.launch)
-    if (isOver || silence.of(entry!, { asked: before, received: system.now() }) >= claim.ttl) return asked !== undefined
-    if (asked === undefined) await engine.write(keys.stop, written({ of: claim.launch, host: paths.hostName }), 'any')
-    asked = claim
+    if (typeof claim !== 'object' || claim.launch !== launch || claim.state === 'over') return isAsked
+    if (silence.of(entry!, { asked: before, received: system.now() }) >= claim.ttl) return isAsked
+    if (!isAsked) await engine.write(stop, written({ of: launch, host: paths.hostName }), 'any')
     if (deadline.passed) throw doesNotEnd(claim)
     await system.sleep(Math.min(AGAIN, deadline.left), { signal: deadline.signal })
   }

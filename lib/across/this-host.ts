@@ -13,6 +13,7 @@ import { createNamed, endedBecause, writeOutcome } from '../state/outcome.js'
 import type { Kin } from '../system/system.js'
 import type { Claim } from './claim.js'
 import { FUSE_MARK, fuseClock, lightFuse } from './fuse.js'
+import type { Knowledge } from './known.js'
 import type { At, Intention, Local } from './local.js'
 import { startServer } from './server.js'
 import type { Errand } from './settings.js'
@@ -36,15 +37,15 @@ export interface Host extends Local {
   /** Notes an answer of the server to a client of this host. */
   answers(well: boolean): void
   /**
-   * Ends the fuse and its timers. One that was frozen would stay in the group after this process, and a launch is dead only when
-   * nothing of its group lives.
+   * Ends the fuse and its timers. One that was frozen would stay in the group after this process, and a launch is dead only when nothing
+   * of its group lives.
    */
   extinguish(): Promise<void>
 }
 
-/** @param address The address of this host by which it reaches the engine. @param checked Gets why the server did not answer here. */
+/** @param address The address of this host by which it reaches the engine. */
 export const thisHost = async (
-  context: Context, launch: Launch, errand: Errand, address: () => string | undefined, checked: (why: string | undefined) => void,
+  context: Context, launch: Launch, errand: Errand, address: () => string | undefined, known: Pick<Knowledge, 'checked' | 'awaits'>,
 ): Promise<Host> => {
   const { system, paths } = context
   const record = (await recordOf(context, launch))!
@@ -54,11 +55,12 @@ export const thisHost = async (
   const asked = new Promise<void>((resolve) => { ask = resolve })
   let at: At | undefined
   let isAnswering: boolean | undefined
-  const isOurs = (one: Kin): boolean => one.pid === self.pid || isFuse(one)
+  // The keeper waits for this process, and ends with it: who took it for the server's would never see a server end that boots.
+  const isOurs = (one: Kin): boolean => one.pid === self.pid || one.pid === record.keeper?.pid || isFuse(one)
   const check = async (url: string): Promise<string | undefined> => {
     const answer = await system.probe(planFor(context, url), context.settings.healthTimeout)
     const why = answer.healthy ? undefined : answer.reason
-    checked(why)
+    known.checked(why)
     return why
   }
   return {
@@ -75,7 +77,7 @@ export const thisHost = async (
       return fuse.arm(fuseClock() + Math.floor((burnsAfter - age) / 10))
     },
     unguarded: fuse.gone,
-    start: (epoch) => startServer({ context, launch, record, errand, isOurs, address }, epoch),
+    start: (epoch) => startServer({ context, launch, record, errand, isOurs, address, awaits: (why) => known.awaits(why) }, epoch),
     tell: (place) => { at = place },
     fail: async (error: OneServerError) => {
       await writeOutcome(context, launch.id, error, system.now(), record.startupTimeout)

@@ -77,11 +77,20 @@ const yesOrNo = (spelled: string, value: string): boolean => {
   return /^(1|true|yes)$/i.test(value)
 }
 
+/** Every user of this host reads the words of a command. */
+const coordinator = (spelled: string, value: string): Choices => {
+  if (spelled.startsWith('-') && value.includes('@')) {
+    const why = 'takes no user and password, which every user of this host would see: set ONE_SERVER_COORDINATOR to that URL'
+    throw invalidCombination(`${spelled} ${why}`, 'See one-server --help.')
+  }
+  return { coordinator: value }
+}
+
 const linger = (spelled: string, value: string): Choices => ({ linger: parseDuration(spelled, value) })
 
 /** A value of these kinds is not the word itself. */
 const READERS: Partial<Record<Kind, (spelled: string, value: string, option: OptionName, least?: number) => Choices>> = {
-  port, ready,
+  port, ready, coordinator,
   command: (spelled, value) => ({ command: wordsOf(spelled, value) }),
   paths: (spelled, value) => ({ envFile: [parsePath(spelled, value)] }),
   statuses: (spelled, value) => {

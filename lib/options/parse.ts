@@ -249,7 +249,7 @@ const parseListener = (option: string, value: unknown): NonNullable<ClientProces
 
 /** A call that starts the server judges it (across/as-steward.ts): any other has no use for what that takes. */
 const parseCoordinator = (option: string, value: unknown) =>
-  (typeof value === 'object' && value !== null ? value : string(option, value)) as NonNullable<ClientProcessManagerOptions['coordinator']>
+  (value !== null && typeof value === 'object' ? value : string(option, value)) as NonNullable<ClientProcessManagerOptions['coordinator']>
 
 /** Every kind of value that an option can have. */
 export const KINDS = {

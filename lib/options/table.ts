@@ -48,6 +48,7 @@ export interface Row extends Rule {
   readonly with?: OptionName
 }
 
+const HOST: Schema = { type: 'string', pattern: '^(\\[[A-Za-z0-9._:-]+\\]|[A-Za-z0-9._:-]+)$' }
 const STRING: Schema = { type: 'string', minLength: 1 }
 const COMMAND: Schema = { type: 'array', items: { type: 'string' }, minItems: 1 }
 const MISMATCH = ['error', 'reuse', 'restart'] as const
@@ -92,7 +93,7 @@ export const OPTIONS = {
   },
   host: {
     kind: 'host', default: 'localhost', flag: 'host', value: 'HOST', sample: 'localhost', values: ['localhost', '127.0.0.1', '0.0.0.0', '[::1]'], variable: 'ONE_SERVER_HOST', key: 'host',
-    schema: { type: 'string', pattern: '^(\\[[A-Za-z0-9._:-]+\\]|[A-Za-z0-9._:-]+)$' },
+    schema: HOST,
     text: 'the host to listen on',
   },
   healthPath: {
@@ -211,7 +212,7 @@ export const OPTIONS = {
     text: 'with a coordinator: what other hosts are told', otherwise: 'the address by which this host reaches the coordinator, a free port',
   },
   listen: {
-    kind: 'host', flag: 'listen', value: 'HOST', sample: '0.0.0.0', variable: 'ONE_SERVER_LISTEN', key: 'listen', schema: STRING,
+    kind: 'host', flag: 'listen', value: 'HOST', sample: '0.0.0.0', variable: 'ONE_SERVER_LISTEN', key: 'listen', schema: HOST,
     text: 'with a coordinator: where this host listens for others, behind a NAT', otherwise: 'as advertise',
   },
   mayHost: {
@@ -220,7 +221,7 @@ export const OPTIONS = {
     inFile: { text: 'with a coordinator: whether the server may be started on this host' },
   },
   ttl: {
-    kind: 'duration', default: '15s', flag: 'ttl', value: 'TIME', sample: '15s', variable: 'ONE_SERVER_TTL', key: 'ttl', schema: duration(5000),
+    kind: 'duration', least: 5000, default: '15s', flag: 'ttl', value: 'TIME', sample: '15s', variable: 'ONE_SERVER_TTL', key: 'ttl', schema: duration(5000),
     text: 'with a coordinator: how long to wait for a silent host, 10m at most; a host that reaches no coordinator for 0.6 of this ends its server',
   },
   onEvent: { kind: 'listener', text: 'receives each step as an event' },

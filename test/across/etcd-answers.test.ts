@@ -58,6 +58,7 @@ t.test('what is no etcd is refused at once, and no other endpoint is asked', asy
   const strangers: readonly [string, number, object | string, Record<string, string>?][] = [
     ['a page that is missing', 404, '<html>Not Found</html>'], ['a page', 200, '<html>Welcome</html>'], ['nothing', 200, ''], ['JSON of another service', 200, { status: 'ok', header: 'x' }],
     ['a list', 200, '[]'], ['half of an answer', 200, '{"header":{"cluster_id":"1"'], ['a null', 200, 'null'], ['a header without a cluster', 200, { header: {} }],
+    ['half of a header, which says nothing of entries', 200, { header: { cluster_id: '1' } }], ['the same of a write that was carried out', 200, { header: { cluster_id: '1' }, succeeded: true }],
     ['a redirection', 302, '', { location: 'http://127.0.0.1:1/' }], ['a login page', 401, 'Unauthorized'], ['a proxy', 407, ''], ['no body', 204, ''],
     ['JSON that is no error of etcd', 400, { error: { code: 3 } }],
   ]

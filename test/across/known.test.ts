@@ -135,5 +135,5 @@ t.test('why no server is pointed to', async (t) => {
   t.equal(known.told(0).role, undefined, 'nobody has it')
   await engine.write(keys.claim, claimOf(OWN), '1')
   known.checked('it answered 500')
-  t.equal(known.why(), 'the server does not answer this host at http://10.0.0.7:4711: it answered 500')
+  t.equal(known.why(), 'the server fails its health check from this host at http://10.0.0.7:4711: it answered 500')
 })

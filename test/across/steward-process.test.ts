@@ -27,7 +27,7 @@ const setUp = async (t: Test) => {
     return { code, stderr, stdout }
   }
   t.teardown(async () => {
-    for (const of of [env, shared]) await call(['stop', '--all'], of)
+    for (const name of ['alone', 'across', 'redis', 'ends']) for (const of of [env, shared]) await call(['stop', name], of)
   })
   return { env, shared, call, home }
 }

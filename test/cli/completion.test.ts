@@ -26,7 +26,7 @@ t.test('commands, names, flags and values', async (t) => {
     [['help', 'logs', ''], []],
     [['nonsense', ''], []],
     [['start', '--rea'], ['--ready']],
-    [['start', '--no-'], ['--no-reuse-existing']],
+    [['start', '--no-'], ['--no-reuse-existing', '--no-host']],
     [['start', ''], ['api', 'cache']],
     [['start', 'c'], ['cache']],
     [['stop', ''], ['cache']],

@@ -29,10 +29,10 @@ t.test('running, stopped, default and unusable', async (t) => {
   const { code, stdout, stderr } = await run(['list', '--named'])
   t.match({ code, stderr }, { code: 0, stderr: '' })
   const lines = stdout.trimEnd().split('\n')
-  t.match(lines[0], new RegExp(`^\\(default\\) +ready +${unnamed.pid} +pinned +${literally(unnamed.url)}$`))
+  t.match(lines[0], new RegExp(`^\\(default\\) +ready +(?:- +)?${unnamed.pid} +pinned +${literally(unnamed.url)}$`))
   t.match(lines[1], /^broken +unusable +- +- +\S/)
   t.match(lines[2], /^gone +stopped +- +- +-$/)
-  t.match(lines[3], new RegExp(`^web +ready +${web.pid} +pinned +${literally(web.url)}$`))
+  t.match(lines[3], new RegExp(`^web +ready +(?:- +)?${web.pid} +pinned +${literally(web.url)}$`))
   t.equal(lines.length, 4)
   t.notOk(existsSync(join(state, 'gone.pid')), 'what lied is removed')
   t.equal(new Set(lines.map((line) => line.search(/(ready|unusable|stopped)/))).size, 1, 'the states stand in a column')
@@ -83,7 +83,7 @@ t.test('on Linux also what runs without a name here, called by its PID file, whi
   const { pid, url } = JSON.parse((await there.start(['start', '--pid-file', pidFile, '--port', 'auto', '--json'])).stdout) as { pid: number; url: string }
   const listed = JSON.parse((await here.run(['list', '--json'])).stdout) as { servers: { pidFile: string }[] }
   t.match(listed.servers.filter((one) => one.pidFile === pidFile), [{ name: pidFile, state: 'ready', pid, url, pinned: true }])
-  t.match((await here.run(['list'])).stdout.split('\n').find((line) => line.startsWith(pidFile)), new RegExp(` +ready +${pid} +pinned +${literally(url)}$`))
+  t.match((await here.run(['list'])).stdout.split('\n').find((line) => line.startsWith(pidFile)), new RegExp(` +ready +(?:- +)?${pid} +pinned +${literally(url)}$`))
   t.same(JSON.parse((await here.run(['list', '--named', '--json'])).stdout), { schemaVersion: 1, servers: [] })
   // A PID file that is of another launch than the process says is not followed.
   writeFileSync(pidFile, '1\n')

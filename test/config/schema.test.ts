@@ -61,13 +61,14 @@ const VALUES: Record<string, [right: Value[], wrong: Value[]]> = {
   port: [[1, 3000, 65_535, [3000, 3001], 'auto', 0, '3000', '3000,3001'], [-1, 65_536, 1.5, 'x', [], [0], '', true, null, {}]],
   host: [['localhost', '::1', '[::1]', '0.0.0.0', 'a.example'], ['', 'a b', 'http://x', 5, null]],
   health: [['/', '/health?x=1', 'http://localhost:{port}/h', 'https://x/'], ['', 'health', '/a b', 'ftp://x/', 5, null]],
-  coordinator: [['etcd://a', 'etcds://a:1,b/ci'], ['', 5, null]], advertise: [['a', '10.0.0.7:80', '[::1]:1'], ['', 5, null, []]],
-  listen: [['0.0.0.0', '::'], ['', 5, null]], mayHost: [[true, false], ['no', 0, null]], ttl: [[5000, '20s', '10m'], [-1, '', 'soon', null]],
   healthMatch: [['ok'], ['', 5, null, {}]],
   ready: [['tcp:5432', 'tcp:{port}', 'tcp:localhost:1', 'socket:./x.sock', 'http-get://localhost/', 'https://x/', { log: 'up' }, { command: ['a', ''] }, 'cmd:a "b c"'], ['', 'udp:1', { command: [] }, { command: 'a' }, { command: ['a'], log: 'up' }, 'file:x', 5, null, {}, { log: '' }, { log: 5 }, { log: 'up', more: 1 }]],
   reuseExisting: [[true, false], ['true', 0, null]], version: [['1.2.0', 'x'], ['', 1, null]], onMismatch: [['error', 'reuse', 'restart'], ['', 'kill', null, true]],
   healthHeaders: [[{}, { a: 'b' }], [{ a: 5 }, { a: null }, [], 'a', null]],
   startupTimeout: duration(1), healthCheckInterval: duration(1), healthTimeout: duration(1), stopTimeout: duration(0), idleTimeout: duration(0),
+  coordinator: [['etcd://e', 'etcds://u:p@a:1,[::1]/ci/1'], ['', 5, null, true]], advertise: [['h', 'h:1'], ['', 5, null, {}]],
+  listen: [['0.0.0.0', '::', '[::1]'], ['', 'a b', 5, null]], mayHost: [[true, false], ['no', 0, null]],
+  ttl: [[5000, '20s', '10m'], [4999, 0, '', 'soon', true, null]],
   stopSignal: [['SIGTERM', 'SIGINT'], ['TERM', 'sigterm', 15, '', null]],
 }
 

@@ -87,7 +87,9 @@ const machine = (t: Test, { wine, node, env }: Wine) => {
       for (let starts = 1; ; starts++) {
         const life = join(folder, `life-${++count}`)
         const ended = await start(['--require', onZ(fixture('wine-life.cjs')), onZ(join(DIST, 'cli.js')), ...args], { LIFE: onZ(life) }).ended
-        if (existsSync(life) || starts === 3) return { ...ended, life: existsSync(life) ? readFileSync(life, 'utf8') : 'Wine ran nothing' }
+        const lived = existsSync(life) ? readFileSync(life, 'utf8').trim() : undefined
+        if (ended.code === 1) t.comment(`${args[0]} ended with 1: ${lived ?? 'it ran nothing'}: ${ended.stderr}`)
+        if (lived !== undefined || starts === 3) return ended
         t.comment(`Wine did not run node.exe: it ended with ${ended.code}`)
       }
     },

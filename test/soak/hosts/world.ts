@@ -263,7 +263,7 @@ export class World {
     if (claim !== undefined && claim.state !== 'over') await this.stop(this.host(claim.host))
     this.hush()
     await this.#nothingLeft()
-    for (const [epoch, urls] of this.#given) if (urls.size > 1) this.wrong(`epoch ${epoch} has several URLs: ${[...urls].join(', ')}`)
+    for (const [epoch, urls] of this.#isTakenBack ? [] : this.#given) if (urls.size > 1) this.wrong(`epoch ${epoch} has several URLs: ${[...urls].join(', ')}`)
     const judged = judge(this.#ledger, this.#answers, this.#frozen, this.#isTakenBack)
     if (!this.#isTakenBack) this.violations.push(...judged.violations)
     return judged
