@@ -25,7 +25,7 @@ const LOADER = `eval(process.env.${CODE})`
 /** Where a host listens on all of its addresses. No other host reaches it by that. */
 const EVERYWHERE = ['0.0.0.0', '[::]']
 
-/** Whether other hosts can be told this host: they make a URL of it. */
+/** Whether this host can tell others this name of itself: they make a URL of it. */
 const isTold = (host: string): boolean => {
   const name = /^\[(.*)\]$/.exec(host)
   if (name !== null ? !isIPv6(name[1]!) : !NAME.test(host) || host.includes('..')) return false

@@ -23,7 +23,7 @@ export interface Running {
   readonly pid: number
   /** Resolves when it has passed its health check, and with the reason when it has not within `startupTimeout`. */
   readonly ready: Promise<OneServerError | undefined>
-  /** Resolves when no process of it lives, with the reason as it is to be told. */
+  /** Resolves when no process of it lives, with the error that callers get. */
   readonly gone: Promise<OneServerError>
   /**
    * Opens the door to it, which passes bytes only while `serves` says so, and returns the URL that callers get. Rejects with what callers

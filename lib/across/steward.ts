@@ -4,7 +4,7 @@
  *
  *     asking → claiming → owner → end            asking → following → end, or asking again, or claiming
  *
- * 1. Read the claim. 2. Nobody's, or of a steward of this very host that is dead: claim it. 3. Somebody's: follow it. 4. Claim by
+ * 1. Read the claim. 2. No steward has it, or a dead one of this very host: claim it. 3. A steward has it: follow it. 4. Claim by
  * compare-and-swap on the version that was read. 5 to 9 are the owner's (own.ts).
  *
  * A steward that dies before its claim leaves nothing; right after it, a claim without a server: others wait for its `ttl`, and the next

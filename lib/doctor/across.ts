@@ -163,7 +163,7 @@ const ofEngine = async (settings: Settings, errand: Errand, context: Context | u
       // A wrong password fails both with the same words.
       found.push(...written, ...seen.filter(({ text }) => !written.some((one) => one.text === text)))
     }
-    if (!mayHost) found.push(finding('address', 'ok', 'this host may not run the server, so others are told nothing (--no-host)'))
+    if (!mayHost) found.push(finding('address', 'ok', 'this host may not run the server, so it tells others nothing (--no-host)'))
     else if (isReached || advertise.host !== undefined) {
       found.push(...(await examined('address', () => advertised(advertise.host, listen, engine.localAddress(), env))))
     }

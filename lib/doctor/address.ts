@@ -55,7 +55,7 @@ export const advertised = async (
       address = (await lookup(host)).address
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException
-      const text = `other hosts are told ${host}, a name that this host does not resolve (${code})`
+      const text = `this host tells others ${host}, a name that this host does not resolve (${code})`
       return [finding('address', 'problem', text, { advice: ADVICE, data: { host } })]
     }
   }
@@ -63,11 +63,12 @@ export const advertised = async (
   const shown = address === host ? host : `${host} (${address})`
   const data = { host, address, listen, interface: machine.addresses[address.toLowerCase()] }
   const flaw = flawOf(address, machine)
-  if (flaw !== undefined) return [finding('address', 'note', `other hosts are told ${shown}, ${flaw}`, { advice: ADVICE, data })]
+  if (flaw !== undefined) return [finding('address', 'note', `this host tells others ${shown}, ${flaw}`, { advice: ADVICE, data })]
   if (listen === undefined && data.interface === undefined) {
-    return [finding('address', 'problem', `other hosts are told ${shown}, which is no address of this host, so nothing can listen there`, {
+    const text = `this host tells others ${shown}, which is no address of this host, so nothing can listen there`
+    return [finding('address', 'problem', text, {
       advice: 'Say where the server listens besides: --listen HOST (ONE_SERVER_LISTEN).', data,
     })]
   }
-  return [finding('address', 'ok', `other hosts are told ${shown}, ${how}`, { data })]
+  return [finding('address', 'ok', `this host tells others ${shown}, ${how}`, { data })]
 }

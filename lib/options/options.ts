@@ -133,7 +133,10 @@ export interface ClientProcessManagerOptions {
    * @default none
    */
   coordinator?: string | Coordination
-  /** What other hosts are told, `'host'` or `'host:port'`. @default the address by which this host reaches the coordinator, a free port */
+  /**
+   * What this host tells other hosts, `'host'` or `'host:port'`.
+   * @default the address by which this host reaches the coordinator, a free port
+   */
   advertise?: string
   /** Where this host listens for others, if that is another address: behind a NAT, or `'0.0.0.0'`. @default as `advertise` */
   listen?: string

@@ -209,7 +209,7 @@ export const OPTIONS = {
   },
   advertise: {
     kind: 'text', flag: 'advertise', value: 'HOST[:PORT]', sample: '10.0.0.7', variable: 'ONE_SERVER_ADVERTISE', key: 'advertise', schema: STRING,
-    text: 'with a coordinator: what other hosts are told', otherwise: 'the address by which this host reaches the coordinator, a free port',
+    text: 'with a coordinator: what this host tells other hosts', otherwise: 'the address by which this host reaches the coordinator, a free port',
   },
   listen: {
     kind: 'host', flag: 'listen', value: 'HOST', sample: '0.0.0.0', variable: 'ONE_SERVER_LISTEN', key: 'listen', schema: HOST,

@@ -84,9 +84,9 @@ t.test('addresses that other hosts do not reach', async (t) => {
 })
 
 t.test('what is advertised: named, found, unknown, and of another machine', async (t) => {
-  t.match(await advertised(undefined, undefined, '127.0.0.1', {}), [{ level: 'note', text: /^other hosts are told 127\.0\.0\.1, a loopback address/ }])
-  t.match(await advertised('localhost', undefined, '10.0.0.7', {}), [{ level: 'note', text: /^other hosts are told localhost \((127\.0\.0\.1|::1)\), a loopback/ }])
-  t.match(await advertised('[::1]', undefined, undefined, {}), [{ level: 'note', text: /^other hosts are told ::1, a loopback/ }])
+  t.match(await advertised(undefined, undefined, '127.0.0.1', {}), [{ level: 'note', text: /^this host tells others 127\.0\.0\.1, a loopback address/ }])
+  t.match(await advertised('localhost', undefined, '10.0.0.7', {}), [{ level: 'note', text: /^this host tells others localhost \((127\.0\.0\.1|::1)\), a loopback/ }])
+  t.match(await advertised('[::1]', undefined, undefined, {}), [{ level: 'note', text: /^this host tells others ::1, a loopback/ }])
   t.match(await advertised(undefined, undefined, undefined, {}), [{ level: 'note', text: /not known/ }])
   t.match(await advertised('203.0.113.9', undefined, undefined, {}), [{ level: 'problem', text: /no address of this host/, advice: /--listen/ }])
   t.match(await advertised('203.0.113.9', '0.0.0.0', undefined, {}), [{ level: 'ok' }])

@@ -117,7 +117,7 @@ t.test('a server that two hosts share, and that is well', { skip: noEtcd }, asyn
       t.match(about(found, 'owner').map(({ text }) => text), [
         new RegExp(`^${hostname()}, this host, has it \\(ready, epoch ${first.epoch}, ttl 20s, since `), `${first.url} accepts connections from this host`, /^used by /,
       ])
-      t.match(about(found, 'address'), [{ level: 'note', text: /^other hosts are told 127\.0\.0\.1, a loopback address/, advice: /--advertise/ }])
+      t.match(about(found, 'address'), [{ level: 'note', text: /^this host tells others 127\.0\.0\.1, a loopback address/, advice: /--advertise/ }])
       t.match(about(found, 'leases'), [{ text: 'nobody holds a lease; pinned, so that no lease ends it' }])
       const text = await here.run(['doctor', 'web'])
       fits(t, text)
