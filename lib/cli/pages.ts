@@ -26,13 +26,13 @@ export const PAGES = {
   status: {
     usage: 'status [name,...] [options]',
     summary: 'tell whether it runs, where, since when, and who uses it',
-    about: `Starts nothing. Exits with 3 when no server runs, or one of several does not. ${NAMELESS} --port, --host and --health say where to look for a server that one-server did not start.`,
+    about: `Starts nothing. Exits with 3 when no server runs, or one of several does not. Of a server that hosts share, it knows while a client of this host uses it. ${NAMELESS} --port, --host and --health say where to look for a server that one-server did not start.`,
     examples: ['one-server status web', 'one-server status web --json | jq -r .url'],
   },
   wait: {
     usage: 'wait [name,...] [options]',
     summary: 'wait until it is ready; start nothing',
-    about: `Prints the URL, as start does, and ends as start does where a launch fails meanwhile. It runs no readiness command: it waits until a client that starts the server has found it ready. ${NAMELESS}`,
+    about: `Prints the URL, as start does, and ends as start does where a launch fails meanwhile. It runs no readiness command: it waits until a client that starts the server has found it ready, and where hosts share the server, one of this host. ${NAMELESS}`,
     examples: ['one-server wait db', 'one-server wait api,db --timeout 2m'],
   },
   stop: {
