@@ -5,31 +5,14 @@
  */
 import { isIPv6 } from 'node:net'
 import { invalidCombination, invalidOption } from '../errors.js'
+import type { Coordination } from '../options/options.js'
 import { readPlainFile } from '../plain-file.js'
 import { systemReason } from '../text/system-reason.js'
 
-export interface EtcdEndpoint {
-  /** A name or an address, an IPv6 one without brackets. */
-  readonly host: string
-  readonly port: number
-}
-
 /** Which etcd, and as whom. It survives JSON: a steward gets it in its environment. */
-export interface EtcdPlan {
-  readonly engine: 'etcd'
-  readonly endpoints: readonly EtcdEndpoint[]
-  /** Whether connections are TLS. */
-  readonly secure: boolean
-  /** The keys of one-server begin with it and a slash. */
-  readonly prefix: string
-  readonly user?: string
-  readonly password?: string
-  /** PEM: what the server's certificate must be signed by, in place of Node's own authorities. */
-  readonly ca?: string
-  /** PEM: the certificate that this client shows, with `key`. */
-  readonly cert?: string
-  readonly key?: string
-}
+export type EtcdPlan = Coordination
+
+export type EtcdEndpoint = Coordination['endpoints'][number]
 
 /** What a URL leaves out. What the URL says itself counts more. */
 export interface EtcdOptions {

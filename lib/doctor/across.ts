@@ -6,7 +6,7 @@ import { keysOf, parseClaim, parseUse, type Claim, type Keys } from '../across/c
 import { Refused, Unreachable, type Coordinator, type Entry } from '../across/coordinator.js'
 import { reachHint } from '../across/errors.js'
 import { etcdCoordinator } from '../across/etcd.js'
-import { describe, type EtcdPlan } from '../across/etcd-url.js'
+import { describe } from '../across/etcd-url.js'
 import { toldBy } from '../across/ask.js'
 import { unpackErrand, type Errand } from '../across/settings.js'
 import { SHARE } from '../across/term.js'
@@ -152,7 +152,7 @@ const errandOf = async (settings: Settings, env: NodeJS.ProcessEnv): Promise<Err
 
 const ofEngine = async (settings: Settings, errand: Errand, context: Context | undefined, env: NodeJS.ProcessEnv): Promise<Finding[]> => {
   const { name, advertise, listen, mayHost } = errand
-  const plan = errand.engine as EtcdPlan
+  const plan = errand.engine
   const { found, isReached } = await endpoints(plan)
   const engine = etcdCoordinator(plan, { timeout: TIMEOUT })
   const keys = keysOf(plan.prefix, name)
@@ -189,7 +189,7 @@ export const across = async (
   return [...found, ...(await examined('coordinator', async () => {
     const errand = await errandOf(settings, env)
     const { name } = errand
-    const plan = errand.engine as EtcdPlan
+    const plan = errand.engine
     const { prefix, secure, user, cert } = plan
     const login = user === undefined ? 'no user' : 'a user and a password'
     const how = [secure ? 'TLS' : 'no TLS', login, ...(cert === undefined ? [] : ['a certificate'])]

@@ -10,13 +10,17 @@ export type Duration = number | string
 /** An engine and how it is reached, as `etcd()` of `one-server/etcd` describes it. A plain object: it opens nothing. */
 export interface Coordination {
   readonly engine: 'etcd'
+  /** Each `host` is a name or an address, an IPv6 one without brackets. */
   readonly endpoints: readonly { readonly host: string; readonly port: number }[]
+  /** Whether connections are TLS. */
   readonly secure: boolean
+  /** The keys of one-server begin with it and a slash. */
   readonly prefix: string
   readonly user?: string
   readonly password?: string
-  /** PEM, as `cert` and `key`. */
+  /** PEM: what the server's certificate must be signed by, in place of Node's own authorities. */
   readonly ca?: string
+  /** PEM: the certificate that this client shows, with `key`. */
   readonly cert?: string
   readonly key?: string
 }
