@@ -119,6 +119,9 @@ const perform = (t: Test, series: LeaseSeries, call?: string): Victim => {
 
 const callsOf = ({ said }: Victim): string[] => [...said.stderr.matchAll(/^call \d+ (.*)$/gm)].map(([, call]) => call!)
 
+/** What it said for people. */
+const words = ({ said: { stdout, stderr } }: Victim): string => `${stdout}${stderr.replace(/^(?:calls? \d+|before \d+|again|handed over).*\n/gm, '')}`
+
 /** Which calls a victim makes that nothing happens to. */
 const countCalls = async (t: Test, series: LeaseSeries): Promise<string[]> => {
   const wounded = perform(t, { ...series, action: 'SIGKILL' })
@@ -156,8 +159,7 @@ const afterThaw = async (t: Test, wounded: Victim, series: LeaseSeries, others: 
   const url = wounded.url()
   if (url === undefined) {
     const { code, signal } = wounded.end()!
-    const says = `${wounded.said.stdout}${wounded.said.stderr.replace(/^(?:calls? \d+|before \d+|again|handed over).*\n/gm, '')}`
-    return void t.ok(AFTER_FREEZING.includes(code), `the thawed one failed: ${code ?? signal}: ${says}`)
+    return void t.ok(AFTER_FREEZING.includes(code), `the thawed one failed: ${code ?? signal}: ${words(wounded)}`)
   }
   // It may have been stopped after the victim had looked for the last time.
   if (series.others === 'restart' && url !== others[0]?.server.url) return
@@ -186,7 +188,7 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
   if (wounded.end()?.signal !== 'SIGKILL' && stateOf(wounded.pid) !== 'T') {
     if (isLast) process.kill(wounded.pid, series.action)
     else if (!isAfter && wounded.url() !== undefined && countedIn(callsOf(wounded)) < call) return void t.pass('it was over before')
-    else return void t.fail(`the victim came past its call: ${wounded.said.stdout}${wounded.said.stderr}`)
+    else return void t.fail(`the victim came past its call: ${words(wounded)}`)
   }
   const frozenAt = now()
   if (!frozen) await until(() => wounded.end() !== undefined, 'the victim to end')
