@@ -76,7 +76,7 @@ const QUOTED = new RegExp(`^(?:etcdserver: )?(?:${[
   'too many requests', 'rpc not supported for learner', 'request is too large', 'not capable', 'context deadline exceeded',
 ].join('|')})$`)
 
-/** What the gateway, which is a client of its own etcd, says where that connection fails (seen with 3.4.23: `connection closed`). */
+/** What the gateway, a client of its own etcd, says where that fails: `connection closed` (3.4), `connection error: …` (3.5). */
 const NO_GATEWAY = /^connection closed$|^connection error|transport|SubConn|use of closed network connection/
 const GATEWAY = 'its JSON gateway does not reach etcd itself (with --client-cert-auth its certificate must be good for clientAuth, too)'
 

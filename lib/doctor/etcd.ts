@@ -84,16 +84,46 @@ const isTooOld = (version: string): boolean => {
   return major < 3 || (major === 3 && minor < 4)
 }
 
-/** Whether the endpoint has ever compacted its history. Undefined: it does not say. Whether it does so by itself, no answer tells. */
-const hasCompacted = async (ask: ReturnType<typeof asker>['ask'], { prefix, user, password }: EtcdPlan): Promise<boolean | undefined> => {
-  let token = ''
-  if (user !== undefined) {
-    const verdict = judge(await ask('/v3/auth/authenticate', { name: user, password }), prefix)
-    if ('fields' in verdict && typeof verdict.fields['token'] === 'string') token = verdict.fields['token']
-  }
+type Ask = ReturnType<typeof asker>['ask']
+
+/** Empty where nobody logs in, or the login fails, of which the look at the keys tells. */
+const tokenOf = async (ask: Ask, { prefix, user, password }: EtcdPlan): Promise<string> => {
+  if (user === undefined) return ''
+  const verdict = judge(await ask('/v3/auth/authenticate', { name: user, password }), prefix)
+  return 'fields' in verdict && typeof verdict.fields['token'] === 'string' ? verdict.fields['token'] : ''
+}
+
+interface Status {
+  readonly revision?: number
+  readonly dbSize?: number
+  readonly alarms: string
+}
+
+const numberIn = (name: string, value: unknown): object => (/^\d+$/.test(String(value)) ? { [name]: Number(value) } : {})
+
+const statusIn = ({ status, text }: Answer): Status => {
+  const { header, dbSize, errors = [] } = status === 200 ? (JSON.parse(text) as Record<string, unknown>) : {}
+  const { revision } = (header ?? {}) as Record<string, unknown>
+  return { ...numberIn('revision', revision), ...numberIn('dbSize', dbSize), alarms: JSON.stringify(errors) }
+}
+
+/** etcd 3.5.30 shows its status to no other user, where there are users; 3.4 and 3.5.16 show it to everybody. */
+const ROOT_ALONE = '; its size and its alarms it shows to its user root alone'
+
+const isRefused = ({ status }: Answer): boolean => [400, 401, 403].includes(status)
+
+interface History {
+  /** Whether the endpoint has ever done so. Undefined: it does not say. Whether it does so by itself, no answer tells. */
+  readonly hasCompacted?: boolean
+  readonly revision?: number | undefined
+}
+
+/** What each user is shown who may read below the prefix. */
+const historyOf = async (ask: Ask, { prefix }: EtcdPlan, token: string): Promise<History> => {
   const range = { key: base64(`${prefix}/`), revision: '1', count_only: true, serializable: true }
-  const { status, text } = await ask('/v3/kv/range', range, token)
-  return status === 200 ? false : /has been compacted/.test(text) ? true : undefined
+  const answer = await ask('/v3/kv/range', range, token)
+  if (answer.status === 200) return { hasCompacted: false, revision: statusIn(answer).revision }
+  return /has been compacted/.test(answer.text) ? { hasCompacted: true } : {}
 }
 
 const ofEndpoint = async (plan: EtcdPlan, endpoint: EtcdEndpoint): Promise<Finding[]> => {
@@ -106,25 +136,24 @@ const ofEndpoint = async (plan: EtcdPlan, endpoint: EtcdEndpoint): Promise<Findi
       const data = { endpoint: at, version }
       return [finding('coordinator', 'problem', `${at} is etcd ${version}`, { advice: 'one-server needs etcd 3.4 or newer.', data })]
     }
-    const status = await ask('/v3/maintenance/status', {})
-    const fields = status.status === 200 ? (JSON.parse(status.text) as Record<string, unknown>) : {}
-    const revision = Number((fields['header'] as Record<string, unknown> | undefined)?.['revision'] ?? Number.NaN)
-    const dbSize = Number(fields['dbSize'] ?? Number.NaN)
+    // What is refused here is refused to the next look as well, which says so.
+    const token = await tokenOf(ask, plan).catch(() => '')
+    const status = await ask('/v3/maintenance/status', {}, token)
+    const { alarms, dbSize, ...own } = statusIn(status)
+    const { hasCompacted, revision = own.revision } = await historyOf(ask, plan, token).catch((): History => ({}))
     const data = { endpoint: at, version, roundTrip: Math.round(status.took * 10) / 10, revision, dbSize }
-    const holds = Number.isNaN(dbSize) ? '' : `, ${Math.ceil(dbSize / 1024)} kB, revision ${revision}`
+    const size = dbSize === undefined ? '' : `, ${Math.ceil(dbSize / 1024)} kB`
+    const holds = `${size}${revision === undefined ? '' : `, revision ${revision}`}${isRefused(status) ? ROOT_ALONE : ''}`
     const took = `${status.took.toFixed(1)} ms`
     const found = [finding('coordinator', 'ok', `${at} is etcd ${version}; an answer takes ${took}${holds}`, { data })]
-    const alarms = JSON.stringify(fields['errors'] ?? [])
     const alarm = (text: string, advice: string): void => {
       found.push(finding('coordinator', 'problem', `${at} has the alarm ${text}`, { advice }))
     }
     if (alarms.includes('NOSPACE')) alarm('NOSPACE and refuses all writes', FULL)
     else if (alarms.includes('CORRUPT')) alarm('CORRUPT', 'See its log, and restore the member.')
-    // What is refused here is refused to the next look as well, which says so.
-    const compacted = await hasCompacted(ask, plan).catch(() => undefined)
-    if (compacted === false && revision > MANY) {
+    if (hasCompacted === false && revision !== undefined && revision > MANY) {
       found.push(finding('coordinator', 'note', `${at} keeps all ${revision} revisions: nothing was ever compacted`, { advice: COMPACT }))
-    } else if (compacted === false) {
+    } else if (hasCompacted === false) {
       found.push(finding('coordinator', 'ok', `${at} has compacted nothing yet; whether it will, its API does not tell`))
     }
     const apart = Date.parse(status.date ?? '') - Date.now()

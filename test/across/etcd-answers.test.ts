@@ -102,6 +102,7 @@ t.test('trouble of etcd, or of what stands before it: reads go on to the next en
     [429, message(8, 'etcdserver: too many requests'), 'etcdserver: too many requests'], [408, { code: 4, error: 'context deadline exceeded' }, 'context deadline exceeded'],
     [499, message(1, 'something', 'new'), 'HTTP 499'], [500, message(13, 'something'), 'HTTP 500'],
     [503, message(14, 'connection closed'), 'its JSON gateway does not reach etcd itself (with --client-cert-auth its certificate must be good for clientAuth, too)'],
+    [503, message(14, 'connection error: desc = "error reading server preface: remote error: tls: bad certificate"', 'new'), 'its JSON gateway does not reach etcd itself (with --client-cert-auth its certificate must be good for clientAuth, too)'],
     [400, message(14, 'rpc error'), 'HTTP 400'],
     [502, '<html>Bad Gateway</html>', 'HTTP 502'], [503, '', 'HTTP 503'], [504, 'upstream request timeout', 'HTTP 504'],
   ]

@@ -10,15 +10,22 @@ import type { Finding } from '../../lib/doctor/finding.js'
 interface Answers {
   readonly version?: string
   readonly status?: object
+  /** etcd answers this in place of its status. */
+  readonly refusal?: { readonly status: number; readonly body: object }
   readonly range?: { readonly status: number; readonly body: object }
   /** ms */
   readonly clock?: number
 }
 
-const answering = async (t: Test, { version = '3.5.9', status = {}, range = { status: 200, body: {} }, clock = 0 }: Answers): Promise<number> => {
+const answering = async (t: Test, { version = '3.5.9', status = {}, refusal, range = { status: 200, body: {} }, clock = 0 }: Answers): Promise<number> => {
   const server = createServer(({ url }, response) => {
     response.setHeader('date', new Date(Date.now() + clock).toUTCString())
     if (url === '/version') return void response.end(JSON.stringify({ etcdserver: version, etcdcluster: '3.5.0' }))
+    const refused = url === '/v3/maintenance/status' ? refusal : undefined
+    if (refused !== undefined) {
+      response.statusCode = refused.status
+      return void response.end(JSON.stringify(refused.body))
+    }
     if (url === '/v3/maintenance/status') return void response.end(JSON.stringify({ header: { cluster_id: '1', revision: '50000' }, dbSize: '20480', ...status }))
     response.statusCode = range.status
     response.end(JSON.stringify(range.body))
@@ -45,6 +52,19 @@ t.test('what will fill it, and what has', async (t) => {
   t.match(await seen(t, { status: { header: { revision: '12' } } }), [{ level: 'ok' }, { level: 'ok', text: /has compacted nothing yet; whether it will, its API does not tell$/ }])
   t.match(await seen(t, { range: COMPACTED, status: { errors: ['memberID:1 alarm:NOSPACE '] } }), [{ level: 'ok' }, { level: 'problem', text: /alarm NOSPACE/, advice: /alarm disarm/ }])
   t.match(await seen(t, { range: COMPACTED, status: { errors: ['memberID:1 alarm:CORRUPT '] } }), [{ level: 'ok' }, { level: 'problem', text: /alarm CORRUPT/ }])
+})
+
+t.test('one that shows its status to root alone: the look at the keys shows the revision, and what is not shown is said', async (t) => {
+  const header = { cluster_id: '1', member_id: '1', revision: '60000', raft_term: '2' }
+  for (const [status, code, message] of [[403, 7, 'permission denied'], [400, 3, 'user name is empty'], [401, 16, 'invalid auth token']] as const) {
+    const refusal = { status, body: { code, message: `etcdserver: ${message}` } }
+    const [well, note] = await seen(t, { refusal, range: { status: 200, body: { header, count: '2' } } })
+    t.match(well, { level: 'ok', text: /is etcd 3\.5\.9; an answer takes [\d.]+ ms, revision 60000; its size and its alarms it shows to its user root alone$/ })
+    t.match(note, { level: 'note', text: /keeps all 60000 revisions/ }, 'a history that grows is told all the same')
+    t.match(await seen(t, { refusal, range: COMPACTED }), [{ level: 'ok', text: /ms; its size and its alarms/ }])
+    const [nothing, ...more] = await seen(t, { refusal, range: refusal })
+    t.same([Object.keys(JSON.parse(JSON.stringify(nothing!.data)) as object), more], [['endpoint', 'version', 'roundTrip'], []], 'no number that was not shown')
+  }
 })
 
 t.test('one that is too old, and one with another clock', async (t) => {

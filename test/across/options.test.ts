@@ -257,3 +257,32 @@ t.test('where the coordinator comes from, and which calls take it', { skip: noEt
     await well(['stop', 'api,db'], {}, there)
   })
 })
+
+t.test('a server that needs another, where one of them alone has a coordinator', { skip: noEtcd }, async (t) => {
+  const etcd = await startEtcd(t)
+  const hosts = [aHost(t, etcd, { ONE_SERVER_COORDINATOR: '' }), aHost(t, etcd, { ONE_SERVER_COORDINATOR: '' })] as const
+  const shared = { coordinator: urlOf(etcd) }
+  interface Called { readonly url: string; readonly error?: { readonly code: string; readonly message: string } }
+  /** `start web` on one host, and then on the other. */
+  const both = async (web: object, db: object): Promise<readonly [Called, Called]> => {
+    const server = { serverScript: fixture('echo'), port: 'auto', startupTimeout: '60s' }
+    const servers = { db: { ...server, ...db }, web: { ...server, needs: ['db'], ...web } }
+    for (const { folder } of hosts) writeFileSync(join(folder, 'one-server.config.json'), JSON.stringify({ servers }))
+    const call = async ({ run }: Home): Promise<Called> => JSON.parse((await run(['start', 'web', '--json'])).stdout) as Called
+    return [await call(hosts[0]), await call(hosts[1])]
+  }
+  const dbOf = async ({ url }: Called): Promise<string | undefined> =>
+    ((await (await fetch(`${url}/env`)).json()) as Record<string, string>)['ONE_SERVER_URL_DB']
+  const stop = async (): Promise<void> => {
+    for (const { run } of hosts) t.equal((await run(['stop', 'web,db'])).code, 0)
+  }
+  const [own, other] = await both({}, shared)
+  t.not(own.url, other.url, 'each host has its own')
+  t.match(await dbOf(own), /^http:/)
+  t.equal(await dbOf(own), await dbOf(other), 'and both use the one that they share')
+  await stop()
+  const [first, second] = await both(shared, {})
+  t.match(await dbOf(first), /^http:\/\/localhost:/)
+  t.match(second.error, { code: 'CONFIG_MISMATCH', message: /env ONE_SERVER_URL_DB: another value/ })
+  await stop()
+})
