@@ -51,12 +51,23 @@ const pump = (socket: Socket, bytes: number): void => {
   let left = bytes
   const more = (): void => {
     while (left > 0) {
-      left -= piece.length
-      if (!socket.write(piece)) return void socket.once('drain', more)
+      const next = piece.subarray(0, left)
+      left -= next.length
+      if (!socket.write(next)) return void socket.once('drain', more)
     }
     socket.end()
   }
   more()
+}
+
+/** Waits until a count does not grow any more. */
+const standsStill = async (count: () => number, what: string): Promise<void> => {
+  let [before, same] = [-1, 0]
+  await until(() => {
+    same = count() === before ? same + 1 : 0
+    before = count()
+    return same > 40
+  }, what)
 }
 
 t.test('each side may end by itself, in both orders', async (t) => {
@@ -89,12 +100,18 @@ t.test('a side that has ended keeps the other end of its connection until all ha
   })
   const client = reach(t, door)
   await readAll(client)
-  pump(client, 16 << 20)
-  await until(() => client.writableNeedDrain, 'the door to take no more')
-  server!.on('data', (piece: Buffer) => { got += piece.length }).resume()
-  const [how] = await Promise.race([once(server!, 'end').then(() => ['end']), once(server!, 'error').then(([error]) => [(error as NodeJS.ErrnoException).code])])
-  t.equal(how, 'end')
-  t.equal(got, 16 << 20)
+  // More than the kernel keeps, and a last piece that waits in the door when it has read the end.
+  const all = (24 << 20) + 1000
+  pump(client, all)
+  await standsStill(() => client.bytesWritten, 'the door to take no more')
+  const ended = Promise.race([once(server!, 'end').then(() => 'end'), once(server!, 'error').then(([error]) => (error as NodeJS.ErrnoException).code)])
+  server!.on('data', (piece: Buffer) => {
+    got += piece.length
+    server!.pause()
+    setTimeout(() => { server!.resume() }, 1)
+  }).resume()
+  t.equal(await ended, 'end')
+  t.equal(got, all)
 })
 
 t.test('a reader that takes its time holds the writer back, so memory stays bounded', async (t) => {
@@ -111,12 +128,7 @@ t.test('a reader that takes its time holds the writer back, so memory stays boun
   })
   const client = reach(t, door)
   client.pause()
-  let [before, same] = [-1, 0]
-  await until(() => {
-    same = sent === before ? same + 1 : 0
-    before = sent
-    return same > 40
-  }, 'the writer to stand still')
+  await standsStill(() => sent, 'the writer to stand still')
   t.ok(sent < 64 << 20, `${sent >> 20} MiB, what the kernel keeps`)
 })
 
@@ -222,6 +234,30 @@ t.test('a door that is shut while it connects, or right after an end, leaves no 
       }, 5)
     })`)
   t.equal(await line(), 'none')
+})
+
+t.test('a door that is shut while it connects to a server that takes no more connections leaves no socket open', onLinux, async (t) => {
+  const { child, line } = startModule(t, `
+    import { createServer } from 'node:net'
+    const server = createServer().listen({ host: '127.0.0.1', port: 0, backlog: 1 }, () => console.log(server.address().port))`)
+  const port = Number(await line())
+  child.kill('SIGSTOP')
+  await until(() => stateOf(child.pid!) === 'T', 'it to be frozen')
+  // The kernel takes as many as the backlog says, and then answers no more.
+  const others = Array.from({ length: 4 }, () => reach(t, { host: '127.0.0.1', port, shut: () => {} }))
+  await standsStill(() => others.filter(({ connecting }) => !connecting).length, 'its backlog to be full')
+  t.ok(others.some(({ connecting }) => connecting))
+  const shut = startModule(t, `
+    import { connect } from 'node:net'
+    import { openDoor } from '${library('across/door.js')}'
+    const door = await openDoor({ host: '127.0.0.1', port: 0, to: { host: '127.0.0.1', port: Number(process.argv[1]) }, serves: () => {
+      setImmediate(() => door.shut())
+      return true
+    } })
+    connect(door).on('error', () => {}).on('close', () => {
+      setInterval(() => { if (!process.getActiveResourcesInfo().some((name) => /TCP/.test(name))) { console.log('none'); process.exit() } }, 5)
+    })`, [String(port)])
+  t.equal(await shut.line(), 'none')
 })
 
 t.test('a steward that was frozen passes nothing of what waited when it wakes past its term', onLinux, async (t) => {
