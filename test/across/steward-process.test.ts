@@ -67,3 +67,17 @@ t.test('a daemon that erases its environment ends with a steward that is killed'
   process.kill(Number(steward), 'SIGKILL')
   await until(() => !isAlive(server), 'the daemon to end')
 })
+
+t.test('what a first process has left is asked to stop, and ends by itself before the claim is given back', { skip: noEtcd }, async (t) => {
+  const { shared, call, home } = await setUp(t)
+  const there = { ...shared, HOME: tempFolder(t), XDG_STATE_HOME: tempFolder(t) }
+  const log = join(home, 'end')
+  const text = `require('http').createServer((_, response) => response.end()).listen(process.env.PORT, '127.0.0.1')
+    process.on('SIGTERM', () => setTimeout(() => { require('fs').writeFileSync(${JSON.stringify(log)}, 'by itself'); process.exit() }, 500))`
+  for (const of of [shared, there]) {
+    const { code, stderr } = await call(['start', 'ends', '--port', 'auto', '--health', '/', '--', 'sh', '-c', '"$0" "$@" &', process.execPath, '-e', text], of)
+    t.equal(code, 0, stderr)
+  }
+  t.match(await call(['stop', 'ends', '--stop-timeout', '60s'], there), { code: 0, stderr: /stopped/ })
+  t.equal(readFileSync(log, 'utf8'), 'by itself')
+})
