@@ -81,3 +81,15 @@ t.test('what a first process has left is asked to stop, and ends by itself befor
   t.match(await call(['stop', 'ends', '--stop-timeout', '60s'], there), { code: 0, stderr: /stopped/ })
   t.equal(readFileSync(log, 'utf8'), 'by itself')
 })
+
+t.test('a steward whose port another program has taken leaves with 1, and says so in a line', { skip: noEtcd }, async (t) => {
+  const { shared, call, home } = await setUp(t)
+  const { code, stderr } = await call(['start', 'ends', '--port', 'auto', '--health', '/', '--', process.execPath, '-e', SHOWS], shared)
+  t.equal(code, 0, stderr)
+  const [, steward] = /\.(\d+)\.\d+\.\d+\.claim$/m.exec(readdirSync(home, { recursive: true, encoding: 'utf8' }).join('\n'))!
+  const own = readFileSync(`/proc/${steward}/environ`, 'utf8').split('\0').flatMap((one) => (one === '' ? [] : [[one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)]]))
+  const port = /:(\d+)\//.exec(shared.ONE_SERVER_COORDINATOR)![1]!
+  // Its fuse ends its process group, and what bears the id of the launch.
+  const second = await run(t, process.execPath, ['-e', 'eval(process.env.ONE_SERVER_STEWARD_CODE)', port], { env: Object.fromEntries(own) as NodeJS.ProcessEnv, detached: true })
+  t.match(second, { code: 1, stdout: /^one-server: listen EADDRINUSE: .*\n$/, stderr: '' })
+})
