@@ -32,7 +32,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   ],
   'commands besides start, run and stop, and signals to them': ['cli/become', 'cli/completion', 'cli/configured', 'cli/doctor', 'cli/hold', 'cli/hold-pid', 'cli/list', 'cli/logs', 'cli/looking', 'cli/restart', 'cli/signals', 'cli/status', 'cli/wait', 'cli/watch-list'],
   'an etcd that is killed, frozen, full or behind certificates, and its users': ['across/etcd-trouble', 'across/etcd-users'],
-  'doors, fuses and stewards of several hosts as real processes': ['across/door', 'across/fuse', 'across/fuse-shells', 'across/steward-process'],
+  'doors, fuses and stewards of several hosts as real processes': ['across/door', 'across/door-shut', 'across/fuse', 'across/fuse-shells', 'across/steward-process'],
   'what the last lines of a CI log say': ['failed'],
   'servers that several hosts share, over a real etcd': ['across/attacked', 'across/seen', 'across/linger', 'across/options', 'across/servers'],
   'several servers, configurations that are code, readiness by a command, and test runs': ['cli/code-config', 'cli/several', 'integration/ready-command', 'runners/entry-points', 'with-needs'],

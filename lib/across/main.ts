@@ -45,6 +45,12 @@ const answerAt = (port: number, launch: string, host: Host, known: Knowledge, lo
     if (at === undefined || why !== undefined) return void response.writeHead(503, headers).end(`${known.why() ?? why}\n`)
     response.writeHead(200, { ...headers, [AT_HEADER]: `${at.url} ${at.host} ${at.epoch} ${at.pid} ${at.isOwn ? 'own' : 'other'}` }).end()
   })
+  // Another program may take the port after it was chosen. By this exit and these words the launcher chooses again, as for a server.
+  server.on('error', (error) => {
+    if (server.listening) return
+    process.stdout.write(`one-server: ${error.message}\n`)
+    process.exit(1)
+  })
   server.listen({ host: '127.0.0.1', port })
 }
 

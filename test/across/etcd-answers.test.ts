@@ -57,7 +57,7 @@ t.test('what is no etcd is refused at once, and no other endpoint is asked', asy
   const other = await serve(t, ({ path }) => [200, GOOD[path]!])
   const strangers: readonly [string, number, object | string, Record<string, string>?][] = [
     ['a page that is missing', 404, '<html>Not Found</html>'], ['a page', 200, '<html>Welcome</html>'], ['nothing', 200, ''], ['JSON of another service', 200, { status: 'ok', header: 'x' }],
-    ['a list', 200, '[]'], ['half of an answer', 200, '{"header":{"cluster_id":"1"'], ['a null', 200, 'null'], ['a header without a cluster', 200, { header: {} }],
+    ['a list', 200, '[]'], ['half of an answer', 200, '{"header":{"cluster_id":"1"'], ['a null', 200, 'null'], ['a header without a cluster', 200, { header: {} }], ['a header of another service', 200, { header: { revision: '7' }, succeeded: true }],
     ['half of a header, which says nothing of entries', 200, { header: { cluster_id: '1' } }], ['the same of a write that was carried out', 200, { header: { cluster_id: '1' }, succeeded: true }],
     ['a redirection', 302, '', { location: 'http://127.0.0.1:1/' }], ['a login page', 401, 'Unauthorized'], ['a proxy', 407, ''], ['no body', 204, ''],
     ['JSON that is no error of etcd', 400, { error: { code: 3 } }],
@@ -76,7 +76,7 @@ t.test('what is no etcd is refused at once, and no other endpoint is asked', asy
 t.test('answers of etcd that lack what they must have are no answers', async (t) => {
   const { revision: _, ...without } = header
   const cases: readonly (readonly [string, object])[] = [
-    ['write', { header: without, succeeded: true }], ['write', { header: { ...header, revision: 7 }, succeeded: true }], ['read', { header, kvs: {} }], ['read', { header, kvs: [{ key: 'YQ==' }] }],
+    ['write', { header: without, succeeded: true }], ['write', { header: { ...header, revision: 7 }, succeeded: true }], ['write', { header: { ...header, revision: 'seven' }, succeeded: true }], ['read', { header, kvs: {} }], ['read', { header, kvs: [{ key: 'YQ==' }] }],
   ]
   for (const [call, body] of cases) {
     const engine = open(t, plan([(await serve(t, only(200, body))).port]))

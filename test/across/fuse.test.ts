@@ -3,7 +3,7 @@
  * what has left its group as well.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { allProcesses, isAlive, onLinux, processesIn, processesWith, stateOf } from '../support/processes.js'
@@ -117,19 +117,21 @@ for (const how of ['killed', 'frozen']) {
   })
 }
 
-t.test('a daemon that erases its environment is known by the stdin of the launch', onLinux, async (t) => {
-  const launch = newLaunchId()
-  const folder = join(tempFolder(t), 'p.d', 'host')
-  mkdirSync(folder, { recursive: true })
-  const fifo = join(folder, `${launch}.stdin`)
-  spawnSync('mkfifo', [fifo])
-  const fused = await startFused(t, launch)
-  // The descriptor is a name that has been removed, as the gate does it.
-  const server = await fused.runs('/bin/sh', ['-c', `exec 9<>'${fifo}'; rm -f '${fifo}'; exec env -i /bin/sleep 600 <&9`], { detached: true })
-  await until(() => !existsSync(fifo), 'it to hold its descriptor')
-  fused.child.kill('SIGKILL')
-  await until(() => !isAlive(server), 'the server to end')
-})
+for (const [where, descriptors] of [['stdin', '<&9 9>&-'], ['descriptor 9', '</dev/null']] as const) {
+  t.test(`a daemon that erases its environment is known by the stdin of the launch, which it holds as ${where}`, onLinux, async (t) => {
+    const launch = newLaunchId()
+    const folder = join(tempFolder(t), 'p.d', 'host')
+    mkdirSync(folder, { recursive: true })
+    const fifo = join(folder, `${launch}.stdin`)
+    spawnSync('mkfifo', [fifo])
+    const fused = await startFused(t, launch)
+    // The descriptor is a name that has been removed, as the gate does it.
+    const server = await fused.runs('/bin/sh', ['-c', `exec 9<>'${fifo}'; rm -f '${fifo}'; exec env -i /bin/sleep 600 ${descriptors}`], { detached: true })
+    await until(() => allProcesses().some(({ pid, command }) => pid === server && command.includes('/bin/sleep 600')), 'it to hold its descriptor')
+    fused.child.kill('SIGKILL')
+    await until(() => !isAlive(server), 'the server to end')
+  })
+}
 
 t.test('nobody else is touched: a longer id, the id in another variable, in an argument', onLinux, async (t) => {
   const launch = newLaunchId()
@@ -158,17 +160,30 @@ t.test('a daemon that forks while it is looked for', onLinux, async (t) => {
 
 const isRoot = process.getuid?.() === 0
 
-t.test('in a process table that is full there is no answer, and the fuse ends', { skip: onLinux.skip || (isRoot ? false : 'needs root, to be a user that runs nothing else') }, async (t) => {
-  // A user of its own has no other processes, so its limit counts these alone. RLIMIT_NPROC binds no root.
-  const uid = 64_000 + (process.pid % 1000)
-  const fused = await startFused(t, newLaunchId(), undefined, { uid, gid: uid })
-  t.equal(await fused.ask(`arm ${LONG}`), 'armed')
-  const fuse = Number(await fused.ask('fuse'))
-  await fused.runs('prlimit', ['--pid', String(fuse), '--nproc=1:1'])
-  await until(() => /^Max processes\s+1 /m.test(readFileSync(`/proc/${fuse}/limits`, 'utf8')), 'the limit to be set')
-  fused.child.stdin!.write(`arm ${LONG}\n`)
-  t.equal(await fused.ask('gone'), 'gone', 'no answer but this one')
-  t.equal(sleepsOf(fused.pid), 1, 'the timer that was there goes on')
-  // It would end what is left of the group at its instant.
-  process.kill(-fused.pid, 'SIGKILL')
-})
+/** What the limit of processes counts of a user. */
+const tasksOf = (uid: number): number => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).reduce((sum, pid) => {
+  try {
+    return statSync(`/proc/${pid}`).uid === uid ? sum + readdirSync(`/proc/${pid}/task`).length : sum
+  } catch {
+    return sum
+  }
+}, 0)
+
+for (const [what, room] of [['', 0], [', also where there is room for a timer and not for its sleep', 1]] as const) {
+  t.test(`in a process table that is full there is no answer, and the fuse ends${what}`, { skip: onLinux.skip || (isRoot ? false : 'needs root, to be a user that runs nothing else') }, async (t) => {
+    // A user of its own has no other processes, so its limit counts these alone. RLIMIT_NPROC binds no root.
+    const uid = 64_000 + (process.pid % 1000)
+    const fused = await startFused(t, newLaunchId(), undefined, { uid, gid: uid })
+    t.equal(await fused.ask(`arm ${LONG}`), 'armed')
+    const fuse = Number(await fused.ask('fuse'))
+    const most = tasksOf(uid) + room
+    const limits = await fused.runs('prlimit', ['--pid', String(fuse), `--nproc=${most}:${most}`])
+    await until(() => !isAlive(limits), 'the limit to be set')
+    t.match(readFileSync(`/proc/${fuse}/limits`, 'utf8'), new RegExp(`^Max processes\\s+${most} `, 'm'))
+    fused.child.stdin!.write(`arm ${LONG}\n`)
+    t.equal(await fused.ask('gone'), 'gone', 'no answer but this one')
+    t.equal(sleepsOf(fused.pid), 1, 'the timer that was there goes on')
+    // It would end what is left of the group at its instant.
+    process.kill(-fused.pid, 'SIGKILL')
+  })
+}

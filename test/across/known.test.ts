@@ -12,15 +12,17 @@ const claimOf = (launch: string, more: { [Key in keyof Claim]?: Claim[Key] | und
   since: '2026-11-26T07:00:00.000Z', beat: 1, identity: { command: 'c', env: {} }, ...more,
 })
 
-/** An engine that answers what `entries` holds, or fails; and a clock. */
+/** An engine that answers what `entries` holds after `takes` ms, or fails; and a clock. */
 const place = () => {
-  let now = 1000
+  let [now, takes] = [1000, 0]
   let failure: Error | undefined
   const entries = new Map<string, Entry>()
   let version = 0
   const answer = async <T>(value: () => T): Promise<T> => {
     if (failure !== undefined) throw failure
-    return value()
+    const found = value()
+    now += takes
+    return found
   }
   const put = (key: string, value: string): string => {
     entries.set(key, { key, value, version: String(++version) })
@@ -35,12 +37,14 @@ const place = () => {
   }
   const known = new Knowledge('etcd at a:2379', keys, OWN, () => now)
   return {
-    known, engine: known.watching(engine), put, entries, pass: (ms: number) => { now += ms }, fail: (reason?: string) => { failure = reason === undefined ? undefined : new Unreachable(reason, { sent: false }) },
+    known, engine: known.watching(engine), put, entries, pass: (ms: number) => { now += ms },
+    take: (ms: number) => { takes = ms }, fail: (reason?: string) => { failure = reason === undefined ? undefined : new Unreachable(reason, { sent: false }) },
   }
 }
 
 t.test('nothing is known before the first answer', async (t) => {
   const { known } = place()
+  t.equal(known.told(2.7).jumped, 3)
   t.match(known.told(0), { role: undefined, host: undefined, users: undefined, silentFor: undefined, engine: 'etcd at a:2379', under: 'ci/web/', trouble: undefined, why: undefined })
 })
 
@@ -51,7 +55,10 @@ t.test('a follower counts the silence from the first answer that showed a versio
   pass(3000)
   await engine.list(keys.under)
   t.match(known.told(0), { role: 'follower', host: 'ci-3', url: 'http://10.0.0.7:4711', epoch: 41, pid: 99, silentFor: 3000, users: undefined, why: undefined })
-  pass(4000)
+  pass(2500)
+  await engine.read(keys.claim)
+  t.equal(known.told(0).why, undefined, 'a renewal may be late')
+  pass(1500)
   await engine.read(keys.claim)
   t.equal(known.told(0).why, 'ci-3 has not been heard of for 7s, and after 10s another host may start the server')
   put(keys.claim, claimOf(OTHER, { beat: 2 }))
@@ -74,6 +81,17 @@ t.test('an owner counts from the sending of its last confirmed write', async (t)
   put(keys.claim, claimOf(OTHER))
   await engine.list(keys.under)
   t.match(known.told(0), { role: 'follower', users: undefined }, 'another host has taken it')
+})
+
+t.test('an owner counts from the sending, and what it says of its users is as old as its last look at them', async (t) => {
+  const { known, engine, take } = place()
+  take(400)
+  await engine.write(keys.claim, claimOf(OWN), undefined)
+  t.equal(known.told(0).silentFor, 400, 'not from the answer to its write')
+  await engine.list(keys.under)
+  t.equal(known.told(0).silentFor, 800, 'not from its look')
+  await engine.write(keys.claim, claimOf(OWN, { beat: 2 }), '1')
+  t.equal(known.told(0).silentFor, 800, 'since it asked for its users, and not since it renewed')
 })
 
 t.test('a write that lost says nothing', async (t) => {
@@ -112,6 +130,15 @@ t.test('trouble lasts from the first try without an answer until the next answer
   fail()
   await engine.remove(keys.stop)
   t.match(known.told(0), { trouble: undefined, why: undefined })
+  const calls: readonly (() => Promise<unknown>)[] = [() => engine.write(keys.stop, '', 'any'), () => engine.remove(keys.stop), () => engine.list(''), () => engine.read('')]
+  for (const call of calls) {
+    fail('a:2379: connection refused')
+    await t.rejects(call())
+    t.match(known.told(0), { trouble: /connection refused$/ })
+    fail()
+    await call()
+    t.match(known.told(0), { trouble: undefined })
+  }
 })
 
 t.test('why no server is pointed to', async (t) => {
@@ -119,6 +146,8 @@ t.test('why no server is pointed to', async (t) => {
   put(keys.claim, claimOf(OTHER, { state: 'starting', url: undefined }))
   await engine.read(keys.claim)
   t.equal(known.why(), 'ci-3 starts the server, which is not ready yet')
+  known.checked('the connection was refused')
+  t.equal(known.why(), 'ci-3 starts the server, which is not ready yet', 'there is no URL to speak of')
   put(keys.claim, claimOf(OTHER))
   await engine.read(keys.claim)
   known.checked('the connection was refused')
@@ -133,7 +162,12 @@ t.test('why no server is pointed to', async (t) => {
   put(keys.claim, claimOf(OTHER, { state: 'over' }))
   await engine.read(keys.claim)
   t.equal(known.told(0).role, undefined, 'nobody has it')
+  await engine.write(keys.claim, claimOf(OWN, { state: 'starting', url: undefined }), '1')
+  known.awaits('waiting for its port')
+  t.equal(known.why(), 'waiting for its port')
   await engine.write(keys.claim, claimOf(OWN), '1')
+  known.checked(undefined)
+  t.equal(known.why(), undefined, 'what is ready is waited for no more')
   known.checked('it answered 500')
   t.equal(known.why(), 'the server fails its health check from this host at http://10.0.0.7:4711: it answered 500')
 })

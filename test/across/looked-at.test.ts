@@ -100,7 +100,7 @@ t.test('addresses that other hosts do not reach', async (t) => {
   ] as const) t.match(flawOf(address, machine), flaw, address)
   for (const address of ['10.0.0.7', '192.168.1.2', '172.20.0.5', '172.32.0.1', '2001:db8::1', '17.17.0.1']) t.equal(flawOf(address, machine), undefined, address)
   t.match(flawOf('172.20.0.5', { ...machine, isContainer: true }), /container's bridge/)
-  t.equal(flawOf('10.0.0.7', { ...machine, isContainer: true }), undefined)
+  for (const address of ['10.0.0.7', '172.15.0.1', '172.32.0.1']) t.equal(flawOf(address, { ...machine, isContainer: true }), undefined, address)
 })
 
 t.test('what is advertised: named, found, unknown, and of another machine', async (t) => {
@@ -109,6 +109,6 @@ t.test('what is advertised: named, found, unknown, and of another machine', asyn
   t.match(await advertised('[::1]', undefined, undefined, {}), [{ level: 'note', text: /^this host tells others ::1, a loopback/ }])
   t.match(await advertised(undefined, undefined, undefined, {}), [{ level: 'note', text: /not known/ }])
   t.match(await advertised('203.0.113.9', undefined, undefined, {}), [{ level: 'problem', text: /no address of this host/, advice: /--listen/ }])
-  t.match(await advertised('203.0.113.9', '0.0.0.0', undefined, {}), [{ level: 'ok' }])
+  t.match(await advertised('203.0.113.9', '0.0.0.0', undefined, {}), [{ level: 'ok', text: 'this host tells others 203.0.113.9, that advertise names' }])
   t.match(await advertised('no-such-host.invalid', '0.0.0.0', undefined, {}), [{ level: 'problem', text: /does not resolve/ }])
 })

@@ -286,7 +286,7 @@ t.test('where the server is offered', onEtcd, async (t) => {
     const pair = await aPair(t, options)
     const info = await shared(t, pair, `at-${name}`, { serverScript: fixture('healthy') })
     t.match(info.url, url, name)
-    t.equal(await statusAt(`${info.url}/api/health`), 200)
+    for (const at of [info.url, ...(name === 'all' ? [`http://127.0.0.1:${port}`] : [])]) t.equal(await statusAt(`${at}/api/health`), 200, at)
     t.equal(await pair.here.client(`at-${name}`).stopServer(), true)
   }
   const other = createServer().listen(port, '127.0.0.1')

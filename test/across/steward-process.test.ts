@@ -1,6 +1,9 @@
 /** A steward as a real process, over a real etcd: what its server gets, and what ends with it. */
+import { once } from 'node:events'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
@@ -66,4 +69,48 @@ t.test('a daemon that erases its environment ends with a steward that is killed'
   t.ok(isAlive(server))
   process.kill(Number(steward), 'SIGKILL')
   await until(() => !isAlive(server), 'the daemon to end')
+})
+
+t.test('what a first process has left is asked to stop, and ends by itself before the claim is given back', { skip: noEtcd }, async (t) => {
+  const { shared, call, home } = await setUp(t)
+  const there = { ...shared, HOME: tempFolder(t), XDG_STATE_HOME: tempFolder(t) }
+  const log = join(home, 'end')
+  const text = `require('http').createServer((_, response) => response.end()).listen(process.env.PORT, '127.0.0.1')
+    process.on('SIGTERM', () => setTimeout(() => { require('fs').writeFileSync(${JSON.stringify(log)}, 'by itself'); process.exit() }, 500))`
+  for (const of of [shared, there]) {
+    const { code, stderr } = await call(['start', 'ends', '--port', 'auto', '--health', '/', '--', 'sh', '-c', '"$0" "$@" &', process.execPath, '-e', text], of)
+    t.equal(code, 0, stderr)
+  }
+  t.match(await call(['stop', 'ends', '--stop-timeout', '60s'], there), { code: 0, stderr: /stopped/ })
+  t.equal(readFileSync(log, 'utf8'), 'by itself')
+})
+
+t.test('a steward whose port another program has taken leaves with 1, and says so in a line', { skip: noEtcd }, async (t) => {
+  const { shared, call, home } = await setUp(t)
+  const { code, stderr } = await call(['start', 'ends', '--port', 'auto', '--health', '/', '--', process.execPath, '-e', SHOWS], shared)
+  t.equal(code, 0, stderr)
+  const [, steward] = /\.(\d+)\.\d+\.\d+\.claim$/m.exec(readdirSync(home, { recursive: true, encoding: 'utf8' }).join('\n'))!
+  const own = readFileSync(`/proc/${steward}/environ`, 'utf8').split('\0').flatMap((one) => (one === '' ? [] : [[one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)]]))
+  const port = /:(\d+)\//.exec(shared.ONE_SERVER_COORDINATOR)![1]!
+  // Its fuse ends its process group, and what bears the id of the launch.
+  const second = await run(t, process.execPath, ['-e', 'eval(process.env.ONE_SERVER_STEWARD_CODE)', port], { env: Object.fromEntries(own) as NodeJS.ProcessEnv, detached: true })
+  t.match(second, { code: 1, stdout: /^one-server: listen EADDRINUSE: .*\n$/, stderr: '' })
+})
+
+const hasIPv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
+
+t.test('a host that reaches the engine by IPv6 offers its server at that address', { skip: noEtcd || (hasIPv6 ? false : 'there is no ::1') }, async (t) => {
+  const { shared, call } = await setUp(t)
+  const relay = createServer((socket) => {
+    const onward = connect(Number(/:(\d+)\//.exec(shared.ONE_SERVER_COORDINATOR)![1]), '127.0.0.1')
+    socket.on('error', () => { onward.destroy() }).pipe(onward).on('error', () => { socket.destroy() }).pipe(socket)
+  }).listen(0, '::1')
+  await once(relay, 'listening')
+  t.teardown(() => { relay.close() })
+  const of = { ...shared, ONE_SERVER_COORDINATOR: `etcd://[::1]:${(relay.address() as AddressInfo).port}/ci/1` }
+  const { stdout, stderr } = await call(['start', 'ends', '--port', 'auto', '--health', '/', '--json', '--', process.execPath, '-e', SHOWS], of)
+  const { url } = JSON.parse(stdout) as { url: string }
+  t.match(url, /^http:\/\/\[::1\]:\d+$/, stderr)
+  t.equal((await fetch(url)).status, 200)
+  t.equal((await call(['stop', 'ends'], of)).code, 0)
 })
