@@ -4,7 +4,7 @@
  * then runs in its place is stopped before each of its steps. After each case there must never have been two servers at once, none that
  * outlives its last lease, none that was taken from a holder that lives, and the next client must have a healthy one.
  */
-import { realpathSync, statSync, writeFileSync } from 'node:fs'
+import { realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { Lease } from '../../lib/index.js'
@@ -13,6 +13,7 @@ import { start } from './child.js'
 import { fixture, isAlive, now, place, stateOf, statusOf, type Place } from './clients.js'
 import { execveNode } from './execve.js'
 import { gone, holdsOf } from './holders.js'
+import { mayStay } from './outcomes.js'
 import { until } from './until.js'
 
 const TAKERS = ['command', 'command-by-perl', 'command-of-several', 'hold-pid'] as const
@@ -47,9 +48,6 @@ const LATE = 3500
 
 /** ms that the next client waits for a launch that may be frozen. A machine that is too slow for it costs a second call. */
 const SOON = 8000
-
-/** ms that an outcome stays for those who wait, and some for looking at it. */
-const OUTCOME_KEPT = 5000 + 1000
 
 /** The command says where its first server is, and then does nothing. */
 const COMMAND = ['/bin/sh', '-c', 'echo "ready $ONE_SERVER_URL"; exec sleep 600'] as const
@@ -232,7 +230,7 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
     await last.release()
     await gone(here)
     here.oneAtATime(t)
-    const young = (name: string) => name.endsWith('.outcome') && statSync(join(here.folder, name)).mtimeMs > Date.now() - OUTCOME_KEPT
+    const young = (name: string) => name.endsWith('.outcome') && mayStay(join(here.folder, name), Date.now())
     const left = () => here.left().filter((name) => name !== 'one-server.config.json' && !/\.d$|\.d\/[^/]*$/.test(name) && !young(name))
     await until(() => left().length === 0, `the state to go: ${left().join(', ')}`)
   }

@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url'
 import type { Test } from 'tap'
 import type { ClientProcessManagerOptions, ServerInfo } from '../../lib/index.js'
 import { client, fixture, now, place, stateOf, type Client, type Ended, statusOf, type Place } from './clients.js'
+import { mayStay } from './outcomes.js'
 import { until } from './until.js'
 
 export type Victim = 'launcher' | 'stop' | 'replacer' | 'follower' | 'heir' | 'mourner'
@@ -42,9 +43,6 @@ const LATE = 3500
 
 /** ms. Less than a launch has that the victim meets, so that whoever comes next cannot just wait until its time is over. */
 const PATIENCE = 60_000
-
-/** ms that an outcome stays for those who wait, and some by which the clock of its file is coarse. */
-const OUTCOME_KEPT = 5000 + 20
 
 /**
  * Boots when it is told to, if it is to be TOLD, and takes a moment to end: whoever polls for the one or the
@@ -258,8 +256,9 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
   await until(() => isOver || stateOf(wounded.pid) === 'T', `the ${series.victim} to come to its call`)
   if (isOver) {
     const ended = await wounded.ended
-    // How often it polls depends on the machine: a call that it did not come to this time is no case.
-    const isDone = ended.result !== undefined || (series.victim === 'mourner' && ended.error?.code === 'SERVER_EXITED')
+    // How often it polls depends on the machine, and so does whether 2 s are enough for it: a call that it did not come to is no case.
+    const code = ended.error?.code ?? ''
+    const isDone = ended.result !== undefined || (frozen ? AFTER_FREEZING[series.victim].includes(code) : series.victim === 'mourner' && code === 'SERVER_EXITED')
     if (isDone && callsOf(ended).length < call) return void t.pass(`it was over after ${callsOf(ended).length} calls`)
     if (frozen || ended.signal !== 'SIGKILL') return void t.fail(`the ${series.victim} ended by itself, after ${callsOf(ended).length} calls: ${ended.error?.message ?? 'well'}`)
   }
@@ -289,7 +288,7 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
   // An outcome that is young when the stop looks at it stays, however long the stop takes then.
   const stopping = Date.now()
   t.equal(await here.manager('healthy').stopServer(), true, 'it is stopped')
-  const young = (name: string) => name.endsWith('.outcome') && statSync(join(here.folder, name)).mtimeMs > stopping - OUTCOME_KEPT
+  const young = (name: string) => name.endsWith('.outcome') && mayStay(join(here.folder, name), stopping)
   if (frozen || series.victim === 'mourner') t.same(here.left().filter((name) => !/\.d$|\.d\/[^/]*$/.test(name) && !young(name)), [], `no state is left: ${here.left().join(', ')}`)
   else here.nothingLeft(t)
 }
