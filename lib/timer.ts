@@ -6,7 +6,17 @@
  * So a wait is counted in turns of the event loop, each of an equal share of the time. However long a turn was held up, it
  * counts for its share. And after the last turn the loop reads once more what has arrived, since the poll for it lies between a timer
  * and an immediate.
+ *
+ * A test may put fake timers in the place of the host's, and a call would wait for ever for a time that never comes, and so would each call
+ * that joins it. So the timers and the clock are those that were there when this file was loaded.
  */
+
+export const setTimeout = globalThis.setTimeout
+export const clearTimeout = globalThis.clearTimeout
+export const setImmediate = globalThis.setImmediate
+export const clearImmediate = globalThis.clearImmediate
+/** Monotonic nanoseconds of this boot. */
+export const clock = process.hrtime.bigint
 
 /** Turns of the event loop that a wait takes at least. A request needs four: connect, send, head and body of the answer. */
 const TURNS = 8
