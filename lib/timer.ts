@@ -8,15 +8,21 @@
  * and an immediate.
  *
  * A test may put fake timers in the place of the host's, and a call would wait for ever for a time that never comes, and so would each call
- * that joins it. So the timers and the clock are those that were there when this file was loaded.
+ * that joins it. So the timers are Node's own, as they were when this file was loaded. Where sinon's fakes were there first (Vitest
+ * and Jest have them, too), each fake still has the true one.
  */
 
-export const setTimeout = globalThis.setTimeout
-export const clearTimeout = globalThis.clearTimeout
-export const setImmediate = globalThis.setImmediate
-export const clearImmediate = globalThis.clearImmediate
+const trueOf = <Of, Name extends keyof Of & string>(of: Of, name: Name): Of[Name] =>
+  (of[name] as { clock?: Record<string, Of[Name]> }).clock?.[`_${name}`] ?? of[name]
+
+const timers = process.getBuiltinModule('node:timers')
+
+export const setTimeout = trueOf(timers, 'setTimeout')
+export const clearTimeout = trueOf(timers, 'clearTimeout')
+export const setImmediate = trueOf(timers, 'setImmediate')
+export const clearImmediate = trueOf(timers, 'clearImmediate')
 /** Monotonic nanoseconds of this boot. */
-export const clock = process.hrtime.bigint
+export const clock = trueOf(process, 'hrtime').bigint
 
 /** Turns of the event loop that a wait takes at least. A request needs four: connect, send, head and body of the answer. */
 const TURNS = 8

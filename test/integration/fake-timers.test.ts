@@ -65,3 +65,35 @@ t.test('the idle connection of calls under fake timers is closed when its time i
     for (let looks = 0; looks < 100 && sockets.some(({ destroyed }) => !destroyed); looks++) await new Promise((done) => real.setTimeout(done, 20))
     console.log(length > 1, sockets.every(({ destroyed }) => destroyed))`), 'true true\n')
 })
+
+t.test('fakes that were there before the package was loaded still have the true timers', async (t) => {
+  const here = place(t)
+  const { stdout, stderr } = await runModule(t, `
+    const clock = {}
+    const real = {}
+    // As sinon does it: each fake has its clock, and the clock has what was there before.
+    const replace = (of, name, fake) => {
+      real[name] = clock['_' + name] = of[name]
+      of[name] = Object.assign(fake, { clock })
+    }
+    const timers = process.getBuiltinModule('node:timers')
+    for (const name of ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate']) {
+      replace(globalThis, name, () => ({ ref() {}, unref() {} }))
+      timers[name] = globalThis[name]
+    }
+    replace(process, 'hrtime', Object.assign(() => [0, 0], { bigint: () => 0n }))
+    const { ClientProcessManager } = await import(process.env.ONE_SERVER_LIB)
+    const manager = new ClientProcessManager(JSON.parse(process.argv[1]))
+    console.log((await manager.ensureServerRunning()).started, (await manager.status()).state, await manager.stopServer())`,
+  [JSON.stringify(here.options('healthy'))], { env: { ...here.env, ONE_SERVER_LIB: lib } })
+  await here.manager('healthy').stopServer()
+  t.equal(stdout + stderr, 'true ready true\n')
+})
+
+t.test('timers that are numbers, as those of a browser (jsdom)', async (t) => {
+  t.equal(await during(t, `
+    const { pid } = await manager.ensureServerRunning()
+    globalThis.setTimeout = (...args) => Number(real.setTimeout(...args))
+    for (let call = 0; call < 3; call++) if ((await manager.ensureServerRunning()).pid !== pid) console.log('another server')
+    console.log('done')`), 'done\n')
+})
