@@ -7,8 +7,8 @@
  * counts for its share. And after the last turn the loop reads once more what has arrived, since the poll for it lies between a timer
  * and an immediate.
  *
- * A test may put fake timers in the place of the host's, and a call would wait for ever for a time that never comes, and so would each call
- * that joins it. So the timers are Node's own, as they were when this file was loaded. Where sinon's fakes were there first (Vitest
+ * A test may put fake timers in the place of the host's. A call would wait for ever for a time that never comes, and so would each
+ * call that joins it. So the timers are Node's own, as they were when this file was loaded. Where sinon's fakes were there first (Vitest
  * and Jest have them, too), each fake still has the true one.
  */
 
