@@ -12,9 +12,10 @@ import { platform } from './system/platform/current.js'
 import { send } from './system/platform/signal.js'
 import { groupOf, hostIdentity, kinOf, lookAt, self, signalGroup, startedAt } from './system/processes.js'
 import { judge, type Answering, type FileLock, type ProcessId, type System } from './system/system.js'
+import { clearImmediate, clearTimeout, clock, setImmediate, setTimeout } from './timer.js'
 
 /** A deadline must mean the same in every process, so this is the monotonic clock of the boot. */
-const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
+const now = (): number => Number(clock() / 1000n) / 1000
 
 let made = 0n
 
@@ -24,7 +25,7 @@ let made = 0n
  * a count make an id unique as well.
  */
 const randomId = async (): Promise<string> => {
-  const own = (BigInt(process.pid) << 42n) ^ (made++ << 48n) ^ process.hrtime.bigint()
+  const own = (BigInt(process.pid) << 42n) ^ (made++ << 48n) ^ clock()
   const random = (BigInt(Math.floor(Math.random() * 2 ** 32)) << 32n) ^ BigInt(Math.floor(Math.random() * 2 ** 32))
   return BigInt.asUintN(64, own ^ random).toString(16).padStart(16, '0')
 }

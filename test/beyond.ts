@@ -23,7 +23,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     'integration/file-systems', 'integration/macos-refused', 'integration/no-shell', 'system/platform/shells',
   ],
   'what servers, surroundings and versions there are': [
-    'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/leases-for-others', 'integration/patience', 'integration/ports', 'integration/ready', 'integration/right-server',
+    'integration/costs', 'integration/defaults', 'integration/edges', 'integration/failures', 'integration/fake-timers', 'integration/leases-for-others', 'integration/patience', 'integration/ports', 'integration/ready', 'integration/right-server',
     'integration/run', 'integration/servers',
     'integration/stop', 'integration/surroundings', 'integration/url', 'integration/vanished', 'integration/versions', 'session-server',
   ],

@@ -11,7 +11,7 @@ import t from 'tap'
 /** From the top to the bottom. */
 const LAYERS = [
   'index.ts', 'cli/', 'doctor/', 'runners/', 'define-config.ts', 'from-config.ts', 'with-needs.ts', 'bring-up.ts', 'etcd.ts', 'client-process-manager.ts', 'reaper.ts', 'across/', 'protocol/', 'across/ask.ts', 'across/errors.ts', 'plan/', 'context.ts', 'server-info.ts', 'node-system.ts',
-  'state/', 'system/', 'health/', 'config/', 'options/', 'events.ts', 'deadline.ts', 'timer.ts', 'paths.ts', 'plain-file.ts', 'system/platform/', 'errors.ts', 'text/', 'this-copy.ts',
+  'state/', 'system/', 'health/', 'config/', 'options/', 'events.ts', 'deadline.ts', 'paths.ts', 'plain-file.ts', 'system/platform/', 'timer.ts', 'errors.ts', 'text/', 'this-copy.ts',
 ]
 
 /** Processes of their own, which neither import nor are imported. */

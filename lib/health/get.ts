@@ -5,7 +5,7 @@
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
 import type { NetConnectOpts, Socket } from 'node:net'
 import type { Match } from '../options/parse.js'
-import { startTimer } from '../timer.js'
+import { setTimeout, startTimer } from '../timer.js'
 import { bareHost, isLoopback } from './address.js'
 import { mismatch } from './match.js'
 import type { HealthPlan, Probe } from './plan.js'

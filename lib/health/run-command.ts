@@ -5,7 +5,7 @@
  */
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { programs } from '../system/platform/current.js'
-import { startTimer } from '../timer.js'
+import { clearTimeout, setTimeout, startTimer } from '../timer.js'
 import { connects } from './connect.js'
 import { RUN, type HealthPlan, type OwnCommand, type Probe } from './plan.js'
 

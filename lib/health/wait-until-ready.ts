@@ -12,6 +12,7 @@
  */
 import { createRequire } from 'node:module'
 import type { WaitOnOptions } from 'wait-on'
+import { clearTimeout, setImmediate, setTimeout } from '../timer.js'
 import { isLoopback } from './address.js'
 import { tryConnection } from './connect.js'
 import { headersOf, isHealthy, isSecret, type Refuse } from './get.js'

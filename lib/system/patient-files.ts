@@ -6,6 +6,7 @@
  * A client that dies between two attempts leaves what it leaves before the first. Loaded by the first refusal.
  */
 import { lstatSync } from 'node:fs'
+import { setTimeout } from '../timer.js'
 import { remove } from './files.js'
 import { busy } from './processes.js'
 

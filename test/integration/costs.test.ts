@@ -115,7 +115,7 @@ t.test('a warm client loads one file of the package, and the command line three'
 
 t.test('the files of a warm call stay small: Node compiles all of their text', (t) => {
   const bytes = (file: string): number => readFileSync(new URL(file, PACKAGE)).length
-  t.ok(bytes('index.js') <= 58_000, `index.js has ${bytes('index.js')} bytes`)
+  t.ok(bytes('index.js') <= 58_200, `index.js has ${bytes('index.js')} bytes`)
   t.ok(bytes('cli-start.js') <= 28_700, `cli-start.js has ${bytes('cli-start.js')} bytes`)
   t.ok(bytes('cli.js') <= 1200, `cli.js, which is compiled each time, has ${bytes('cli.js')} bytes`)
   t.end()

@@ -5,6 +5,7 @@
 import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { endianness } from 'node:os'
+import { setImmediate } from '../../timer.js'
 import { launchIdOf } from './linux-proc.js'
 import type { Listener, Sockets } from './platform.js'
 

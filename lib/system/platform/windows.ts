@@ -2,6 +2,7 @@
  * Windows' answers about processes, each by the files that processes hold (windows-identity.ts). Windows has no process groups and no
  * signals: a launch is its gate (windows-launching.ts), and to kill it ends the tree of processes below the gate.
  */
+import { setTimeout } from '../../timer.js'
 import type { Platform, ProcessLook, Run, Soon, Surroundings } from './platform.js'
 import { exists } from './signal.js'
 import { FILETIME_PER_MS, heldBy, host, identities, MS_FROM_1601_TO_1970 } from './windows-identity.js'
