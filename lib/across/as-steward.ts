@@ -10,6 +10,7 @@ import type { Coordination } from '../options/options.js'
 import type { Settings } from '../options/settings.js'
 import { etcdPlan, fromEnvironment, isEtcdPlan, NAME } from './etcd-url.js'
 import { launching } from '../system/platform/current.js'
+import { isUrl } from '../text/is-url.js'
 import { libraryFolder } from '../this-copy.js'
 import { CODE, packErrand, type Errand } from './settings.js'
 import { stewardSource } from './steward-source.js'
@@ -29,7 +30,7 @@ const EVERYWHERE = ['0.0.0.0', '[::]']
 const isTold = (host: string): boolean => {
   const name = /^\[(.*)\]$/.exec(host)
   if (name !== null ? !isIPv6(name[1]!) : !NAME.test(host) || host.includes('..')) return false
-  return URL.canParse(`http://${host}/`) && !EVERYWHERE.includes(new URL(`http://${host}/`).hostname)
+  return isUrl(`http://${host}/`) && !EVERYWHERE.includes(new URL(`http://${host}/`).hostname)
 }
 
 /** `host[:port]`, with brackets around an IPv6 address. */

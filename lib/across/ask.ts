@@ -7,6 +7,7 @@ import type { AcrossStatus } from '../server-info.js'
 import type { ReadyMark } from '../state/claim.js'
 import type { LaunchRecord } from '../state/launch-record.js'
 import { clientFor } from '../health/get.js'
+import { isUrl } from '../text/is-url.js'
 import { startTimer } from '../timer.js'
 import { isReached, notAnswering, reachHint } from './errors.js'
 
@@ -85,7 +86,7 @@ const ask = (url: string, timeout: number): Promise<Answer | undefined> =>
 export const markOf = async ({ settings }: Context, { healthTimeout }: LaunchRecord, url: string): Promise<ReadyMark | undefined> => {
   const answer = await ask(url, Math.max(healthTimeout, settings.healthTimeout))
   const [base, host, epoch, pid, whose] = String(answer?.headers[AT_HEADER] ?? '').split(' ')
-  if (base === undefined || host === undefined || !URL.canParse(base)) return undefined
+  if (base === undefined || host === undefined || !isUrl(base)) return undefined
   const at = { address: baseUrl(base), port: endpointOf(base)!.port, host, epoch: Number(epoch), pid: Number(pid) }
   return { url, base: baseUrl(base), at, isElsewhere: whose !== 'own' }
 }

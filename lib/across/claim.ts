@@ -10,6 +10,7 @@
  * may take it, by compare-and-swap on that version.
  */
 import type { Leader } from '../system/system.js'
+import { isUrl } from '../text/is-url.js'
 import type { Entry } from './coordinator.js'
 
 const FORMAT = 1
@@ -115,14 +116,14 @@ const isFailed = (value: unknown): boolean =>
   Array.isArray(value) && value.every((one) => isObject(one) && isLaunch(one['launch']) && typeof one['outcome'] === 'string')
 
 /** Only these are ever connected to: who may write below the prefix sends clients where it likes, but to nothing but a server. */
-const isUrl = (value: unknown): boolean => isText(value) && /^(https?|tcp):\/\//.test(value) && URL.canParse(value)
+const isServerUrl = (value: unknown): boolean => isText(value) && /^(https?|tcp):\/\//.test(value) && isUrl(value)
 
 type Checks = Readonly<Record<string, (value: unknown) => boolean>>
 
 const CLAIM: Checks = {
   launch: isLaunch, host: isText, where: isText, steward: isLeader, ttl: isTtl, since: isText, beat: isCount, identity: isIdentity,
   state: (value) => ['starting', 'ready', 'ending', 'over'].includes(value as string),
-  url: isOptional(isUrl), pid: isOptional(isCount), epoch: isOptional(isCount), outcome: isOptional((value) => typeof value === 'string'),
+  url: isOptional(isServerUrl), pid: isOptional(isCount), epoch: isOptional(isCount), outcome: isOptional((value) => typeof value === 'string'),
   failed: isOptional(isFailed),
 }
 const USE: Checks = { of: isLaunch, host: isText, since: isText, ttl: isTtl, beat: isCount }

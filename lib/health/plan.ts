@@ -4,6 +4,7 @@
  * disk: it is checked here as it is read, and an older one-server must still understand it.
  */
 import { isHeader, type Match, type Statuses } from '../options/parse.js'
+import { isUrl } from '../text/is-url.js'
 
 export interface HealthPlan {
   /** Literal URLs, tried in this order; one that answers is enough. The kind of readiness decides what they mean. */
@@ -45,8 +46,7 @@ export type Probe = Healthy | { readonly healthy: false; readonly reason: string
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const isUrl = (value: unknown): boolean =>
-  typeof value === 'string' && /^(?:(?:https?|tcp):\/\/|socket:\/)/.test(value) && URL.canParse(value)
+const isHealthUrl = (value: unknown): boolean => isUrl(value) && /^(?:(?:https?|tcp):\/\/|socket:\/)/.test(value)
 
 const isMatch = (value: unknown): boolean => {
   if (!isObject(value)) return false
@@ -68,7 +68,7 @@ const isWords = (value: unknown, type = 'string'): boolean => Array.isArray(valu
 
 /** Whether a value that was read from disk is a plan that can be asked. */
 export const isHealthPlan = (value: unknown): value is HealthPlan =>
-  isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0 && value['urls'].every(isUrl) &&
+  isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0 && value['urls'].every(isHealthUrl) &&
   isObject(value['headers']) && Object.entries(value['headers']).every(([name, header]) => isHeader(name, header)) &&
   (value['match'] === undefined || isMatch(value['match'])) && (value['log'] === undefined || isLog(value['log'])) &&
   (value['status'] === undefined || isStatuses(value['status'])) && (value['command'] === undefined || isWords(value['command']))

@@ -5,6 +5,7 @@
  */
 import { isAbsolute, resolve } from 'node:path'
 import { invalidOption } from '../errors.js'
+import { isUrl } from '../text/is-url.js'
 import type { ClientProcessManagerOptions } from './options.js'
 
 export type PortChoice =
@@ -143,7 +144,7 @@ const parseSignal = (option: string, value: unknown): NodeJS.Signals => {
 export const parseHost = (option: string, value: unknown): string => {
   const text = string(option, value).replace(/^\[(.*)\]$/, '$1')
   const inUrl = text.includes(':') ? `[${text}]` : text
-  if (!/^[A-Za-z0-9._:-]+$/.test(text) || !URL.canParse(`http://${inUrl}/`)) {
+  if (!/^[A-Za-z0-9._:-]+$/.test(text) || !isUrl(`http://${inUrl}/`)) {
     throw invalidOption(option, "a host name or an IP address, such as 'localhost' or '::1'", value)
   }
   return text

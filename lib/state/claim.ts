@@ -5,6 +5,7 @@ import { baseUrl } from '../health/address.js'
 import { claimPath, markPath, type Launch, type Place } from './directory.js'
 import { FORMAT, parseRecord, type LaunchRecord } from './launch-record.js'
 import type { PidFile } from './pid-file.js'
+import { isUrl } from '../text/is-url.js'
 
 type Named = Pick<Launch, 'id' | 'leader'>
 
@@ -61,5 +62,3 @@ export const readyMark = async ({ system, paths }: Place, id: string): Promise<R
 }
 
 type Written = Pick<ReadyMark, 'at' | 'isElsewhere'> & Readonly<Record<'format' | 'url' | 'base', unknown>>
-
-const isUrl = (value: unknown): value is string => typeof value === 'string' && URL.canParse(value)

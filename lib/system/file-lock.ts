@@ -76,6 +76,12 @@ const load = async (): Promise<Lockfile> => {
 let lockfile: Promise<Lockfile> | undefined
 
 /**
+ * Locks that a call of this process has, or tries to take. Hundreds of calls at once would write hundreds of notes, of which each call and
+ * each other client looks at every one; the others find the lock taken as they would a moment later.
+ */
+const own = new Set<string>()
+
+/**
  * A new lock can have the inode and the mtime of the one before (proper-lockfile rounds the mtime up to a second),
  * so the kernel's ctime counts, too.
  */
@@ -191,7 +197,8 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
   return {
     async try(): Promise<HeldLock | undefined> {
       refuseForeign()
-      if (await isHeld()) return undefined
+      if (own.has(paths.lock) || (await isHeld()) || own.has(paths.lock)) return undefined
+      own.add(paths.lock)
       // A process may have two copies of this file, so the name is random. node:crypto would cost a crowd more than the note.
       const note = `${Math.floor(Math.random() * 2 ** 52).toString(16)}.${self.pid}.${self.start}.locking`
       const removeNote = () => { remove(join(paths.host, note)) }
@@ -202,7 +209,10 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
         return lock(paths.pidFile, {
           fs: judging(note), realpath: false, retries: 0, stale: STALE, update: REFRESH,
           // The default would throw from a timer and end the host. The claim decides, so only the release has to know.
-          onCompromised: () => { compromised = true },
+          onCompromised: () => {
+            compromised = true
+            own.delete(paths.lock)
+          },
         })
       }
       let compromised = false
@@ -212,6 +222,7 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
         refusals = 0
       } catch (error) {
         removeNote()
+        own.delete(paths.lock)
         const { code } = error as NodeJS.ErrnoException
         // ENOENT: another client removed the folder just now, or took the lock over while this one was frozen. The next try makes both.
         if (code === 'ELOCKED' || code === 'ENOENT') return undefined
@@ -225,7 +236,10 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
       return {
         release: async () => {
           // Another client has taken a compromised lock over: it is not ours to remove.
-          if (!compromised) await release().catch(() => {})
+          if (!compromised) {
+            await release().catch(() => {})
+            own.delete(paths.lock)
+          }
           removeNote()
         },
       }

@@ -263,3 +263,22 @@ t.test('the n-th lease of a process costs what the first one does: leases on thr
   const { worker } = await leasing(t, [place(t)], 'worker', 60)
   t.ok(worker!.late < worker!.early + GRAIN, `a worker thread: ${worker!.early} and ${worker!.late}`)
 })
+
+t.test('of a hundred calls at once in a process, one at a time is at the lock: each client looks at all who are', async (t) => {
+  const here = place(t)
+  let most = 0
+  const seeing: System = {
+    ...nodeSystem,
+    list: async (path) => {
+      const names = await nodeSystem.list(path)
+      most = Math.max(most, names.filter((name) => name.endsWith('.locking')).length)
+      return names
+    },
+  }
+  const manager = new ClientProcessManager(here.options('healthy', { idleTimeout: 0, startupTimeout: '60s' }), seeing)
+  const leases = await Promise.all(Array.from({ length: 100 }, () => manager.acquire()))
+  t.equal(new Set(leases.map(({ server }) => server.launchId)).size, 1)
+  t.equal(most, 1, 'notes at the lock in one listing')
+  for (const lease of leases) await lease.release()
+  await until(() => here.alive().length === 0, 'the server to end')
+})

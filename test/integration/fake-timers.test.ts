@@ -97,3 +97,14 @@ t.test('timers that are numbers, as those of a browser (jsdom)', async (t) => {
     for (let call = 0; call < 3; call++) if ((await manager.ensureServerRunning()).pid !== pid) console.log('another server')
     console.log('done')`), 'done\n')
 })
+
+t.test('and a URL that cannot be asked first, as that of jsdom 20 (Jest 29)', async (t) => {
+  t.equal(await during(t, `
+    delete URL.canParse
+    delete URL.parse
+    const own = new ClientProcessManager(JSON.parse(process.argv[1]))
+    const { started } = await own.ensureServerRunning()
+    const lease = await own.acquire()
+    await lease.release()
+    console.log(started, (await own.ensureServerRunning()).started, (await own.status()).state, await own.stopServer())`), 'true false ready true\n')
+})
