@@ -130,6 +130,7 @@ const SHORT: Readonly<Record<string, string>> = {
   'text/duration.ts': 'which package makes durations for people',
   'text/wrap.ts': 'which package wraps text',
   'text/redact-url.ts': 'what of a URL is no secret',
+  'text/is-url.ts': 'what each place asks that reads a URL',
 }
 
 t.test('no file is longer than 300 lines, and none is shorter than 20 without a reason', async (t) => {

@@ -123,7 +123,8 @@ type Checks = Readonly<Record<string, (value: unknown) => boolean>>
 const CLAIM: Checks = {
   launch: isLaunch, host: isText, where: isText, steward: isLeader, ttl: isTtl, since: isText, beat: isCount, identity: isIdentity,
   state: (value) => ['starting', 'ready', 'ending', 'over'].includes(value as string),
-  url: isOptional(isServerUrl), pid: isOptional(isCount), epoch: isOptional(isCount), outcome: isOptional((value) => typeof value === 'string'),
+  url: isOptional(isServerUrl), pid: isOptional(isCount), epoch: isOptional(isCount),
+  outcome: isOptional((value) => typeof value === 'string'),
   failed: isOptional(isFailed),
 }
 const USE: Checks = { of: isLaunch, host: isText, since: isText, ttl: isTtl, beat: isCount }
