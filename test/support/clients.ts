@@ -53,6 +53,8 @@ export interface Place {
   left(): string[]
   /** Ends a process of a server and returns when it is gone, or a zombie. */
   kill(pid: number, signal?: NodeJS.Signals): Promise<void>
+  /** Notes that these servers have ended: one that is killed does not write it down. */
+  sawDead(servers: readonly Entry[]): void
   /** Asserts that no process and no state is left. */
   nothingLeft(t: Test, what?: string): void
   /** Asserts that no server began before the one before it had ended. */
@@ -111,6 +113,7 @@ export const place = (t: Pick<Test, 'teardown'>, folder: string = tempFolder(t))
       send(pid, signal)
       await until(() => !isAlive(pid), `PID ${pid} to end by ${signal}`)
     },
+    sawDead: (servers) => { for (const { pid } of servers) if (!deaths.has(pid)) deaths.set(pid, now()) },
     nothingLeft: (t, what = 'nothing is left') => {
       t.same({ files: here.left(), processes: here.alive() }, { files: [], processes: [] }, what)
     },

@@ -96,5 +96,7 @@ export const looked = async (at: Place, watch: number): Promise<void> => {
 export const gone = async (at: Place): Promise<number> => {
   // Its environment goes some ms before it does.
   await until(() => at.alive().length === 0 && !at.starts().some(({ pid }) => isAlive(pid)), 'the server to end')
+  // One that a signal ended before it could answer signals has not written down its end.
+  at.sawDead(at.starts())
   return now()
 }

@@ -49,8 +49,8 @@ const LATE = 3500
 /** ms that the next client waits for a launch that may be frozen. A machine that is too slow for it costs a second call. */
 const SOON = 8000
 
-/** The command says where its first server is, and then does nothing. */
-const COMMAND = ['/bin/sh', '-c', 'echo "ready $ONE_SERVER_URL"; exec sleep 600'] as const
+/** The command says where its servers are, and then does nothing. */
+const COMMAND = ['/bin/sh', '-c', 'echo "ready $ONE_SERVER_URL $ONE_SERVER_URL_DB"; exec sleep 600'] as const
 
 interface Victim {
   /** One for each server. */
@@ -60,8 +60,8 @@ interface Victim {
   readonly said: { stdout: string; stderr: string }
   /** How it ended; undefined while it lives. */
   readonly end: () => { code: number | null; signal: NodeJS.Signals | null } | undefined
-  /** The URL of its server, once it has one: from its command, or from `hold`. */
-  readonly url: () => string | undefined
+  /** The URLs of its servers, once it has them: from its command, or from `hold`. */
+  readonly urls: () => readonly string[] | undefined
   readonly thaw: () => void
   /** The process in whose name the lease is: itself, where that is a command. */
   readonly holder: number
@@ -105,7 +105,7 @@ const perform = (t: Test, series: LeaseSeries, call?: string): Victim => {
   child.once('close', (code, signal) => { end = { code, signal } })
   return {
     places, said, pid: child.pid!, holder: other?.pid ?? child.pid!, end: () => end,
-    url: () => (/^ready (.*)\n/m.exec(said.stdout) ?? (end?.code === 0 ? /"url": ?"(.*?)"/.exec(said.stdout) : null))?.[1],
+    urls: () => (/^ready (.*)\n/m.exec(said.stdout) ?? (end?.code === 0 ? /"url": ?"(.*?)"/.exec(said.stdout) : null))?.[1]?.trim().split(' '),
     thaw: () => { child.kill('SIGCONT') },
     letGo: async () => {
       child.kill('SIGKILL')
@@ -123,8 +123,8 @@ const words = ({ said: { stdout, stderr } }: Victim): string => `${stdout}${stde
 /** Which calls a victim makes that nothing happens to. */
 const countCalls = async (t: Test, series: LeaseSeries): Promise<string[]> => {
   const wounded = perform(t, { ...series, action: 'SIGKILL' })
-  await until(() => wounded.url() ?? wounded.end(), 'the victim to have its server')
-  if (wounded.url() === undefined) throw new Error(`the victim failed by itself: ${wounded.said.stdout}${wounded.said.stderr}`)
+  await until(() => wounded.urls() ?? wounded.end(), 'the victim to have its server')
+  if (wounded.urls() === undefined) throw new Error(`the victim failed by itself: ${wounded.said.stdout}${wounded.said.stderr}`)
   await wounded.letGo()
   for (const here of wounded.places) await gone(here)
   const [here] = wounded.places
@@ -153,17 +153,17 @@ const AFTER_FREEZING: readonly (number | null)[] = [1, 4, 7]
 
 /** What a thawed victim has. */
 const afterThaw = async (t: Test, wounded: Victim, series: LeaseSeries, others: readonly Lease[]): Promise<void> => {
-  await until(() => wounded.url() ?? wounded.end(), 'the thawed one to have its server or to end')
-  const url = wounded.url()
-  if (url === undefined) {
+  await until(() => wounded.urls() ?? wounded.end(), 'the thawed one to have its server or to end')
+  const urls = wounded.urls()
+  if (urls === undefined) {
     const { code, signal } = wounded.end()!
     return void t.ok(AFTER_FREEZING.includes(code), `the thawed one failed: ${code ?? signal}: ${words(wounded)}`)
   }
-  // It may have been stopped after the victim had looked for the last time.
-  if (series.others === 'restart' && url !== others[0]?.server.url) return
-  t.ok(await isHealthy(url), `the thawed one has a server that is there, ${url}`)
-  // The server of a lease that is lost ends in a while. The lease shows it at once.
-  for (const here of wounded.places) {
+  for (const [at, here] of wounded.places.entries()) {
+    // It may have been stopped after the victim had looked at it for the last time.
+    if (series.others === 'restart' && urls[at] !== others[at]?.server.url) continue
+    t.ok(await isHealthy(urls[at]!), `the thawed one has a server that is there, ${urls[at]}`)
+    // The server of a lease that is lost ends in a while. The lease shows it at once.
     await until(() => holdsOf(here, 'lease').length <= 1 + others.length, 'no leases but those that are held')
     t.ok(holdsOf(here, 'lease').some((name) => name.split('.')[2] === String(wounded.holder)), 'and the lease by which it stays')
   }
@@ -182,10 +182,10 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
   const isLast = calls[call - 1] === 'command'
   const wounded = perform(t, series, isLast ? 'none' : isAfter ? `execve+${call - countedIn(calls)}` : String(call))
   const { places } = wounded
-  await until(() => wounded.end() !== undefined || stateOf(wounded.pid) === 'T' || (wounded.url() !== undefined && callsOf(wounded).length > 0), 'the victim to come to its call')
+  await until(() => wounded.end() !== undefined || stateOf(wounded.pid) === 'T' || (wounded.urls() !== undefined && callsOf(wounded).length > 0), 'the victim to come to its call')
   if (wounded.end()?.signal !== 'SIGKILL' && stateOf(wounded.pid) !== 'T') {
     if (isLast) process.kill(wounded.pid, series.action)
-    else if (!isAfter && wounded.url() !== undefined && countedIn(callsOf(wounded)) < call) return void t.pass('it was over before')
+    else if (!isAfter && wounded.urls() !== undefined && countedIn(callsOf(wounded)) < call) return void t.pass('it was over before')
     else return void t.fail(`the victim came past its call: ${words(wounded)}`)
   }
   const frozenAt = now()
@@ -227,12 +227,13 @@ const afterCall = async (t: Test, call: number, calls: readonly string[], series
   for (const here of places) {
     const last = await take(t, here, 'the next client has a healthy server')
     await here.only(last.server.pid!)
+    const ending = Date.now()
     await last.release()
     await gone(here)
     here.oneAtATime(t)
-    const young = (name: string) => name.endsWith('.outcome') && mayStay(join(here.folder, name), Date.now())
+    const young = (name: string) => name.endsWith('.outcome') && mayStay(join(here.folder, name), ending)
     const left = () => here.left().filter((name) => name !== 'one-server.config.json' && !/\.d$|\.d\/[^/]*$/.test(name) && !young(name))
-    await until(() => left().length === 0, `the state to go: ${left().join(', ')}`)
+    await until(() => left().length === 0, () => `the state to go: ${left().join(', ')}`)
   }
 }
 

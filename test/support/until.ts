@@ -8,11 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const LOOKS = 24_000
 
 /** Looks until the answer is truthy, and returns it. */
-export const until = async <T>(condition: () => T | Promise<T>, what: string): Promise<NonNullable<T>> => {
+export const until = async <T>(condition: () => T | Promise<T>, what: string | (() => string)): Promise<NonNullable<T>> => {
   for (let looks = 0; looks < LOOKS; looks++) {
     const value = await condition()
     if (value) return value
     await sleep(5)
   }
-  throw new Error(`looked ${LOOKS} times for ${what}`)
+  throw new Error(`looked ${LOOKS} times for ${typeof what === 'string' ? what : what()}`)
 }
