@@ -197,14 +197,20 @@ const choosing = (calls: readonly string[]): [number, number] => {
 
 const launches = (victim: Victim): boolean => victim === 'launcher' || victim === 'replacer'
 
-/** The next client: whoever waited for a launch that was frozen shares its timeout, and then calls again. */
+/**
+ * What the next client may share, and calls again after: the timeout of a launch that was frozen; and the end of a server that was killed
+ * while it booted, whose keeper may live on for a moment.
+ */
+const SHARED: Readonly<Record<Victim, string | undefined>> =
+  { launcher: 'START_TIMEOUT', replacer: 'START_TIMEOUT', mourner: 'SERVER_EXITED', stop: undefined, follower: undefined, heir: undefined }
+
 const nextServer = async (here: Place, { victim, action, others }: Series): Promise<ServerInfo> => {
   const wanted = others === 'replace' ? NEWER : victim === 'replacer' ? REPLACER : {}
   const next = here.manager('healthy', { startupTimeout: PATIENCE, ...wanted })
   if (others === 'restart') await next.stopServer()
-  if (action === 'SIGKILL' || !launches(victim)) return next.ensureServerRunning()
+  const isShared = (code: string | undefined): boolean => code === SHARED[victim] && (action === 'SIGSTOP' || victim === 'mourner')
   return next.ensureServerRunning().catch((error: { code?: string }) => {
-    if (error.code !== 'START_TIMEOUT') throw error
+    if (!isShared(error.code)) throw error
     return next.ensureServerRunning()
   })
 }
