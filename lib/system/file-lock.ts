@@ -221,8 +221,8 @@ export const fileLock = (paths: Paths, self: ProcessId, now: () => number): File
         release = await take()
         refusals = 0
       } catch (error) {
-        removeNote()
         own.delete(paths.lock)
+        removeNote()
         const { code } = error as NodeJS.ErrnoException
         // ENOENT: another client removed the folder just now, or took the lock over while this one was frozen. The next try makes both.
         if (code === 'ELOCKED' || code === 'ENOENT') return undefined
