@@ -40,10 +40,19 @@ const isFound = (text: string, { source, flags }: { source: string; flags: strin
   }
 }
 
-/** Undefined: the text matches. Else why not: `otherwise`, or that the regular expression ran for `atMost` ms (500 at most). */
+/**
+ * Undefined: the text matches. Else why not: `otherwise`, that the regular expression ran for `atMost` ms (500 at most), or that it could
+ * not be tried. A check is judged in a callback, where an error would end the process; Node 20 once refused a context that it had made.
+ */
 export const mismatch = (text: string, match: Match, atMost: number, otherwise: string): string | undefined => {
   const timeout = Math.min(atMost, LONGEST)
-  const is = 'text' in match ? text.includes(match.text) : isFound(text, match, timeout)
-  if (is === undefined && 'source' in match) return `the regular expression /${match.source}/ did not end within ${timeout} ms`
-  return is ? undefined : otherwise
+  if ('text' in match) return text.includes(match.text) ? undefined : otherwise
+  try {
+    const is = isFound(text, match, timeout)
+    if (is === undefined) return `the regular expression /${match.source}/ did not end within ${timeout} ms`
+    return is ? undefined : otherwise
+  } catch (error) {
+    room = undefined
+    return `the regular expression /${match.source}/ could not be tried: ${(error as Error).message}`
+  }
 }
