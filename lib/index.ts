@@ -5,7 +5,7 @@ export { defineConfig, type OneServerConfig, type ServerConfig } from './define-
 export { OneServerError, type OneServerErrorCode, type OneServerErrorData } from './errors.js'
 export type { OneServerEvent } from './events.js'
 export { fromConfig, type FromConfigOptions } from './from-config.js'
-export type { ClientProcessManagerOptions, Duration } from './options/options.js'
+export type { ClientProcessManagerOptions, Coordination, Duration } from './options/options.js'
 export type {
   AdoptedStatus, Lease, LeaseStatus, ReadyStatus, ServerInfo, ServerStatus, StartingStatus, StoppedStatus, UnhealthyStatus,
 } from './server-info.js'
