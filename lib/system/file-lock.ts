@@ -76,8 +76,9 @@ const load = async (): Promise<Lockfile> => {
 let lockfile: Promise<Lockfile> | undefined
 
 /**
- * Locks that a call of this process has, or tries to take. Hundreds of calls at once would write hundreds of notes, of which each call and
- * each other client looks at every one; the others find the lock taken as they would a moment later.
+ * Locks that a call of this process has, or tries to take. Hundreds of calls at once would write hundreds of notes, and each client looks
+ * at each note. So one call tries, and the others find the lock taken, as they would a moment later. A call whose lock another client has
+ * taken over, for instance after a freeze, does not hold up the others.
  */
 const own = new Set<string>()
 

@@ -60,7 +60,7 @@ t.test('one that shows its status to root alone: the look at the keys shows the 
     const refusal = { status, body: { code, message: `etcdserver: ${message}` } }
     const [well, note] = await seen(t, { refusal, range: { status: 200, body: { header, count: '2' } } })
     t.match(well, { level: 'ok', text: /is etcd 3\.5\.9; an answer takes [\d.]+ ms, revision 60000; its size and its alarms it shows to its user root alone$/ })
-    t.match(note, { level: 'note', text: /keeps all 60000 revisions/ }, 'a history that grows is told all the same')
+    t.match(note, { level: 'note', text: /keeps all 60000 revisions/ }, 'doctor notes a history that grows')
     t.match(await seen(t, { refusal, range: COMPACTED }), [{ level: 'ok', text: /ms; its size and its alarms/ }])
     const [nothing, ...more] = await seen(t, { refusal, range: refusal })
     t.same([Object.keys(JSON.parse(JSON.stringify(nothing!.data)) as object), more], [['endpoint', 'version', 'roundTrip'], []], 'no number that was not shown')
