@@ -49,7 +49,7 @@ t.test('each flag of an option is one of some command, and its help says what th
 })
 
 t.test("the README's table has each option, with its flag and its default", async (t) => {
-  const tables = [...read('README.md').matchAll(/^\| option \| command line \| default \|.*\n\|[-|]+\n((?:\|.*\n)+)/gm)].map(([, lines = '']) => lines)
+  const tables = [...`${read('README.md')}\n${read('fixtures/README.md')}`.matchAll(/^\| option \| command line \| default \|.*\n\|[-|]+\n((?:\|.*\n)+)/gm)].map(([, lines = '']) => lines)
   const told = new Set<string>()
   for (const line of tables.join('').trim().split('\n')) {
     const [names = '', flags = '', standard = ''] = line.split(/(?<!\\)\|/).slice(1)

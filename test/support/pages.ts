@@ -15,7 +15,7 @@ export interface Room {
 }
 
 export const PAGES: Readonly<Record<string, Room>> = {
-  'README.md': { lines: 345, columns: 120 },
+  'README.md': { lines: 330, columns: 120 },
   'lib/README.md': { lines: 152, columns: 120 },
   'lib/config/README.md': { lines: 60, columns: 120 },
   // For maintainers, whose editors show the code beside it.
